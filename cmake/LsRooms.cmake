@@ -1,0 +1,43 @@
+# Rooms: object libraries whose order and dependencies are read from src/LAYERS.
+
+# Sets LS_ROOMS (in file order) and, for each room, LS_DEPS_<room>: every room its tests must link, itself included.
+macro(ls_read_layers path)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
+  file(STRINGS ${path} ls_lines REGEX "^[0-9]")
+  set(LS_ROOMS "")
+  foreach(line ${ls_lines})
+    string(REGEX REPLACE "[ \t]+" ";" fields "${line}")
+    list(GET fields 1 room)
+    list(GET fields 2 may_include)
+    string(REPLACE "," ";" may_include "${may_include}")
+    list(APPEND LS_ROOMS ${room})
+    set(LS_DEPS_${room} ${room})
+    foreach(lower ${may_include})
+      if(NOT lower STREQUAL "-")
+        list(APPEND LS_DEPS_${room} ${LS_DEPS_${lower}})
+      endif()
+    endforeach()
+    list(REMOVE_DUPLICATES LS_DEPS_${room})
+  endforeach()
+  # The upper rooms are tested with everything: a task meets edge only through port, but a test may want both.
+  foreach(room task edge runtime)
+    set(LS_DEPS_${room} ${LS_ROOMS})
+  endforeach()
+  foreach(room ${LS_ROOMS})
+    set_property(GLOBAL PROPERTY LS_DEPS_${room} "${LS_DEPS_${room}}")
+  endforeach()
+  set_property(GLOBAL PROPERTY LS_ROOMS "${LS_ROOMS}")
+endmacro()
+
+# An empty room gets one empty file, so that the skeleton builds before the room is written.
+function(ls_add_room room)
+  set(dir ${PROJECT_SOURCE_DIR}/libstream/src/${room})
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.c ${dir}/*.cc)
+  if(NOT sources)
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/room_${room}_empty.c)
+    file(WRITE ${sources} "typedef int ls__room_${room}_is_empty;\n")
+  endif()
+  add_library(room_${room} OBJECT ${sources})
+  target_include_directories(room_${room} PUBLIC
+    ${PROJECT_SOURCE_DIR}/libstream/include ${PROJECT_SOURCE_DIR}/libstream/src)
+endfunction()
