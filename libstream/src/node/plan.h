@@ -1,0 +1,180 @@
+/**
+ * @file plan.h
+ * The checked plan: what the topology room makes of a YAML file and what nodes, tasks and drivers run. Immutable once
+ * built, shared by all threads, owned by one arena. Nothing in it needs checking again.
+ *
+ * Nodes are in topological order: a node's inputs and the tables it reads have smaller ids. Edges carry batches.
+ * A sub-topology is a set of nodes that work on the same partitioning; a REPARTITION node ends one and is read by
+ * a SOURCE-like entry of the next (its `repartition` plan source).
+ */
+#ifndef LS_NODE_PLAN_H
+#define LS_NODE_PLAN_H
+#include "expr/expr.h"
+#include "store/store.h"
+#include "codec/codec.h"
+
+typedef enum ls_verb {
+  LS_VERB_SOURCE,            /* rows of plan->sources[source] */
+  LS_VERB_FILTER,
+  LS_VERB_SELECT,            /* also `extend` */
+  LS_VERB_FLAT_MAP,
+  LS_VERB_BRANCH,            /* one output per branch */
+  LS_VERB_MERGE,             /* n inputs, by stamp, ties by input index */
+  LS_VERB_SELECT_KEY,        /* same columns, other key */
+  LS_VERB_REPARTITION,       /* ends a sub-topology; rows go to plan->sources[repartition_source] */
+  LS_VERB_STREAM_JOIN,       /* windowed stream-stream */
+  LS_VERB_TABLE_LOOKUP,      /* stream-table: input 0 stream, reads_table[0] */
+  LS_VERB_GLOBAL_LOOKUP,     /* stream-global table */
+  LS_VERB_TABLE_JOIN,        /* table-table: inputs 0, 1 are the tables' changes, reads_table[0], [1] the tables */
+  LS_VERB_LATEST,            /* makes a table */
+  LS_VERB_DEDUPLICATE,
+  LS_VERB_AGGREGATE,         /* makes a table when unwindowed */
+  LS_VERB_CHANGES,           /* passes a row only when it differs from the key's previous one; numbers versions */
+  LS_VERB_SINK
+} ls_verb;
+
+typedef enum ls_join_type { LS_JOIN_INNER, LS_JOIN_LEFT, LS_JOIN_OUTER } ls_join_type;
+typedef enum ls_emit { LS_EMIT_CHANGES /* each update at once; `early` for windowed joins */, LS_EMIT_FINAL } ls_emit;
+
+typedef enum ls_agg_kind {
+  LS_AGG_COUNT_ALL, LS_AGG_COUNT, LS_AGG_SUM, LS_AGG_MIN, LS_AGG_MAX, LS_AGG_AVG, LS_AGG_FIRST, LS_AGG_LAST,
+  LS_AGG_COLLECT, LS_AGG_PLUGIN
+} ls_agg_kind;
+
+typedef struct ls_plan_agg {
+  ls_agg_kind kind;
+  const char *name;           /* output column */
+  ls_expr *const *args;       /* n_args */
+  uint32_t n_args;
+  const ls_type *type;        /* result */
+  const ls_udf_agg *udf;      /* PLUGIN */
+} ls_plan_agg;
+
+typedef struct ls_plan_store {
+  const char *name;           /* YAML name, unique in the file; NULL: no store */
+  ls_store_backend backend;
+  uint64_t fingerprint;       /* of the schema of what is stored */
+} ls_plan_store;
+
+typedef struct ls_plan_input { uint32_t node; uint32_t output; } ls_plan_input;
+typedef struct ls_plan_output { const char *name; const ls_schema *schema; } ls_plan_output;
+
+#define LS_NO_NODE UINT32_MAX
+
+typedef struct ls_plan_node {
+  uint32_t id;
+  const char *name;           /* YAML step name; internal nodes: "<step>-repartition" */
+  ls_verb verb;
+  uint32_t sub_topology;
+  const ls_plan_input *inputs;
+  uint32_t n_inputs;
+  const ls_plan_output *outputs; /* [0] is the main one (name "") except for BRANCH; SINK, REPARTITION have none.
+                                    STREAM_JOIN: [0] main, [1] late (late rows of the right side, right schema),
+                                    [2] unmatched (right rows whose window closed without a match, right schema),
+                                    [3] late_left (late rows of the left side, left schema).
+                                    Outputs nobody reads stay in the list; the runtime counts them.
+                                    AGGREGATE windowed: [1] late (schema of the input).
+                                    LATEST with order_by: [1] late (rows older than the current one; input schema) */
+  uint32_t n_outputs;
+  uint32_t reads_table[2];    /* ids of table-making nodes, LS_NO_NODE: none */
+  bool table_has_readers;     /* LATEST, AGGREGATE: some node reads this table */
+  ls_plan_store store;        /* the node's own store */
+  ls_plan_store store2;       /* STREAM_JOIN: right side's buffer ("<store>-right") */
+  union {
+    struct { uint32_t source; } source;
+    struct { ls_expr *predicate; } filter;
+    struct { ls_expr *const *exprs; /* one per output field */ uint32_t n; } select;
+    struct { ls_expr *list; uint32_t n_keep; /* input fields kept first; then the element */ } flat_map;
+    struct { ls_expr *const *predicates; /* one per output; NULL: otherwise */ uint32_t n; } branch;
+    struct { uint32_t repartition_source; } repartition;
+    struct {
+      ls_join_type type;
+      int64_t before_us, after_us, grace_us; /* L.ts - before <= R.ts <= L.ts + after */
+      ls_emit emit;
+      uint32_t fanout_max;
+      uint32_t n_left;        /* fields of the left side; main output = left fields, then right fields */
+    } stream_join;
+    struct { ls_join_type type; /* INNER or LEFT */ uint32_t n_left; } table_lookup; /* key of the stream = key of the table */
+    struct { ls_join_type type; uint32_t table; /* plan->globals */ ls_expr *const *on; uint32_t n_on; uint32_t n_left; } global_lookup;
+    struct { ls_join_type type; ls_emit emit; uint32_t n_left;
+             /* OUTER and rows without a left side: key columns of the output's left half are filled from the right's key */
+           } table_join;
+    struct { int32_t order_by; /* input field, -1: arrival order */ ls_emit emit; } latest;
+    struct { const uint32_t *on; uint32_t n_on; int64_t retention_us; /* INT64_MAX: forever */ } deduplicate;
+    struct {
+      const ls_plan_agg *aggs; uint32_t n_aggs;
+      const uint32_t *by; uint32_t n_by;     /* input fields; output = by fields, [window_start, window_end,] aggregates */
+      int64_t window_us, grace_us;           /* window_us 0: unwindowed */
+      ls_emit emit;
+    } aggregate;
+    struct { const uint32_t *compare; uint32_t n_compare; int32_t version_field; /* last output field, or -1: not numbered */ } changes;
+    struct { uint32_t sink; } sink;
+  } u;
+} ls_plan_node;
+
+/** Where a source's records come from. */
+typedef struct ls_plan_source {
+  const char *name;
+  const ls_schema *schema;
+  uint32_t sub_topology;
+  uint32_t node;               /* its SOURCE node */
+  bool repartition;            /* fed by a REPARTITION node, not by files */
+  /* replay binding; files NULL: not bound */
+  const char *files;           /* pattern, ls__lake_list */
+  ls_format format;
+  int64_t lookback_us;         /* reads dt in [from - lookback, to]; whole days */
+  const void *protobuf_descriptor;
+  const char *live_kafka;      /* topic; kept for the streaming runtime and `describe` */
+  int64_t idle_after_us;
+  const char *dead_letter_dir; /* lake directory, default dlq/<source>; files go to dt=D/ under it */
+  const uint64_t *wanted;      /* fields that the plan reads (bit set) */
+} ls_plan_source;
+
+typedef struct ls_plan_global {
+  const char *name;
+  const ls_schema *schema;
+  const char *files;
+  ls_format format;
+  const char *live_kafka;
+  const char *dead_letter_dir;
+  const uint64_t *wanted;
+} ls_plan_global;
+
+typedef struct ls_plan_sink {
+  const char *name;
+  const ls_schema *schema;
+  uint32_t node;               /* its SINK node */
+  const char *live_kafka; bool live_compacted;
+  const char *path_pattern;    /* as written, for describe; NULL: no lake binding */
+  /** Path of a row's partition directory: literals[0] expr[0] literals[1] ... literals[n_exprs]; exprs are of type string
+   *  or date, never null (a null goes to the dead letters). */
+  const char *const *path_literals;
+  ls_expr *const *path_exprs;
+  uint32_t n_path_exprs;
+  ls_format format;            /* PARQUET, JSON (lines) or CSV */
+  bool keep_last;              /* of each key only the last row (upsert) */
+  bool success_marker;         /* _SUCCESS and _summary.json beside the data (paths without exprs only) */
+} ls_plan_sink;
+
+typedef struct ls_plan {
+  const char *name, *about, *file;
+  ls_arena *arena;
+  const ls_plan_node *nodes; uint32_t n_nodes;
+  const ls_plan_source *sources; uint32_t n_sources; /* file sources first, in YAML order, then repartition sources */
+  const ls_plan_global *globals; uint32_t n_globals;
+  const ls_plan_sink *sinks; uint32_t n_sinks;
+  uint32_t n_sub_topologies;   /* numbered so that a lower one never reads a higher one */
+  const ls_udf_registry *udfs; /* owned by the topology */
+  /** Tables visible to EXISTS, same order as globals. rows() is bound by the runtime (ls__plan_bind_global). */
+  ls_expr_table *tables;
+  int64_t memory_bytes;        /* budget of the process */
+  ls_store_backend state_backend;
+  const char *state_directory; /* NULL: under the run's work directory */
+  int64_t max_bad_records;     /* -1: no limit by count */
+  int32_t max_bad_share_ppm;   /* -1: no limit by share (parts per million of records read) */
+  bool parity;                 /* true: volatile functions were refused */
+} ls_plan;
+
+/** Name of a verb as in YAML ("stream_join" is "join" there; see describe). */
+const char *ls__verb_name(ls_verb verb);
+#endif
