@@ -40,4 +40,6 @@ foreach(lib arrow parquet arrow_s3 arrow_compute)
   endif()
 endforeach()
 target_include_directories(ls_dep_arrow SYSTEM INTERFACE ${ls_arrow_include})
+# The wheel may lie inside the source tree, where CMake would leave it out of the installed library's run path.
+set(LS_ARROW_RPATH ${ls_arrow_dir})
 message(STATUS "Arrow: pyarrow wheel, so version ${ls_arrow_so}")

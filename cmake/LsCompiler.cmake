@@ -16,7 +16,7 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 set(ls_opt -O2)
-if(LS_SANITIZE)
+if(LS_SANITIZE OR LS_FUZZ)
   set(ls_opt -O1)
 endif()
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "${ls_opt} -g")
@@ -30,6 +30,14 @@ if(LS_WERROR)
 endif()
 # The same source gives the same bytes in whatever directory it is built (and ccache hits across build trees).
 add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+
+if(LS_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "LS_FUZZ needs clang: CC=clang-14 CXX=clang++-14 (or run ./dev fuzz)")
+  endif()
+  set(LS_SANITIZE address,undefined)
+  add_compile_options(-fsanitize=fuzzer-no-link -Wno-unknown-warning-option)
+endif()
 
 if(LS_SANITIZE)
   add_compile_options(-fsanitize=${LS_SANITIZE} -fno-omit-frame-pointer)
