@@ -59,6 +59,8 @@ typedef struct ls_batch {
 #define LS_BIT_SET(bits, i) (((uint64_t *)(bits))[(i) >> 6] |= UINT64_C(1) << ((i) & 63))
 #define LS_BIT_CLEAR(bits, i) (((uint64_t *)(bits))[(i) >> 6] &= ~(UINT64_C(1) << ((i) & 63)))
 #define LS_BIT_WORDS(n) (((n) + 63) >> 6)
+/** Sets or clears bits [first, first+n). */
+void ls__bits_fill(uint64_t *bits, int64_t first, int64_t n, bool value);
 static inline bool ls__is_null(const ls_column *c, int64_t row) { return c->validity && !LS_BIT_GET(c->validity, row); }
 static inline ls_slice ls__column_slice(const ls_column *c, int64_t row) {
   return (ls_slice){(const char *)c->values + c->offsets[row], (size_t)(c->offsets[row + 1] - c->offsets[row])};
@@ -73,6 +75,12 @@ void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena, in
 /** Makes room for n_rows in all and sets n_rows: values zeroed, all valid. For kernels that fill in place
  *  (fixed types, BOOL and STRUCT; not STRING/BYTES/LIST). */
 void ls__column_resize(ls_column *column, int64_t n_rows);
+/** Makes room for n_more rows (variable types: offsets, not bytes). Needs no call before an append. */
+void ls__column_reserve(ls_column *column, int64_t n_more);
+/** Makes room for n_more bytes of a STRING or BYTES column. */
+void ls__column_reserve_bytes(ls_column *column, int64_t n_more);
+/** Drops all rows and keeps the memory, so that a column or batch can be filled again. */
+void ls__column_clear(ls_column *column);
 void ls__column_append_null(ls_column *column);
 void ls__column_append_bool(ls_column *column, bool value);
 void ls__column_append_i64(ls_column *column, int64_t value);   /* INT64, TIMESTAMP */
@@ -88,8 +96,9 @@ void ls__column_set_null(ls_column *column, int64_t row); /* fixed types: value 
 void ls__column_append_from(ls_column *column, const ls_column *src, int64_t row);
 /** Appends rows[0..n) of src; rows[i] == -1 appends a null. The fast path for filters, joins, sorts. */
 void ls__column_gather(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n);
-/** Appends n copies of one row of src. */
 void ls__column_append_all(ls_column *column, const ls_column *src); /* all rows */
+/** Appends rows [first, first+n) of src. */
+void ls__column_append_range(ls_column *column, const ls_column *src, int64_t first, int64_t n);
 /** Equality of two values of the same type; null equals null. */
 bool ls__column_value_eq(const ls_column *a, int64_t row_a, const ls_column *b, int64_t row_b);
 /** Bytes held by the rows (for budgets). */
@@ -101,6 +110,8 @@ void ls__column_format_json(ls_buf *out, const ls_column *column, int64_t row);
 /* batches */
 void ls__batch_init(ls_batch *batch, const ls_schema *schema, ls_arena *arena, int64_t capacity_rows);
 ls_batch *ls__batch_new(const ls_schema *schema, ls_arena *arena, int64_t capacity_rows);
+/** Drops all rows and keeps the memory. */
+void ls__batch_clear(ls_batch *batch);
 /** Appends ts and stamp of a row whose columns are appended by the caller; n_rows++. */
 void ls__batch_append_meta(ls_batch *batch, int64_t ts_us, ls_stamp stamp);
 /** Appends rows[0..n) of src with their ts and stamps (same schema shape). */
