@@ -292,6 +292,23 @@ def check_docs(file, report):
             report.add(file, line, "errors-doc", f"{match.group(2)} has no @errors", warn=True)
 
 
+def is_public_pair(one, other):
+    """A room's own header may have the name of its public one: <libstream/udf.h> and "udf/udf.h"."""
+    stem = os.path.basename(one)[:-2]
+    return {one, other} == {f"libstream/include/libstream/{stem}.h", f"{ROOMS}{stem}/{stem}.h"}
+
+
+def check_guards(files, report):
+    """Two headers with one guard: the second is silently empty."""
+    seen = {}
+    for file in files:
+        match = re.search(r"^#ifndef (\w+)\s*\n#define \1\b", file.text, re.M) if file.path.endswith(".h") else None
+        if match and match.group(1) in seen:
+            report.add(file, 0, "guard", f"{match.group(1)} also guards {seen[match.group(1)]}")
+        elif match:
+            seen[match.group(1)] = file.path
+
+
 def check_names(files, report):
     """Names are unique, so that a name in a log or a stack trace is one file."""
     seen = {}
@@ -299,7 +316,7 @@ def check_names(files, report):
         name = os.path.basename(file.path)
         if not name.endswith(C_SUFFIXES) or name == "main.c":
             continue
-        if name in seen:
+        if name in seen and not is_public_pair(file.path, seen[name]):
             report.add(file, 0, "file-name", f"{name} is also {seen[name]}")
         seen.setdefault(name, file.path)
 
@@ -354,6 +371,7 @@ def run_checks(files, layers_text):
         check_sizes(file, report)
     check_include_cycles(files, report)
     check_names(files, report)
+    check_guards(files, report)
     check_readmes(files, may, report)
     check_yaml(files, report)
     check_waivers(files, report)

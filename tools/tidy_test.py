@@ -75,6 +75,14 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(findings({"apps/x/a.c": "", "apps/y/a.c": ""})[0], ["file-name"])
         self.assertEqual(findings({"apps/x/main.c": "", "apps/y/main.c": ""})[0], [])
 
+    def test_a_room_header_may_repeat_its_public_name(self):
+        pair = {"libstream/include/libstream/data.h": "", "libstream/src/data/data.h": ""}
+        self.assertEqual(findings(pair)[0], [])
+
+    def test_guards_are_unique(self):
+        text = "#ifndef LS_X_H\n#define LS_X_H\n#endif\n"
+        self.assertEqual(findings({"libstream/src/data/x.h": text, "libstream/src/data/y.h": text})[0], ["guard"])
+
     def test_room_wants_a_readme(self):
         files = [tidy.File("libstream/src/data/a.c", "")]
         self.assertEqual(len(tidy.run_checks(files, LAYERS).errors), 1)
