@@ -1,7 +1,7 @@
 # Third-party libraries, one target each (ls_dep_<name>), so that a room links only what it owns (src/LAYERS).
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(OpenSSL REQUIRED) # plugins only
+find_package(OpenSSL REQUIRED) # SHA-256 of plugin files (udf room), HMAC (masking plugin)
 
 pkg_check_modules(rocksdb REQUIRED IMPORTED_TARGET rocksdb>=7)
 pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson>=3)
