@@ -53,6 +53,8 @@ class TidyTest(unittest.TestCase):
     def test_waiver_covers_and_needs_a_reason(self):
         good = "/* tidy: allow heap because the C API wants it */\nfree(x);\n"
         self.assertEqual(self.errors("libstream/src/store/a.c", good), [])
+        by_word = "/* tidy: allow free because the C API wants it */\nfree(x);\n"
+        self.assertEqual(self.errors("libstream/src/store/a.c", by_word), [])
         bare = "/* tidy: allow heap */\nfree(x);\n"
         self.assertEqual(self.errors("libstream/src/store/a.c", bare), ["waiver"])
 
