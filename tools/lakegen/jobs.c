@@ -1,8 +1,7 @@
 /**
  * One job writes one file. A job makes anew each transaction of its shard whose records may fall on
- * its day, keeps the
- * records that arrive that day, sorts them by arrival and writes them; jobs share nothing but the
- * world.
+ * its day, keeps the records that arrive that day, sorts them by arrival and writes them; jobs share
+ * nothing but the world.
  */
 #include "lakegen.h"
 
@@ -125,6 +124,7 @@ static void write_signals(sheet *sheet, lg_txn *txn) {
     txn->index = index ^ (UINT64_C(1) << 60); /* the score of a transaction nobody sent */
     lg_record_signal(&sheet->record, txn, i, sheet->world);
     write_record(sheet, signal->arrival_us, &style, LG_BAD_SIGNALS);
+    count_if(sheet, true, LG_SIGNALS);
     count_if(sheet, true, LG_SIGNAL_ORPHAN);
     txn->index = index;
   }

@@ -1,8 +1,7 @@
 /**
  * lakegen: a deterministic, realistic payments lake with planted defects.
  *
- * Everything a transaction is, is a pure function of (seed, transaction number), so a file can be
- * written by any
+ * A transaction is a pure function of (seed, transaction number), so a file can be written by any
  * thread without talking to the others, and the lake does not depend on the number of threads.
  *
  *   main.c       options, and the order of work

@@ -1,8 +1,7 @@
 /**
  * One record as a line. A record is a list of fields with their JSON text; a broken line is the
- * same record with one
- * field replaced or left out, or its finished text damaged, so every kind of break works on every
- * source.
+ * same record with one field replaced or left out, or its finished text damaged, so every kind of
+ * break works on every source.
  */
 #include "lakegen.h"
 

@@ -1,8 +1,7 @@
 /**
  * One transaction's life. Business exceptions (a statement missing, partial, doubled, reversed, a
- * late score) are part
- * of any lake; faults of the data (repeats, disorder, re-sent rows, odd dates) are planted with
- * --defects on only.
+ * late score) are part of any lake; faults of the data (repeats, disorder, re-sent rows, odd dates)
+ * are planted with --defects on only.
  */
 #include "lakegen.h"
 
@@ -46,7 +45,7 @@ static void choose_amount(lg_txn *txn, lg_rng *rng) {
   double value = currency->factor * exp(3.5 + 1.25 * lg_normal(rng)), special = lg_unit(rng);
   txn->amount_e4 = llround(value * 1e4 / (double)unit) * unit;
   if (txn->amount_e4 < unit) txn->amount_e4 = unit;
-  if (special < 0.002)
+  if (special < 0.002 && unit == 100)
     txn->amount_e4 += 1 + (int64_t)lg_below(rng, 99); /* a price per litre: four decimals */
   if (special < 0.996 || currency->limit_e4 == 0) return;
   txn->at_limit = special > 0.9995;
