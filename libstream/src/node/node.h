@@ -58,9 +58,9 @@ struct ls_node {
   const ls_node_vtable *vtable;
   const ls_plan_node *plan;
   ls_node_counters counters;
-  /** Nodes that make a table: the table and its row layout. */
+  /** Nodes that make a table: the table, and how a stored value becomes one row of the node's output schema. */
   ls_table *table;
-  struct ls_row_layout *table_rows;
+  int (*table_decode)(ls_node *node, ls_slice value, ls_column *columns, ls_error *err);
 };
 
 /** Opens the node of a plan node: registry.c has one row per verb. SOURCE, SINK and REPARTITION are the task's. */

@@ -1,0 +1,129 @@
+/**
+ * @file latest.c
+ * latest: a table of the newest row of each key by the order_by column; among equals the later in stamp order. A row older
+ * than the current one changes nothing and goes to the `late` output. Without order_by the last row in stamp order counts.
+ */
+#include "node/verbs.h"
+
+typedef struct latest_node {
+  ls_node base;
+  ls_row_layout layout;
+  ls_arena arena;    /* layout and the compared value */
+  ls_buf row;
+  bool emits_rows;
+} latest_node;
+
+static int latest_table_decode(ls_node *node, ls_slice value, ls_column *columns, ls_error *err) {
+  return ls__row_decode(columns, &((latest_node *)node)->layout, value, err);
+}
+
+static void latest_close(ls_node *node) {
+  latest_node *self = (latest_node *)node;
+  ls__buf_fini(&self->row);
+  ls__arena_fini(&self->arena);
+  ls__free(self);
+}
+
+static int latest_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
+  latest_node *self = LS_NEW(latest_node);
+  *out = &self->base;
+  ls__arena_init(&self->arena, 1024);
+  ls__row_layout_init(&self->layout, plan_node->outputs[0].schema, &self->arena);
+  self->base.table_decode = latest_table_decode;
+  self->emits_rows = ls__node_has_row_consumers(env->plan, plan_node);
+  return ls__table_open(&self->base.table, env->stores, plan_node->store.name, plan_node->store.backend,
+                        plan_node->store.fingerprint, plan_node->table_has_readers, err);
+}
+
+/** Compares order_by of a batch row with that of a stored row: <0 older, 0 equal, >0 newer. */
+static int latest_compare(latest_node *self, const ls_batch *batch, int64_t row, ls_slice stored, ls_arena *scratch, int *out,
+                          ls_error *err) {
+  uint32_t field = (uint32_t)self->base.plan->u.latest.order_by;
+  const ls_column *column = &batch->columns[field];
+  bool null_new = ls__is_null(column, row), null_old = ls__row_is_null(&self->layout, stored, field);
+  if (null_new || null_old) {
+    *out = (int)null_old - (int)null_new; /* null is older than anything */
+    return LS_OK;
+  }
+  if (column->type->kind == LS_INT64 || column->type->kind == LS_TIMESTAMP) {
+    int64_t a = ls__column_i64(column)[row], b = ls__row_i64(&self->layout, stored, field);
+    *out = a < b ? -1 : a > b;
+    return LS_OK;
+  }
+  ls_column old;
+  ls__column_init(&old, column->type, scratch, 1);
+  LS_TRY(ls__row_decode_field(&old, &self->layout, stored, field, err));
+  ls_buf a = LS_BUF_INIT, b = LS_BUF_INIT;
+  ls__key_encode_value(&a, column, row);
+  ls__key_encode_value(&b, &old, 0);
+  *out = ls__slice_cmp(ls__buf_slice(&a), ls__buf_slice(&b));
+  ls__buf_fini(&a);
+  ls__buf_fini(&b);
+  return LS_OK;
+}
+
+static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
+  latest_node *self = (latest_node *)node;
+  const ls_batch *in = call->inputs[0];
+  ls_row_faults faults;
+  ls__row_faults_init(&faults, node, call, in);
+  ls_row_keys keys;
+  ls__row_keys_of(&keys, in, in->schema->key, in->schema->n_key, call->arena);
+  for (int64_t row = 0; row < in->n_rows; row++) ls__table_prefetch(node->table, keys.hashes[row]);
+  int32_t *newer = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
+  int32_t *late = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
+  int64_t n_newer = 0, n_late = 0;
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    if (keys.keys[row].ptr == NULL) {
+      ls__row_faults_report(&faults, row, "the key is null");
+      continue;
+    }
+    ls_slice stored;
+    int found = ls__table_get(&stored, node->table, keys.keys[row], keys.hashes[row], err);
+    if (found < 0) return found;
+    int order = 1;
+    if (found == 1 && self->base.plan->u.latest.order_by >= 0) {
+      LS_TRY(latest_compare(self, in, row, stored, call->arena, &order, err));
+    }
+    if (order < 0) {
+      late[n_late++] = (int32_t)row;
+      continue;
+    }
+    ls__row_encode(&self->row, &self->layout, in, row);
+    LS_TRY(ls__table_put(node->table, keys.keys[row], keys.hashes[row], ls__buf_slice(&self->row), in->stamps[row], err));
+    newer[n_newer++] = (int32_t)row;
+  }
+  node->counters.late += n_late;
+  ls__node_fresh_outputs(call, 0);
+  if (call->plan_node->n_outputs > 1 && n_late > 0) ls__batch_gather(call->outputs[1], in, late, n_late);
+  if (node->plan->u.latest.emit == LS_EMIT_FINAL) return LS_OK;
+  if (n_newer == in->n_rows) {
+    call->outputs[0] = ls__batch_view(in, call->plan_node->outputs[0].schema, call->arena);
+  } else {
+    ls__batch_gather(call->outputs[0], in, newer, n_newer);
+  }
+  return LS_OK;
+}
+
+typedef struct latest_scan {
+  ls_node *node;
+  ls_node_call *call;
+} latest_scan;
+
+static int latest_emit(void *payload, ls_slice key, ls_slice value, ls_error *err) {
+  latest_scan *scan = payload;
+  ls_batch *out = scan->call->outputs[0];
+  LS_TRY(latest_table_decode(scan->node, value, out->columns, err));
+  ls__batch_append_meta(out, scan->call->stream_time_us, ls__end_stamp(scan->call->stream_time_us, ls__hash64(key)));
+  return out->n_rows >= LS_END_BATCH_ROWS ? scan->call->flush(scan->call, err) : LS_OK;
+}
+
+static int latest_end(ls_node *node, ls_node_call *call, ls_error *err) {
+  ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
+  if (node->plan->u.latest.emit != LS_EMIT_FINAL || !((latest_node *)node)->emits_rows) return LS_OK;
+  return ls__table_scan(node->table, false, latest_emit, &(latest_scan){node, call}, err);
+}
+
+static void latest_end_slice(ls_node *node) { ls__table_end_slice(node->table); }
+
+const ls_node_vtable ls__latest_vtable = {latest_open, latest_process, latest_end, latest_end_slice, latest_close};

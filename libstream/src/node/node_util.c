@@ -1,0 +1,96 @@
+/** @file node_util.c  See node_util.h. */
+#include "node/verbs.h"
+
+void ls__row_faults_init(ls_row_faults *faults, ls_node *node, ls_node_call *call, const ls_batch *batch) {
+  *faults = (ls_row_faults){node, call, batch, NULL};
+}
+
+void ls__row_faults_report(void *payload, int64_t row, const char *message) {
+  ls_row_faults *faults = payload;
+  if (faults->bits == NULL) {
+    faults->bits = LS_ARENA_ARRAY(faults->call->arena, uint64_t, LS_BIT_WORDS(faults->batch->n_rows));
+  }
+  if (LS_BIT_GET(faults->bits, row)) return;
+  LS_BIT_SET(faults->bits, row);
+  faults->node->counters.dead++;
+  faults->call->on_error(faults->call->error_payload, faults->node->plan, faults->batch, row, message);
+}
+
+ls_expr_env ls__node_expr_env(const ls_plan *plan, const ls_schema *input) {
+  return (ls_expr_env){.schema = input,
+                       .tables = plan->tables,
+                       .n_tables = plan->n_globals,
+                       .udfs = plan->udfs,
+                       .volatile_allowed = !plan->parity};
+}
+
+int ls__expr_set_open(ls_expr_set *set, ls_expr *const *exprs, uint32_t n, const ls_schema *input,
+                      const ls_plan *plan, ls_error *err) {
+  set->states = ls__calloc(n + 1, sizeof *set->states);
+  set->n = n;
+  ls_expr_env env = ls__node_expr_env(plan, input);
+  for (uint32_t i = 0; i < n; i++) {
+    if (exprs[i] != NULL) LS_TRY(ls__expr_state_new(&set->states[i], exprs[i], &env, err));
+  }
+  return LS_OK;
+}
+
+void ls__expr_set_close(ls_expr_set *set) {
+  for (uint32_t i = 0; i < set->n; i++) ls__expr_state_free(set->states[i]);
+  ls__free(set->states);
+  *set = (ls_expr_set){NULL, 0};
+}
+
+const ls_schema *ls__node_input_schema(const ls_plan *plan, const ls_plan_node *node, uint32_t i) {
+  return plan->nodes[node->inputs[i].node].outputs[node->inputs[i].output].schema;
+}
+
+int64_t ls__select_rows(int32_t *rows, const ls_batch *batch, const uint64_t *bits, const ls_row_faults *faults) {
+  int64_t n = 0;
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    if ((bits == NULL || LS_BIT_GET(bits, row)) && !ls__row_faulty(faults, row)) rows[n++] = (int32_t)row;
+  }
+  return n;
+}
+
+void ls__node_fresh_outputs(ls_node_call *call, int64_t capacity_rows) {
+  for (uint32_t i = 0; i < call->plan_node->n_outputs; i++) {
+    call->outputs[i] = ls__batch_new(call->plan_node->outputs[i].schema, call->arena, i == 0 ? capacity_rows : 0);
+  }
+}
+
+ls_batch *ls__batch_view(const ls_batch *in, const ls_schema *schema, ls_arena *arena) {
+  ls_batch *view = LS_ARENA_NEW(arena, ls_batch);
+  *view = *in;
+  view->schema = schema;
+  view->arena = arena;
+  view->capacity_rows = 0; /* a view never grows */
+  return view;
+}
+
+void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, ls_arena *arena) {
+  out->keys = LS_ARENA_ARRAY(arena, ls_slice, batch->n_rows + 1);
+  out->hashes = LS_ARENA_ARRAY(arena, uint64_t, batch->n_rows + 1);
+  ls_buf key = LS_BUF_INIT;
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    if (ls__key_has_null(batch, fields, n_fields, row)) continue;
+    ls__buf_clear(&key);
+    ls__key_encode(&key, batch, fields, n_fields, row);
+    char *copy = ls__arena_alloc(arena, key.len);
+    memcpy(copy, key.ptr, key.len);
+    out->keys[row] = (ls_slice){copy, key.len};
+    out->hashes[row] = ls__hash64(out->keys[row]);
+  }
+  ls__buf_fini(&key);
+}
+
+bool ls__node_has_row_consumers(const ls_plan *plan, const ls_plan_node *node) {
+  for (uint32_t i = node->id + 1; i < plan->n_nodes; i++) {
+    const ls_plan_node *reader = &plan->nodes[i];
+    if (reader->verb == LS_VERB_TABLE_JOIN && reader->u.table_join.emit == LS_EMIT_FINAL) continue;
+    for (uint32_t k = 0; k < reader->n_inputs; k++) {
+      if (reader->inputs[k].node == node->id) return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,132 @@
+/**
+ * @file table_join.c
+ * table-table join: a change of either side gives the joined row, read as of the change's stamp (both sides' changes of one
+ * record are seen at once). emit: final reads both tables at the end of input instead and gives one row per key.
+ */
+#include "node/verbs.h"
+
+typedef struct table_join_node {
+  ls_node base;
+  ls_node *makers[2];
+  const ls_schema *schemas[2];
+} table_join_node;
+
+static void table_join_close(ls_node *node) { ls__free(node); }
+
+static int table_join_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
+  (void)err;
+  table_join_node *self = LS_NEW(table_join_node);
+  *out = &self->base;
+  for (int side = 0; side < 2; side++) {
+    self->makers[side] = env->nodes[plan_node->reads_table[side]];
+    self->schemas[side] = ls__node_input_schema(env->plan, plan_node, (uint32_t)side);
+  }
+  return LS_OK;
+}
+
+/** Nulls for the side that is missing; a missing left side takes its key columns from the right. */
+static void table_join_fill_missing(table_join_node *self, ls_batch *out, int missing) {
+  uint32_t n_left = self->base.plan->u.table_join.n_left;
+  uint32_t from = missing == 0 ? 0 : n_left, to = missing == 0 ? n_left : out->schema->n_fields;
+  for (uint32_t i = from; i < to; i++) {
+    ls_column *column = &out->columns[i];
+    int64_t key = -1;
+    for (uint32_t k = 0; missing == 0 && k < self->schemas[0]->n_key; k++) {
+      if (self->schemas[0]->key[k] == i) key = self->schemas[1]->key[k];
+    }
+    if (key >= 0) {
+      ls__column_append_from(column, &out->columns[n_left + (uint32_t)key], out->n_rows);
+    } else {
+      ls__column_append_null(column);
+    }
+  }
+}
+
+/** Whether a row goes out when the other side is missing. */
+static bool table_join_keeps(const ls_plan_node *plan, int side) {
+  return plan->u.table_join.type == LS_JOIN_OUTER || (plan->u.table_join.type == LS_JOIN_LEFT && side == 0);
+}
+
+/** Joins a changed row of `side` with the other table. */
+static int table_join_row(table_join_node *self, ls_batch *out, int side, const ls_batch *in, int64_t row, ls_slice key,
+                          uint64_t hash, ls_error *err) {
+  uint32_t n_left = self->base.plan->u.table_join.n_left;
+  ls_column *halves[2] = {out->columns, out->columns + n_left};
+  ls_node *other = self->makers[1 - side];
+  ls_slice value;
+  int found = ls__table_get_as_of(&value, other->table, key, hash, in->stamps[row], err);
+  if (found < 0) return found;
+  if (found == 0 && !table_join_keeps(self->base.plan, side)) {
+    self->base.counters.filtered++;
+    return LS_OK;
+  }
+  for (uint32_t i = 0; i < in->schema->n_fields; i++) ls__column_append_from(&halves[side][i], &in->columns[i], row);
+  if (found == 1) {
+    LS_TRY(other->table_decode(other, value, halves[1 - side], err));
+  } else {
+    table_join_fill_missing(self, out, 1 - side);
+  }
+  ls__batch_append_meta(out, in->ts_us[row], in->stamps[row]);
+  return LS_OK;
+}
+
+static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) {
+  table_join_node *self = (table_join_node *)node;
+  ls__node_fresh_outputs(call, call->inputs[0]->n_rows + call->inputs[1]->n_rows);
+  if (node->plan->u.table_join.emit == LS_EMIT_FINAL) return LS_OK;
+  ls_row_keys keys[2];
+  for (int side = 0; side < 2; side++) {
+    const ls_batch *in = call->inputs[side];
+    ls__row_keys_of(&keys[side], in, in->schema->key, in->schema->n_key, call->arena);
+  }
+  ls_merge_walk walk = {{call->inputs[0], call->inputs[1]}, {0, 0}};
+  int64_t row;
+  for (int side = ls__merge_walk_next(&walk, &row); side >= 0; side = ls__merge_walk_next(&walk, &row)) {
+    LS_TRY(table_join_row(self, call->outputs[0], side, call->inputs[side], row, keys[side].keys[row],
+                          keys[side].hashes[row], err));
+  }
+  return LS_OK;
+}
+
+typedef struct table_join_scan {
+  table_join_node *self;
+  ls_node_call *call;
+  int side; /* the scanned one */
+} table_join_scan;
+
+static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls_error *err) {
+  table_join_scan *scan = payload;
+  table_join_node *self = scan->self;
+  int side = scan->side;
+  ls_batch *out = scan->call->outputs[0];
+  ls_column *halves[2] = {out->columns, out->columns + self->base.plan->u.table_join.n_left};
+  ls_node *mine = self->makers[side], *other = self->makers[1 - side];
+  uint64_t hash = ls__hash64(key);
+  ls_slice other_value;
+  int found = ls__table_get(&other_value, other->table, key, hash, err);
+  if (found < 0) return found;
+  if (side == 1 && found == 1) return LS_OK; /* went out with the left side */
+  self->base.counters.rows_in++;
+  if (found == 0 && !table_join_keeps(self->base.plan, side)) {
+    self->base.counters.filtered++;
+    return LS_OK;
+  }
+  if (found == 1) LS_TRY(other->table_decode(other, other_value, halves[1 - side], err));
+  LS_TRY(mine->table_decode(mine, value, halves[side], err));
+  if (found == 0) table_join_fill_missing(self, out, 1 - side);
+  ls__batch_append_meta(out, scan->call->stream_time_us, ls__end_stamp(scan->call->stream_time_us, hash));
+  return out->n_rows >= LS_END_BATCH_ROWS ? scan->call->flush(scan->call, err) : LS_OK;
+}
+
+static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
+  ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
+  if (node->plan->u.table_join.emit != LS_EMIT_FINAL) return LS_OK;
+  for (int side = 0; side < 2; side++) {
+    if (side == 1 && !table_join_keeps(node->plan, 1)) break;
+    table_join_scan scan = {(table_join_node *)node, call, side};
+    LS_TRY(ls__table_scan(scan.self->makers[side]->table, false, table_join_emit_final, &scan, err));
+  }
+  return LS_OK;
+}
+
+const ls_node_vtable ls__table_join_vtable = {table_join_open, table_join_process, table_join_end, NULL, table_join_close};

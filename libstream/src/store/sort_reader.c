@@ -1,0 +1,293 @@
+/** @file sort_reader.c  Reading a sorter: a heap over the chunks and spilled runs of one partition. */
+#include "store/sorter_internal.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* ---- heap ---- */
+
+static bool cursor_before(const ls_sorter *sorter, const ls_sort_cursor *x, const ls_sort_cursor *y) {
+  const ls_sort_entry *ex = &x->entries[x->at], *ey = &y->entries[y->at];
+  if (ex->a != ey->a) return ex->a < ey->a;
+  if (ex->b != ey->b) return ex->b < ey->b;
+  if (sorter->opts.keyed) {
+    int order = ls__slice_cmp(ls__sort_chunk_key(x->chunk, ex->row), ls__sort_chunk_key(y->chunk, ey->row));
+    if (order == 0) order = ls__stamp_cmp(x->chunk->batch->stamps[ex->row], y->chunk->batch->stamps[ey->row]);
+    if (order != 0) return order < 0;
+  }
+  return x->arrival < y->arrival;
+}
+
+void ls__sort_heap_init(ls_sort_heap *heap, const ls_sorter *sorter, size_t n_cursors_max) {
+  heap->sorter = sorter;
+  heap->cursors = ls__calloc(n_cursors_max + 1, sizeof *heap->cursors);
+  heap->storage = ls__calloc(n_cursors_max + 1, sizeof *heap->storage);
+  heap->n = heap->n_storage = 0;
+}
+
+void ls__sort_heap_fini(ls_sort_heap *heap) {
+  ls__free(heap->cursors);
+  ls__free(heap->storage);
+}
+
+static void sift_down(ls_sort_heap *heap, size_t at) {
+  ls_sort_cursor **c = heap->cursors, *moved = c[at];
+  for (;;) {
+    size_t child = 2 * at + 1;
+    if (child >= heap->n) break;
+    if (child + 1 < heap->n && cursor_before(heap->sorter, c[child + 1], c[child])) child++;
+    if (!cursor_before(heap->sorter, c[child], moved)) break;
+    c[at] = c[child];
+    at = child;
+  }
+  c[at] = moved;
+}
+
+void ls__sort_heap_push(ls_sort_heap *heap, ls_sort_cursor *cursor) {
+  size_t at = heap->n++;
+  while (at > 0 && cursor_before(heap->sorter, cursor, heap->cursors[(at - 1) / 2])) {
+    heap->cursors[at] = heap->cursors[(at - 1) / 2];
+    at = (at - 1) / 2;
+  }
+  heap->cursors[at] = cursor;
+}
+
+void ls__sort_heap_push_chunk(ls_sort_heap *heap, ls_sort_chunk *chunk, uint32_t partition, uint64_t arrival) {
+  if (chunk->parts[partition].n == 0) return;
+  ls_sort_cursor *cursor = &heap->storage[heap->n_storage++];
+  *cursor = (ls_sort_cursor){.chunk = chunk, .entries = chunk->parts[partition].entries, .n = chunk->parts[partition].n, .arrival = arrival};
+  ls__sort_heap_push(heap, cursor);
+}
+
+ls_sort_cursor *ls__sort_heap_top(const ls_sort_heap *heap) { return heap->n > 0 ? heap->cursors[0] : NULL; }
+
+void ls__sort_heap_settle(ls_sort_heap *heap) {
+  ls_sort_cursor *top = heap->cursors[0];
+  if (top->at == top->n) heap->cursors[0] = heap->cursors[--heap->n];
+  if (heap->n > 0) sift_down(heap, 0);
+}
+
+/* ---- reader ---- */
+
+typedef struct taken_row { const ls_sort_chunk *chunk; uint32_t row; } taken_row;
+
+struct ls_sort_reader {
+  ls_sorter *sorter;
+  uint32_t partition;
+  ls_sort_heap heap;
+  taken_row *taken;        /* rows taken, not yet gathered */
+  size_t n_taken, taken_capacity;
+  ls_sort_chunk **done;    /* chunks passed, to be released after the next gather */
+  size_t n_done, done_capacity;
+  ls_buf block;
+};
+
+static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error *err) {
+  while (n_bytes > 0) {
+    ssize_t n = pread(fd, buffer, n_bytes, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ls_error_set(err, LS_EIO, "the work directory can't be read: %s", n == 0 ? "file cut short" : strerror(errno));
+    buffer += n;
+    at += n;
+    n_bytes -= (size_t)n;
+  }
+  return LS_OK;
+}
+
+/** Length of the whole records at the start of a block; at least one, or 0 when the block is too small for it. */
+static size_t whole_records(ls_slice block, size_t *needed, int64_t *n_rows) {
+  size_t at = 0;
+  *n_rows = 0;
+  *needed = 0;
+  while (at + sizeof(ls_spill_head) <= block.len) {
+    ls_spill_head head;
+    memcpy(&head, block.ptr + at, sizeof head);
+    size_t len = sizeof head + head.key_len + head.row_len;
+    if (at + len > block.len) {
+      *needed = len;
+      break;
+    }
+    at += len;
+    ++*n_rows;
+  }
+  return at;
+}
+
+/** Loads the next block of a spilled run as a chunk of its own. Leaves cursor->n 0 at the end of the run. */
+static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_error *err) {
+  ls_sorter *sorter = reader->sorter;
+  cursor->at = cursor->n = 0;
+  if (cursor->file_at == cursor->file_end) return LS_OK;
+  size_t want = LS_SPILL_BLOCK / 4, whole = 0, needed = 0;
+  int64_t n_rows = 0;
+  while (whole == 0) {
+    if (needed > want) want = needed;
+    if ((int64_t)want > cursor->file_end - cursor->file_at) want = (size_t)(cursor->file_end - cursor->file_at);
+    ls__buf_clear(&reader->block);
+    ls__buf_reserve(&reader->block, want);
+    LS_TRY(read_fully(cursor->run->fd, reader->block.ptr, want, cursor->file_at, err));
+    whole = whole_records((ls_slice){reader->block.ptr, want}, &needed, &n_rows);
+  }
+  cursor->file_at += (int64_t)whole;
+  ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, n_rows);
+  atomic_store(&chunk->n_users, 1);
+  chunk->n_parts = 1;
+  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
+  chunk->parts[0].entries = ls__alloc((size_t)n_rows * sizeof(ls_sort_entry));
+  chunk->parts[0].n = (size_t)n_rows;
+  const char *at = reader->block.ptr;
+  for (int64_t row = 0; row < n_rows; row++) {
+    ls_spill_head head;
+    memcpy(&head, at, sizeof head);
+    if (sorter->opts.keyed) ls__sort_chunk_add_key(chunk, (ls_slice){at + sizeof head, head.key_len});
+    LS_TRY(ls__row_decode(chunk->batch->columns, &sorter->layout, (ls_slice){at + sizeof head + head.key_len, head.row_len}, err));
+    ls__batch_append_meta(chunk->batch, head.ts_us, head.stamp);
+    ls__sort_entry_of(&chunk->parts[0].entries[row], sorter, chunk, row);
+    at += sizeof head + head.key_len + head.row_len;
+  }
+  cursor->chunk = chunk;
+  cursor->entries = chunk->parts[0].entries;
+  cursor->n = (size_t)n_rows;
+  return LS_OK;
+}
+
+int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t partition, ls_error *err) {
+  ls_assert(sorter->sealed);
+  ls_sort_reader *reader = LS_NEW(ls_sort_reader);
+  *out = reader;
+  reader->sorter = sorter;
+  reader->partition = partition;
+  sorter->opened[partition] = true;
+  ls__sort_heap_init(&reader->heap, sorter, sorter->n_chunks + sorter->n_runs);
+  for (size_t i = 0; i < sorter->n_runs; i++) {
+    const ls_sort_run *run = &sorter->runs[i];
+    ls_sort_cursor *cursor = &reader->heap.storage[reader->heap.n_storage++];
+    *cursor = (ls_sort_cursor){.run = run, .arrival = i, .file_at = run->starts[partition], .file_end = run->starts[partition + 1]};
+    LS_TRY(cursor_refill(reader, cursor, err));
+    if (cursor->n > 0) ls__sort_heap_push(&reader->heap, cursor);
+  }
+  for (size_t i = 0; i < sorter->n_chunks; i++) {
+    if (sorter->chunks[i]->parts[partition].n > 0) {
+      ls__sort_heap_push_chunk(&reader->heap, sorter->chunks[i], partition, sorter->n_runs + i);
+    } else {
+      ls__sort_chunk_release(sorter->chunks[i]);
+    }
+  }
+  return LS_OK;
+}
+
+static void note_done(ls_sort_reader *reader, ls_sort_chunk *chunk) {
+  ls__grow(&reader->done, &reader->done_capacity, reader->n_done + 1, sizeof *reader->done);
+  reader->done[reader->n_done++] = chunk;
+}
+
+static void release_done(ls_sort_reader *reader) {
+  for (size_t i = 0; i < reader->n_done; i++) ls__sort_chunk_release(reader->done[i]);
+  reader->n_done = 0;
+}
+
+void ls__sort_reader_close(ls_sort_reader *reader) {
+  if (reader == NULL) return;
+  release_done(reader);
+  for (size_t i = 0; i < reader->heap.n; i++) ls__sort_chunk_release(reader->heap.cursors[i]->chunk);
+  ls__sort_heap_fini(&reader->heap);
+  ls__free(reader->taken);
+  ls__free(reader->done);
+  ls__buf_fini(&reader->block);
+  ls__free(reader);
+}
+
+bool ls__sort_reader_peek(const ls_sort_reader *reader, ls_stamp *stamp) {
+  const ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
+  if (top == NULL) return false;
+  *stamp = top->chunk->batch->stamps[top->entries[top->at].row];
+  return true;
+}
+
+ls_slice ls__sort_reader_peek_key(const ls_sort_reader *reader) {
+  const ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
+  return ls__sort_chunk_key(top->chunk, top->entries[top->at].row);
+}
+
+/** Moves past the top row. */
+static int reader_advance(ls_sort_reader *reader, ls_error *err) {
+  ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
+  if (++top->at == top->n) {
+    note_done(reader, top->chunk);
+    if (top->run != NULL) LS_TRY(cursor_refill(reader, top, err));
+  }
+  ls__sort_heap_settle(&reader->heap);
+  return LS_OK;
+}
+
+int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
+  (void)out;
+  ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
+  taken_row taken = {top->chunk, top->entries[top->at].row};
+  LS_TRY(reader_advance(reader, err));
+  bool dropped = false;
+  if (reader->sorter->opts.keep_last) {
+    const ls_sort_cursor *next = ls__sort_heap_top(&reader->heap);
+    dropped = next != NULL && ls__slice_eq(ls__sort_chunk_key(taken.chunk, taken.row),
+                                           ls__sort_chunk_key(next->chunk, next->entries[next->at].row));
+  }
+  if (dropped) return LS_OK;
+  ls__grow(&reader->taken, &reader->taken_capacity, reader->n_taken + 1, sizeof *reader->taken);
+  reader->taken[reader->n_taken++] = taken;
+  return LS_OK;
+}
+
+static void gather_fixed(ls_column *column, const taken_row *rows, size_t n, uint32_t field, size_t width) {
+  int64_t start = column->n_rows;
+  ls__column_resize(column, start + (int64_t)n);
+  char *to = (char *)column->values + (size_t)start * width;
+  for (size_t i = 0; i < n; i++, to += width) {
+    const ls_column *from = &rows[i].chunk->batch->columns[field];
+    const char *value = (const char *)from->values + (size_t)rows[i].row * width;
+    if (width == 8) {
+      memcpy(to, value, 8);
+    } else if (width == 16) {
+      memcpy(to, value, 16);
+    } else {
+      memcpy(to, value, width);
+    }
+    if (ls__is_null(from, rows[i].row)) ls__column_set_null(column, start + (int64_t)i);
+  }
+}
+
+static void gather_bytes(ls_column *column, const taken_row *rows, size_t n, uint32_t field) {
+  for (size_t i = 0; i < n; i++) {
+    const ls_column *from = &rows[i].chunk->batch->columns[field];
+    if (ls__is_null(from, rows[i].row)) {
+      ls__column_append_null(column);
+    } else {
+      ls__column_append_slice(column, ls__column_slice(from, rows[i].row));
+    }
+  }
+}
+
+int ls__sort_reader_flush(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
+  (void)err;
+  for (uint32_t field = 0; field < out->schema->n_fields; field++) {
+    ls_column *column = &out->columns[field];
+    size_t width = ls__type_width(column->type);
+    if (width > 0) {
+      gather_fixed(column, reader->taken, reader->n_taken, field, width);
+    } else if (column->type->kind == LS_STRING || column->type->kind == LS_BYTES) {
+      gather_bytes(column, reader->taken, reader->n_taken, field);
+    } else {
+      for (size_t i = 0; i < reader->n_taken; i++) {
+        ls__column_append_from(column, &reader->taken[i].chunk->batch->columns[field], reader->taken[i].row);
+      }
+    }
+  }
+  for (size_t i = 0; i < reader->n_taken; i++) {
+    const ls_batch *batch = reader->taken[i].chunk->batch;
+    ls__batch_append_meta(out, batch->ts_us[reader->taken[i].row], batch->stamps[reader->taken[i].row]);
+  }
+  reader->n_taken = 0;
+  release_done(reader);
+  return LS_OK;
+}

@@ -1,0 +1,290 @@
+/** @file sorter.c  See sorter.h: chunks, their sorted indexes, spilling. Reading is in sort_reader.c. */
+#include "store/sorter_internal.h"
+
+#include "base/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts) {
+  ls_sorter *sorter = LS_NEW(ls_sorter);
+  sorter->opts = *opts;
+  sorter->n_rows = ls__calloc(opts->n_partitions, sizeof *sorter->n_rows);
+  sorter->opened = ls__calloc(opts->n_partitions, sizeof *sorter->opened);
+  ls__arena_init(&sorter->arena, 4096);
+  ls__row_layout_init(&sorter->layout, opts->schema, &sorter->arena);
+  pthread_mutex_init(&sorter->lock, NULL);
+  *out = sorter;
+}
+
+static void chunk_free(ls_sort_chunk *chunk) {
+  for (uint32_t p = 0; chunk->parts != NULL && p < chunk->n_parts; p++) ls__free(chunk->parts[p].entries);
+  ls__free(chunk->parts);
+  ls__free(chunk->key_ends);
+  ls__buf_fini(&chunk->keys);
+  ls__arena_fini(&chunk->arena);
+  ls__free(chunk);
+}
+
+void ls__sort_chunk_release(ls_sort_chunk *chunk) {
+  if (atomic_fetch_sub(&chunk->n_users, 1) == 1) chunk_free(chunk);
+}
+
+void ls__sorter_free(ls_sorter *sorter) {
+  if (sorter == NULL) return;
+  for (size_t i = 0; i < sorter->n_chunks && !sorter->sealed; i++) ls__sort_chunk_release(sorter->chunks[i]);
+  for (uint32_t p = 0; p < sorter->opts.n_partitions && sorter->sealed; p++) {
+    for (size_t i = 0; i < sorter->n_chunks && !sorter->opened[p]; i++) ls__sort_chunk_release(sorter->chunks[i]);
+  }
+  for (size_t i = 0; i < sorter->n_runs; i++) {
+    close(sorter->runs[i].fd);
+    ls__free(sorter->runs[i].starts);
+  }
+  ls__free(sorter->chunks);
+  ls__free(sorter->runs);
+  ls__free(sorter->n_rows);
+  ls__free(sorter->opened);
+  pthread_mutex_destroy(&sorter->lock);
+  ls__arena_fini(&sorter->arena);
+  ls__free(sorter);
+}
+
+ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows) {
+  ls_sort_chunk *chunk = LS_NEW(ls_sort_chunk);
+  ls__arena_init(&chunk->arena, 256 * 1024);
+  chunk->batch = ls__batch_new(sorter->opts.schema, &chunk->arena, capacity_rows);
+  return chunk;
+}
+
+ls_batch *ls__sort_chunk_batch(ls_sort_chunk *chunk) { return chunk->batch; }
+
+void ls__sort_chunk_add_key(ls_sort_chunk *chunk, ls_slice key) {
+  ls__grow(&chunk->key_ends, &chunk->key_ends_capacity, chunk->n_keys + 1, sizeof *chunk->key_ends);
+  ls__buf_append(&chunk->keys, key.ptr, key.len);
+  chunk->key_ends[chunk->n_keys++] = (uint32_t)chunk->keys.len;
+}
+
+size_t ls__sort_chunk_bytes(const ls_sort_chunk *chunk) {
+  return chunk->arena.reserved_bytes + chunk->keys.capacity + chunk->key_ends_capacity * sizeof *chunk->key_ends +
+         chunk->index_bytes;
+}
+
+void ls__sort_chunk_abandon(ls_sort_chunk *chunk) {
+  if (chunk != NULL) chunk_free(chunk);
+}
+
+/** First 16 bytes of a key as two big-endian numbers: compares like the bytes. */
+static void key_prefix(ls_slice key, ls_sort_entry *entry) {
+  unsigned char head[16] = {0};
+  memcpy(head, key.ptr, key.len < sizeof head ? key.len : sizeof head);
+  uint64_t a, b;
+  memcpy(&a, head, 8);
+  memcpy(&b, head + 8, 8);
+  entry->a = __builtin_bswap64(a);
+  entry->b = __builtin_bswap64(b);
+}
+
+void ls__sort_entry_of(ls_sort_entry *entry, const ls_sorter *sorter, const ls_sort_chunk *chunk, int64_t row) {
+  entry->row = (uint32_t)row;
+  if (sorter->opts.keyed) {
+    key_prefix(ls__sort_chunk_key(chunk, row), entry);
+  } else {
+    entry->a = (uint64_t)chunk->batch->stamps[row].ts_us ^ (UINT64_C(1) << 63);
+    entry->b = chunk->batch->stamps[row].seq;
+  }
+}
+
+/** Whether x goes before or equals y; full comparison within one chunk. */
+static bool entry_before(const ls_sorter *sorter, const ls_sort_chunk *chunk, const ls_sort_entry *x, const ls_sort_entry *y) {
+  if (x->a != y->a) return x->a < y->a;
+  if (x->b != y->b) return x->b < y->b;
+  if (!sorter->opts.keyed) return true;
+  int order = ls__slice_cmp(ls__sort_chunk_key(chunk, x->row), ls__sort_chunk_key(chunk, y->row));
+  if (order != 0) return order < 0;
+  return ls__stamp_cmp(chunk->batch->stamps[x->row], chunk->batch->stamps[y->row]) <= 0;
+}
+
+/** Stable bottom-up merge sort that starts from the runs it finds: sorted input costs one pass. */
+static void sort_entries(const ls_sorter *sorter, const ls_sort_chunk *chunk, ls_sort_entry *entries, size_t n) {
+  if (n < 2) return;
+  ls_sort_entry *spare = ls__alloc(n * sizeof *entries), *from = entries, *to = spare;
+  size_t *bounds = ls__alloc((n + 2) * sizeof *bounds), n_runs = 0;
+  bounds[n_runs++] = 0;
+  for (size_t i = 1; i < n; i++) {
+    if (!entry_before(sorter, chunk, &entries[i - 1], &entries[i])) bounds[n_runs++] = i;
+  }
+  bounds[n_runs] = n;
+  while (n_runs > 1) {
+    size_t n_merged = 0;
+    for (size_t r = 0; r < n_runs; r += 2) {
+      size_t low = bounds[r], mid = r + 1 < n_runs ? bounds[r + 1] : n, high = r + 2 <= n_runs ? bounds[r + 2] : n;
+      if (r + 1 >= n_runs) mid = high = n;
+      size_t i = low, k = mid, at = low;
+      while (i < mid && k < high) to[at++] = entry_before(sorter, chunk, &from[i], &from[k]) ? from[i++] : from[k++];
+      while (i < mid) to[at++] = from[i++];
+      while (k < high) to[at++] = from[k++];
+      bounds[n_merged++] = low;
+    }
+    bounds[n_merged] = n;
+    n_runs = n_merged;
+    ls_sort_entry *swap = from;
+    from = to;
+    to = swap;
+  }
+  if (from != entries) memcpy(entries, from, n * sizeof *entries);
+  ls__free(bounds);
+  ls__free(spare);
+}
+
+/** Builds the sorted index of each partition. */
+static void chunk_index(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t *partitions) {
+  uint32_t n_parts = sorter->opts.n_partitions;
+  int64_t n_rows = chunk->batch->n_rows;
+  chunk->n_parts = n_parts;
+  chunk->parts = ls__calloc(n_parts, sizeof *chunk->parts);
+  for (int64_t row = 0; row < n_rows; row++) {
+    uint32_t p = partitions == NULL ? 0 : partitions[row];
+    if (p != UINT32_MAX) chunk->parts[p].n++;
+  }
+  for (uint32_t p = 0; p < n_parts; p++) {
+    chunk->parts[p].entries = ls__alloc((chunk->parts[p].n + 1) * sizeof(ls_sort_entry));
+    chunk->index_bytes += chunk->parts[p].n * sizeof(ls_sort_entry);
+    chunk->parts[p].n = 0;
+  }
+  for (int64_t row = 0; row < n_rows; row++) {
+    uint32_t p = partitions == NULL ? 0 : partitions[row];
+    if (p != UINT32_MAX) ls__sort_entry_of(&chunk->parts[p].entries[chunk->parts[p].n++], sorter, chunk, row);
+  }
+  for (uint32_t p = 0; p < n_parts; p++) sort_entries(sorter, chunk, chunk->parts[p].entries, chunk->parts[p].n);
+}
+
+/* ---- spilling ---- */
+
+typedef struct spill_file {
+  int fd;
+  ls_buf pending;
+  int64_t written;
+} spill_file;
+
+static int spill_flush(spill_file *file, ls_error *err) {
+  size_t at = 0;
+  while (at < file->pending.len) {
+    ssize_t n = write(file->fd, file->pending.ptr + at, file->pending.len - at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ls_error_set(err, LS_EIO, "the work directory can't be written: %s", strerror(errno));
+    at += (size_t)n;
+  }
+  file->written += (int64_t)file->pending.len;
+  ls__buf_clear(&file->pending);
+  return LS_OK;
+}
+
+static int spill_open(spill_file *file, const char *directory, ls_error *err) {
+  char path[4096];
+  int n = snprintf(path, sizeof path, "%s/spill-XXXXXX", directory);
+  if (n < 0 || (size_t)n >= sizeof path) return ls_error_set(err, LS_EIO, "the work directory's name is too long");
+  file->fd = mkstemp(path);
+  if (file->fd < 0) return ls_error_set(err, LS_EIO, "%s: can't create a file: %s", directory, strerror(errno));
+  unlink(path); /* vanishes with the process, however it ends */
+  return LS_OK;
+}
+
+/** One record: ls_spill_head, key, row. */
+static int spill_row(ls_sorter *sorter, spill_file *file, const ls_sort_chunk *chunk, uint32_t row, ls_buf *scratch, ls_error *err) {
+  ls_slice key = sorter->opts.keyed ? ls__sort_chunk_key(chunk, row) : (ls_slice){NULL, 0};
+  ls__row_encode(scratch, &sorter->layout, chunk->batch, row);
+  ls_spill_head head = {.ts_us = chunk->batch->ts_us[row], .stamp = chunk->batch->stamps[row],
+                        .key_len = (uint32_t)key.len, .row_len = (uint32_t)scratch->len};
+  ls__buf_append(&file->pending, &head, sizeof head);
+  ls__buf_append(&file->pending, key.ptr, key.len);
+  ls__buf_append(&file->pending, scratch->ptr, scratch->len);
+  return file->pending.len > LS_SPILL_BLOCK ? spill_flush(file, err) : LS_OK;
+}
+
+/** Merges one partition of all chunks into the file. */
+static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, uint32_t p, ls_error *err) {
+  ls_sort_heap heap;
+  ls__sort_heap_init(&heap, sorter, n_chunks);
+  for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
+  ls_buf scratch = LS_BUF_INIT;
+  int rc = LS_OK;
+  for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
+    rc = spill_row(sorter, file, top->chunk, top->entries[top->at].row, &scratch, err);
+    top->at++;
+    ls__sort_heap_settle(&heap);
+  }
+  ls__buf_fini(&scratch);
+  ls__sort_heap_fini(&heap);
+  return rc;
+}
+
+/** Writes all chunks taken from the sorter as one run. */
+static int spill_chunks(ls_sorter *sorter, ls_sort_chunk **chunks, size_t n_chunks, ls_sort_run *run, ls_error *err) {
+  spill_file file = {-1, LS_BUF_INIT, 0};
+  LS_TRY(spill_open(&file, sorter->opts.spill_directory, err));
+  run->fd = file.fd;
+  run->starts = ls__calloc(sorter->opts.n_partitions + 1, sizeof *run->starts);
+  int rc = LS_OK;
+  for (uint32_t p = 0; p < sorter->opts.n_partitions && rc >= 0; p++) {
+    run->starts[p] = file.written + (int64_t)file.pending.len;
+    rc = spill_partition(sorter, &file, chunks, n_chunks, p, err);
+  }
+  run->starts[sorter->opts.n_partitions] = file.written + (int64_t)file.pending.len;
+  if (rc >= 0) rc = spill_flush(&file, err);
+  ls__buf_fini(&file.pending);
+  ls__fault(LS_FAULT_SHUFFLE_SPILL);
+  return rc;
+}
+
+/** Takes the chunks out under the lock, or nothing when another thread is at it. */
+static size_t take_for_spill(ls_sorter *sorter, ls_sort_chunk ***chunks, size_t *run_index) {
+  size_t n = 0;
+  pthread_mutex_lock(&sorter->lock);
+  if (sorter->bytes > sorter->opts.memory_bytes && sorter->opts.memory_bytes > 0) {
+    *chunks = sorter->chunks;
+    n = sorter->n_chunks;
+    sorter->chunks = NULL;
+    sorter->n_chunks = sorter->chunks_capacity = 0;
+    sorter->bytes = 0;
+    ls__grow(&sorter->runs, &sorter->runs_capacity, sorter->n_runs + 1, sizeof *sorter->runs);
+    *run_index = sorter->n_runs++; /* the run's place in arrival order is fixed now */
+    sorter->runs[*run_index] = (ls_sort_run){.fd = -1};
+  }
+  pthread_mutex_unlock(&sorter->lock);
+  return n;
+}
+
+int ls__sorter_add(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t *partitions, ls_error *err) {
+  chunk_index(sorter, chunk, partitions);
+  atomic_store(&chunk->n_users, 1);
+  pthread_mutex_lock(&sorter->lock);
+  ls__grow(&sorter->chunks, &sorter->chunks_capacity, sorter->n_chunks + 1, sizeof *sorter->chunks);
+  sorter->chunks[sorter->n_chunks++] = chunk;
+  sorter->bytes += ls__sort_chunk_bytes(chunk);
+  for (uint32_t p = 0; p < sorter->opts.n_partitions; p++) sorter->n_rows[p] += (int64_t)chunk->parts[p].n;
+  pthread_mutex_unlock(&sorter->lock);
+  ls_sort_chunk **chunks = NULL;
+  size_t run_index = 0, n = take_for_spill(sorter, &chunks, &run_index);
+  if (n == 0) return LS_OK;
+  ls_sort_run run = {.fd = -1};
+  int rc = spill_chunks(sorter, chunks, n, &run, err);
+  for (size_t i = 0; i < n; i++) ls__sort_chunk_release(chunks[i]);
+  ls__free(chunks);
+  pthread_mutex_lock(&sorter->lock);
+  sorter->runs[run_index] = run;
+  pthread_mutex_unlock(&sorter->lock);
+  return rc;
+}
+
+void ls__sorter_seal(ls_sorter *sorter) {
+  for (size_t i = 0; i < sorter->n_chunks; i++) {
+    atomic_fetch_add(&sorter->chunks[i]->n_users, (int)sorter->opts.n_partitions);
+    ls__sort_chunk_release(sorter->chunks[i]); /* from here on the readers of the partitions hold it */
+  }
+  sorter->sealed = true;
+}
+
+int64_t ls__sorter_rows(const ls_sorter *sorter, uint32_t partition) { return sorter->n_rows[partition]; }

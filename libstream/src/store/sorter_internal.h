@@ -1,0 +1,93 @@
+/** @file sorter_internal.h  Structures shared by sorter.c (writing) and sort_reader.c (reading). */
+#ifndef LS_STORE_SORTER_INTERNAL_H
+#define LS_STORE_SORTER_INTERNAL_H
+#include "base/alloc.h"
+#include "store/sorter.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LS_SPILL_BLOCK ((size_t)1 << 20)
+
+/** Row of a chunk with the head of its sort key: (first 16 key bytes) or (stream time, seq). */
+typedef struct ls_sort_entry {
+  uint64_t a, b;
+  uint32_t row;
+} ls_sort_entry;
+
+typedef struct ls_sort_part { ls_sort_entry *entries; size_t n; } ls_sort_part;
+
+struct ls_sort_chunk {
+  ls_arena arena;
+  ls_batch *batch;
+  ls_buf keys;             /* keyed: key bytes of all rows */
+  uint32_t *key_ends;
+  size_t n_keys, key_ends_capacity;
+  ls_sort_part *parts;     /* per partition */
+  uint32_t n_parts;
+  size_t index_bytes;
+  atomic_int n_users;      /* readers (one per partition) that have not passed it yet */
+};
+
+typedef struct ls_sort_run {
+  int fd;
+  int64_t *starts;         /* per partition, n_partitions + 1 */
+} ls_sort_run;
+
+struct ls_sorter {
+  ls_sorter_opts opts;
+  ls_arena arena;
+  ls_row_layout layout;
+  pthread_mutex_t lock;    /* guards all below while rows are added */
+  ls_sort_chunk **chunks;
+  size_t n_chunks, chunks_capacity, bytes;
+  ls_sort_run *runs;
+  size_t n_runs, runs_capacity;
+  int64_t *n_rows;         /* per partition */
+  bool sealed;
+  bool *opened;            /* per partition: a reader took over its share of the chunks */
+};
+
+/** On disk: head, key_len bytes, row_len bytes. */
+typedef struct ls_spill_head {
+  int64_t ts_us;
+  ls_stamp stamp;
+  uint32_t key_len, row_len;
+} ls_spill_head;
+
+/** A sorted sequence: a partition of a chunk in memory, or a block at a time of a spilled run. */
+typedef struct ls_sort_cursor {
+  ls_sort_chunk *chunk;
+  const ls_sort_entry *entries;
+  size_t at, n;
+  uint64_t arrival;        /* breaks ties: spilled runs first, then chunks in order */
+  const ls_sort_run *run;  /* spilled */
+  int64_t file_at, file_end;
+} ls_sort_cursor;
+
+/** Binary heap of cursors by their current entry. */
+typedef struct ls_sort_heap {
+  const ls_sorter *sorter;
+  ls_sort_cursor **cursors;
+  size_t n;
+  ls_sort_cursor *storage;
+  size_t n_storage;
+} ls_sort_heap;
+
+static inline ls_slice ls__sort_chunk_key(const ls_sort_chunk *chunk, int64_t row) {
+  uint32_t start = row == 0 ? 0 : chunk->key_ends[row - 1];
+  return (ls_slice){chunk->keys.ptr + start, chunk->key_ends[row] - start};
+}
+
+void ls__sort_chunk_release(ls_sort_chunk *chunk);
+/** Fills the sort head of a row. */
+void ls__sort_entry_of(ls_sort_entry *entry, const ls_sorter *sorter, const ls_sort_chunk *chunk, int64_t row);
+void ls__sort_heap_init(ls_sort_heap *heap, const ls_sorter *sorter, size_t n_cursors_max);
+void ls__sort_heap_fini(ls_sort_heap *heap);
+void ls__sort_heap_push_chunk(ls_sort_heap *heap, ls_sort_chunk *chunk, uint32_t partition, uint64_t arrival);
+/** Adds a cursor of storage that has a current entry. */
+void ls__sort_heap_push(ls_sort_heap *heap, ls_sort_cursor *cursor);
+ls_sort_cursor *ls__sort_heap_top(const ls_sort_heap *heap); /* NULL: empty */
+/** Restores order after the top cursor moved on; takes it out when it is at its end. */
+void ls__sort_heap_settle(ls_sort_heap *heap);
+#endif
