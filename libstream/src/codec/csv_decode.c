@@ -1,0 +1,168 @@
+/** @file csv_decode.c  CSV records -> rows, columns by the names of the header. */
+#include <string.h>
+
+#include "codec/csv_scan.h"
+#include "codec/decoder.h"
+
+static bool is_blank(const char *p, const char *end) { return *p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n'); }
+
+/* -- header ------------------------------------------------------------------------------------- */
+
+static int check_header(const ls_decoder *decoder, ls_error *err) {
+  for (uint32_t c = 0; c < decoder->n_csv; c++) {
+    for (uint32_t k = 0; k < c; k++) {
+      if (!ls__slice_eq(decoder->csv_names[c], decoder->csv_names[k])) continue;
+      return ls_error_set(err, LS_EDATA, "the CSV header has column '%.*s' twice", (int)decoder->csv_names[c].len,
+                          decoder->csv_names[c].ptr);
+    }
+  }
+  for (uint32_t i = 0; i < decoder->n_fields; i++) {
+    bool found = false;
+    for (uint32_t c = 0; c < decoder->n_csv; c++) found |= decoder->csv_fields[c] == (int32_t)i;
+    if (found || !decoder->plans[i].required) continue;
+    return ls_error_set(err, LS_EDATA, "the CSV header has no column '%s', which schema %s needs",
+                        decoder->plans[i].field->name, decoder->schema->name);
+  }
+  return LS_OK;
+}
+
+static int read_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
+  ls_arena *arena = &decoder->csv_arena;
+  ls_csv_record record;
+  const char *end = text.ptr + text.len;
+  ls__csv_scan(&record, NULL, 0, text.ptr, end);
+  if (record.bad_quote) return ls_error_set(err, LS_EDATA, "the CSV header has a quote at a wrong place");
+  uint32_t n = record.n_cells;
+  decoder->csv_cells = LS_ARENA_ARRAY(arena, ls_csv_cell, n);
+  decoder->csv_names = LS_ARENA_ARRAY(arena, ls_slice, n);
+  decoder->csv_fields = LS_ARENA_ARRAY(arena, int32_t, n);
+  decoder->n_csv = n;
+  ls__csv_scan(&record, decoder->csv_cells, n, text.ptr, end);
+  for (uint32_t c = 0; c < n; c++) {
+    ls_slice name = ls__csv_cell_text(&decoder->csv_cells[c], arena);
+    decoder->csv_names[c] = (ls_slice){ls__arena_strndup(arena, name.len ? name.ptr : "", name.len), name.len};
+    decoder->csv_fields[c] = ls__decoder_find(decoder, name);
+  }
+  return check_header(decoder, err);
+}
+
+int ls__decoder_csv_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
+  ls__arena_reset(&decoder->csv_arena);
+  decoder->csv_fields = NULL;
+  if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) text = (ls_slice){text.ptr + 3, text.len - 3};
+  if (text.len == 0 || is_blank(text.ptr, text.ptr + text.len)) {
+    return ls_error_set(err, LS_EDATA, "the CSV header is missing");
+  }
+  if (!ls__utf8_valid(text)) return ls_error_set(err, LS_EDATA, "the CSV header is not valid UTF-8");
+  int rc = read_header(decoder, text, err);
+  if (rc < 0) decoder->csv_fields = NULL;
+  return rc;
+}
+
+/* -- records ------------------------------------------------------------------------------------ */
+
+static int read_cell(ls_decoder *decoder, const ls_csv_cell *cell, const ls_field_plan *plan, ls_value *value) {
+  if (cell->len == 0 && !cell->quoted) {
+    value->state = LS_VALUE_NULL;
+    return LS_OK;
+  }
+  ls_slice text = ls__csv_cell_text(cell, &decoder->scratch);
+  ls_kind kind = plan->type->kind;
+  if (kind == LS_LIST || kind == LS_STRUCT) return ls__json_cell(decoder, plan, plan->type, text, value);
+  LS_TRY(ls__scalar_text(decoder, plan, plan->type, text, value));
+  return plan->constrained ? ls__plan_check(decoder, plan, value) : LS_OK;
+}
+
+static int read_cells(ls_decoder *decoder) {
+  for (uint32_t c = 0; c < decoder->n_csv; c++) {
+    int32_t i = decoder->csv_fields[c];
+    if (i < 0) continue;
+    LS_TRY(read_cell(decoder, &decoder->csv_cells[c], &decoder->plans[i], &decoder->values[i]));
+  }
+  return ls__record_check(decoder);
+}
+
+/* The record as a JSON object by the header's names, masked. */
+static void payload_of_cells(ls_decoder *decoder) {
+  ls_buf *out = &decoder->payload;
+  ls__buf_clear(out);
+  for (uint32_t c = 0; c < decoder->n_csv && decoder->n_sensitive; c++) {
+    if (!ls__mask_name(decoder, decoder->csv_names[c])) continue;
+    ls__mask_note(decoder, ls__csv_cell_text(&decoder->csv_cells[c], &decoder->scratch));
+  }
+  for (uint32_t c = 0; c < decoder->n_csv; c++) {
+    const ls_csv_cell *cell = &decoder->csv_cells[c];
+    ls_slice text = ls__csv_cell_text(cell, &decoder->scratch);
+    ls__buf_putc(out, c ? ',' : '{');
+    ls__buf_json_string(out, decoder->csv_names[c]);
+    ls__buf_putc(out, ':');
+    if (ls__mask_name(decoder, decoder->csv_names[c]) || ls__mask_hides(decoder, text)) {
+      ls__buf_puts(out, "\"***\"");
+    } else if (text.len == 0 && !cell->quoted) {
+      ls__buf_puts(out, "null");
+    } else {
+      ls__buf_json_string(out, text);
+    }
+  }
+  ls__buf_putc(out, '}');
+}
+
+/* What is wrong with the record's form, before any cell is read. LS_OK: nothing. */
+static int check_form(ls_decoder *decoder, const ls_csv_record *record, const char *start) {
+  if (record->open) return ls__bad_set(decoder, "csv_quotes", NULL, "the quoted text has no closing quote");
+  if (record->bad_quote) {
+    return ls__bad_set(decoder, "csv_quotes", NULL, "a quote is at a wrong place (byte %lld of the record): a cell with "
+                       "quotes is quoted as a whole, and its quotes are doubled",
+                       (long long)(record->bad_quote - start) + 1);
+  }
+  if (record->n_cells == decoder->n_csv) return LS_OK;
+  return ls__bad_set(decoder, "csv_columns", NULL, "the record has %u columns, the header has %u", record->n_cells,
+                     decoder->n_csv);
+}
+
+/* Reads one record of the block, whose text is given; false: it was bad and has been reported. */
+static bool decode_record(ls_batch *out, ls_decoder *decoder, const ls_csv_record *record, ls_slice text, int64_t line,
+                          bool utf8, ls_bad_sink sink) {
+  if (!utf8 && !ls__utf8_valid_wide(text.ptr, text.len)) {
+    ls__bad_set(decoder, "bad_utf8", NULL, "the record is not valid UTF-8");
+    ls__bad_payload_raw(decoder, text);
+  } else if (check_form(decoder, record, text.ptr) < 0) {
+    ls__bad_payload_raw(decoder, text);
+  } else if (read_cells(decoder) < 0) {
+    payload_of_cells(decoder);
+  } else {
+    ls__record_append(out, decoder);
+    return true;
+  }
+  ls__bad_report(decoder, sink, line);
+  return false;
+}
+
+/* Without its newline. */
+static ls_slice record_text(const char *p, const char *end) {
+  if (end > p && end[-1] == '\n') end--;
+  if (end > p && end[-1] == '\r') end--;
+  return (ls_slice){p, (size_t)(end - p)};
+}
+
+int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
+                   ls_bad_record_fn on_bad, void *payload, ls_error *err) {
+  if (!decoder->csv_fields) return ls_error_set(err, LS_EINVAL, "the CSV header has not been given to the decoder");
+  if (block.len == 0) return LS_OK;
+  ls_bad_sink sink = {on_bad, payload};
+  bool utf8 = ls__utf8_valid_wide(block.ptr, block.len);
+  int64_t line = first_line, n_rows = 0;
+  for (const char *p = block.ptr, *end = p + block.len; p < end;) {
+    if (is_blank(p, end)) {
+      p += *p == '\r' ? 2 : 1;
+      line++;
+      continue;
+    }
+    ls_csv_record record;
+    const char *next = ls__csv_scan(&record, decoder->csv_cells, decoder->n_csv, p, end);
+    if (decode_record(out, decoder, &record, record_text(p, next), line, utf8, sink)) lines[n_rows++] = line;
+    line += record.n_newlines;
+    p = next;
+  }
+  return LS_OK;
+}
