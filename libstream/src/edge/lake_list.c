@@ -1,0 +1,190 @@
+/**
+ * @file lake_list.c
+ * Listing by pattern: one directory level at a time, so that only directories that match so far are ever listed.
+ * On S3 that is one request (per 1000 names) per matching directory below the pattern's constant prefix.
+ */
+#include "edge/lake_internal.h"
+
+#include "base/alloc.h"
+#include "data/datetime.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DATE_LEN 10 /* YYYY-MM-DD */
+static const char date_token[] = "{date}";
+
+typedef struct lister {
+  ls_lake_files *out;
+  ls_lake *lake;
+  int32_t from_days, to_days;
+  ls_buf path; /* of the directory being looked at, relative to the root */
+} lister;
+
+static bool is_constant(const char *segment, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    if (segment[i] == '*') return false;
+    if (strncmp(segment + i, date_token, strlen(date_token)) == 0) return false;
+  }
+  return true;
+}
+
+/* Matches {date} at name: within the range, its length is fixed. */
+static bool match_date(const lister *list, ls_slice name, int32_t *days) {
+  if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK) return false;
+  return *days >= list->from_days && *days <= list->to_days;
+}
+
+/**
+ * Whether a name matches a segment of '*', '{date}' and plain characters. Every token but '*' has a fixed length, so
+ * going back to the last '*' is enough and the cost is bounded by the product of the lengths.
+ */
+static bool match_segment(const lister *list, ls_slice segment, ls_slice name, int32_t *date_days) {
+  size_t s = 0, n = 0, star_s = SIZE_MAX, star_n = 0;
+  int32_t days = *date_days;
+  while (s < segment.len || n < name.len) {
+    if (s < segment.len && segment.ptr[s] == '*') {
+      star_s = ++s;
+      star_n = n;
+      continue;
+    }
+    bool is_date = segment.len - s >= strlen(date_token) &&
+                   memcmp(segment.ptr + s, date_token, strlen(date_token)) == 0;
+    if (is_date && match_date(list, (ls_slice){name.ptr + n, name.len - n}, &days)) {
+      s += strlen(date_token);
+      n += DATE_LEN;
+      continue;
+    }
+    if (!is_date && s < segment.len && n < name.len && segment.ptr[s] == name.ptr[n]) {
+      s++;
+      n++;
+      continue;
+    }
+    if (star_s == SIZE_MAX || star_n >= name.len) return false;
+    s = star_s;
+    n = ++star_n;
+  }
+  *date_days = days;
+  return true;
+}
+
+/* The date of a dt=YYYY-MM-DD directory in the path; patterns without {date} still give dates to their files. */
+static int32_t date_of_path(const char *path) {
+  for (const char *segment = path; segment; segment = strchr(segment, '/')) {
+    segment += *segment == '/';
+    size_t len = strcspn(segment, "/");
+    int32_t days;
+    if (len == 3 + DATE_LEN && memcmp(segment, "dt=", 3) == 0 &&
+        ls__date_parse(&days, (ls_slice){segment + 3, DATE_LEN}) == LS_OK) {
+      return days;
+    }
+  }
+  return INT32_MIN;
+}
+
+static void add_file(lister *list, int64_t size_bytes, int32_t date_days) {
+  ls_lake_files *out = list->out;
+  ls__grow(&out->files, &out->capacity, out->n + 1, sizeof *out->files);
+  char *path = ls__strndup(list->path.ptr, list->path.len);
+  int32_t days = date_days == INT32_MIN ? date_of_path(path) : date_days;
+  out->files[out->n++] = (ls_lake_file){path, size_bytes, days};
+}
+
+/* Appends a name to the path being walked; returns the length to go back to. */
+static size_t path_push(lister *list, const char *name, size_t len) {
+  size_t before = list->path.len;
+  if (before > 0) ls__buf_putc(&list->path, '/');
+  ls__buf_append(&list->path, name, len);
+  ls__buf_putc(&list->path, '\0');
+  list->path.len--;
+  return before;
+}
+
+static void path_pop(lister *list, size_t before) {
+  list->path.len = before;
+  if (list->path.ptr) list->path.ptr[before] = '\0';
+}
+
+static char *current_full_path(const lister *list) {
+  return list->path.len == 0 ? ls__strdup(list->lake->base) : ls__lake_full_path(list->lake, list->path.ptr);
+}
+
+static int walk(lister *list, const char *pattern, int32_t date_days, ls_error *err);
+
+static int walk_constant(lister *list, ls_slice segment, const char *rest, int32_t date_days, ls_error *err) {
+  size_t before = path_push(list, segment.ptr, segment.len);
+  int rc = LS_OK;
+  if (rest) {
+    rc = walk(list, rest, date_days, err);
+  } else {
+    char *full = current_full_path(list);
+    bool is_file = false;
+    int64_t size_bytes = 0;
+    rc = list->lake->local ? ls__local_stat(&is_file, &size_bytes, full, err)
+                           : ls__s3_stat(&is_file, &size_bytes, list->lake->s3, full, err);
+    ls__free(full);
+    if (rc == LS_OK && is_file) add_file(list, size_bytes, date_days);
+  }
+  path_pop(list, before);
+  return rc;
+}
+
+static bool is_hidden(const char *name) { return name[0] == '.' || name[0] == '_'; }
+
+static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest, int32_t date_days,
+                      ls_error *err) {
+  if (is_hidden(entry->name) || entry->is_dir != (rest != NULL)) return LS_OK;
+  if (!match_segment(list, segment, ls__slice_of(entry->name), &date_days)) return LS_OK;
+  size_t before = path_push(list, entry->name, strlen(entry->name));
+  int rc = LS_OK;
+  if (rest) {
+    rc = walk(list, rest, date_days, err);
+  } else {
+    add_file(list, entry->size_bytes, date_days);
+  }
+  path_pop(list, before);
+  return rc;
+}
+
+static int walk(lister *list, const char *pattern, int32_t date_days, ls_error *err) {
+  size_t len = strcspn(pattern, "/");
+  ls_slice segment = {pattern, len};
+  const char *rest = pattern[len] ? pattern + len + 1 : NULL;
+  if (is_constant(pattern, len)) return walk_constant(list, segment, rest, date_days, err);
+  ls_lake_entries entries = {NULL, 0, 0};
+  char *full = current_full_path(list);
+  int rc = list->lake->local ? ls__local_list(&entries, full, err)
+                             : ls__s3_list(&entries, list->lake->s3, full, err);
+  for (size_t i = 0; i < entries.n && rc == LS_OK; i++) {
+    rc = walk_entry(list, &entries.entries[i], segment, rest, date_days, err);
+  }
+  ls__free(full);
+  ls__lake_entries_free(&entries);
+  return rc;
+}
+
+static int compare_files(const void *a, const void *b) {
+  return strcmp(((const ls_lake_file *)a)->path, ((const ls_lake_file *)b)->path);
+}
+
+void ls__lake_files_free(ls_lake_files *files) {
+  for (size_t i = 0; i < files->n; i++) ls__free(files->files[i].path);
+  ls__free(files->files);
+  *files = (ls_lake_files){NULL, 0, 0};
+}
+
+int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days,
+                  ls_error *err) {
+  *out = (ls_lake_files){NULL, 0, 0};
+  LS_TRY(ls__lake_check_path(pattern, err));
+  lister list = {.out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};
+  int rc = walk(&list, pattern, INT32_MIN, err);
+  ls__buf_fini(&list.path);
+  if (rc < 0) {
+    ls__lake_files_free(out);
+    return rc;
+  }
+  if (out->n > 1) qsort(out->files, out->n, sizeof *out->files, compare_files);
+  return LS_OK;
+}
