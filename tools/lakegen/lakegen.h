@@ -51,12 +51,12 @@ typedef struct lg_options {
 #define LG_PLANTED(X)                                                                              \
   X(TXN_EVENTS, "transaction_events")                                                              \
   X(SIGNALS, "fraud_signals")                                                                      \
-  X(STATEMENTS, "statement_rows") X(MERCHANTS, "merchant_rows") X(POLICIES, "policy_rows") X(      \
-      DUPLICATE, "duplicate_events") X(EQUAL_TIME, "equal_timestamp_events")                       \
-      X(NEXT_DAY, "records_in_next_day_files") X(SHUFFLED, "records_delayed_in_file") X(           \
-          UNKNOWN_MERCHANT, "unknown_merchant_events") X(REFUND,                                   \
-                                                         "refund_events") X(ABOVE_LIMIT,           \
-                                                                            "amounts_above_limit") \
+  X(STATEMENTS, "statement_rows")                                                                  \
+  X(MERCHANTS, "merchant_rows")                                                                    \
+  X(POLICIES, "policy_rows") X(DUPLICATE, "duplicate_events") X(                                   \
+      EQUAL_TIME, "equal_timestamp_events") X(NEXT_DAY, "records_in_next_day_files")               \
+      X(SHUFFLED, "records_delayed_in_file") X(UNKNOWN_MERCHANT, "unknown_merchant_events") X(     \
+          REFUND, "refund_events") X(ABOVE_LIMIT, "amounts_above_limit")                           \
           X(AT_LIMIT, "amounts_at_limit") X(AMOUNT_NUMBER, "amounts_as_json_numbers") X(           \
               EXTRA_FIELDS, "lines_with_extra_fields") X(NO_SIGNAL, "transactions_without_signal") \
               X(SIGNAL_BEFORE, "signals_before_first_event") X(                                    \
@@ -68,13 +68,13 @@ typedef struct lg_options {
                       X(SPLIT, "split_postings") X(PARTIAL, "partial_postings") X(                 \
                           DOUBLED, "doubled_postings") X(REVERSED, "reversed_postings")            \
                           X(ORPHAN, "orphan_postings") X(POSTED_LATER, "posted_on_a_later_day") X( \
-                              RESENT_SAME, "resent_in_same_file") X(RESENT_NEXT,                   \
-                                                                    "resent_next_day")             \
-                              X(RESENT_CHANGED, "resent_with_other_amount") X(                     \
-                                  DATE_EARLIER, "posting_date_before_file_date")                   \
-                                  X(DATE_OUTSIDE, "posting_date_outside_lookback") X(              \
-                                      CSV_QUOTED, "csv_quoted_fields") X(CSV_CRLF,                 \
-                                                                         "csv_files_crlf")         \
+                              RESENT_SAME,                                                         \
+                              "resent_in_same_file") X(RESENT_NEXT,                                \
+                                                       "resent_next_day") X(RESENT_CHANGED,        \
+                                                                            "resent_with_changes") \
+                              X(DATE_EARLIER, "posting_date_before_file_date") X(                  \
+                                  DATE_OUTSIDE, "posting_date_outside_lookback")                   \
+                                  X(CSV_QUOTED, "csv_quoted_fields") X(CSV_CRLF, "csv_files_crlf") \
                                       X(CSV_REORDERED, "csv_files_with_other_column_order")        \
                                           X(NO_LAST_NEWLINE, "files_without_last_newline") X(      \
                                               MULTI_MEMBER, "compressed_files_of_two_members")     \
@@ -98,14 +98,15 @@ enum {
 #define LG_BREAKS(X)                                                                               \
   X(TRUNCATED, "truncated_json")                                                                   \
   X(NOT_JSON, "not_json")                                                                          \
-  X(NOT_OBJECT, "not_an_object") X(BAD_UTF8, "bad_utf8") X(WRONG_TYPE, "wrong_type")               \
-      X(MISSING_KEY, "missing_key") X(NULL_KEY, "null_key") X(EMPTY_ID, "empty_id")                \
-          X(BAD_ENUM, "value_outside_its_set") X(BAD_DATE, "bad_date")                             \
-              X(DECIMALS, "amount_with_five_decimals") X(DIGITS, "amount_with_nineteen_digits")    \
-                  X(NEGATIVE, "negative_amount") X(CURRENCY, "bad_currency")                       \
-                      X(CSV_FEW, "csv_too_few_columns") X(CSV_MANY, "csv_too_many_columns")        \
-                          X(CSV_AMOUNT, "csv_unparseable_amount")                                  \
-                              X(CSV_QUOTE, "csv_unterminated_quote")
+  X(NOT_OBJECT, "not_an_object")                                                                   \
+  X(BAD_UTF8, "bad_utf8")                                                                          \
+  X(WRONG_TYPE, "wrong_type") X(MISSING_KEY, "missing_key") X(NULL_KEY, "null_key")                \
+      X(EMPTY_ID, "empty_id") X(BAD_ENUM, "value_outside_its_set") X(BAD_DATE, "bad_date")         \
+          X(DECIMALS, "amount_with_five_decimals") X(DIGITS, "amount_with_nineteen_digits")        \
+              X(NEGATIVE, "negative_amount") X(CURRENCY, "bad_currency")                           \
+                  X(CSV_FEW, "csv_too_few_columns") X(CSV_MANY, "csv_too_many_columns")            \
+                      X(CSV_AMOUNT, "csv_unparseable_amount")                                      \
+                          X(CSV_QUOTE, "csv_unterminated_quote")
 
 typedef enum lg_break {
   LG_BREAK_NONE,

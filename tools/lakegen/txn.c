@@ -259,7 +259,11 @@ static void resend_posting(lg_txn *txn, lg_rng *rng, const lg_posting *first) {
   again->file_day += next;
   again->kinds[0] = next ? LG_RESENT_NEXT : LG_RESENT_SAME;
   again->kinds[1] = changed ? LG_RESENT_CHANGED : -1;
-  if (changed) again->amount_e4 += 10000;
+  if (!changed) return;
+  if (lg_chance(rng, 0.5))
+    again->amount_e4 += 10000;
+  else
+    again->posting_day -= 1; /* the bank corrects the date: still the same row */
 }
 
 static void disturb_postings(lg_txn *txn, lg_rng *rng) {
