@@ -10,6 +10,7 @@ says otherwise.
 import argparse
 import os
 import pathlib
+import signal
 import sys
 
 import report_data
@@ -134,6 +135,7 @@ def print_report(report, view):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `report.py | head` ends quietly
     options = parse_options()
     report = report_data.load(options.lake)
     chosen = [view for view in report.views if view.name == (options.date or "total")]
