@@ -11,7 +11,7 @@
 #define SECRETS_MAX 64    /* noted per record */
 #define CONTAINED_MIN 4   /* shorter values are compared whole: "1" is in everything */
 #define NAME_PART_MIN 5   /* shorter names are compared whole */
-#define NAME_MAX 256
+#define FIELD_NAME_MAX 256
 
 void ls__mask_note(ls_decoder *decoder, ls_slice value) {
   if (value.len == 0 || value.len > UINT32_MAX) return;
@@ -47,10 +47,10 @@ bool ls__mask_hides(const ls_decoder *decoder, ls_slice text) {
   return false;
 }
 
-/* Letters in lower case and digits; other ASCII is left out. Returns the length, NAME_MAX when cut. */
-static size_t bare_name(char out[NAME_MAX], ls_slice name) {
+/* Letters in lower case and digits; other ASCII is left out. Returns the length, FIELD_NAME_MAX when cut. */
+static size_t bare_name(char out[FIELD_NAME_MAX], ls_slice name) {
   size_t n = 0;
-  for (size_t i = 0; i < name.len && n < NAME_MAX; i++) {
+  for (size_t i = 0; i < name.len && n < FIELD_NAME_MAX; i++) {
     unsigned char c = (unsigned char)name.ptr[i];
     if (c >= 'A' && c <= 'Z') c = (unsigned char)(c + 32);
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80) out[n++] = (char)c;
@@ -62,9 +62,9 @@ bool ls__mask_name(const ls_decoder *decoder, ls_slice name) {
   if (decoder->n_sensitive == 0) return false;
   int32_t known = ls__decoder_find(decoder, name);
   if (known >= 0 && decoder->plans[known].sensitive) return true;
-  char bare[NAME_MAX], other[NAME_MAX];
+  char bare[FIELD_NAME_MAX], other[FIELD_NAME_MAX];
   ls_slice a = {bare, bare_name(bare, name)};
-  if (a.len == NAME_MAX) return true;
+  if (a.len == FIELD_NAME_MAX) return true;
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
     if (!decoder->plans[i].sensitive) continue;
     ls_slice b = {other, bare_name(other, decoder->plans[i].name)};
