@@ -6,7 +6,7 @@
  *   path -> sha256 pin -> ELF -> dlopen -> ls_udf_entry_v1 -> magic, ABI, sizes -> signatures
  *        -> names not taken -> config keys
  *
- * @source ls__udf_load(); tests/unit/udf/test_loader.c has one case for each refusal
+ * @source ls__udf_load(); tests/unit/udf/test_udf_loader.c has one case for each refusal
  */
 #include <ctype.h>
 #include <dlfcn.h>
