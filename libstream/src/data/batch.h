@@ -41,6 +41,7 @@ static inline int ls__stamp_cmp(ls_stamp a, ls_stamp b) {
 #define LS_SEQ_RECORD (UINT64_C(1) << 63)
 #define LS_SEQ_MAKE(source, file, row) \
   (LS_SEQ_RECORD | ((uint64_t)(source) << 57) | ((uint64_t)(file) << 37) | (uint64_t)(row)) /* 6 | 20 | 37 bits */
+#define LS_SEQ_END_SOURCE 63u /* rows made at the end of input: the rest of seq is a hash of their key */
 #define LS_SEQ_SOURCE(seq) ((uint32_t)(((seq) >> 57) & 63u))
 #define LS_SEQ_FILE(seq) ((uint32_t)(((seq) >> 37) & 0xFFFFFu))
 #define LS_SEQ_ROW(seq) ((uint64_t)(seq) & ((UINT64_C(1) << 37) - 1))

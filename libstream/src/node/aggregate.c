@@ -115,6 +115,7 @@ static int aggregate_windowed_row(aggregate_node *self, ls_node_call *call, int6
   LS_TRY(ls__agg_set_add(&self->state, self->aggs, old, in, row, call->arena, err));
   ls_window_entry entry = {.key = key, .ts_us = start_us, .stamp = {0, 0}, .value = ls__buf_slice(&self->state)};
   LS_TRY(ls__window_put(self->windows, &entry, hash, err));
+  self->base.counters.taken++;
   if (self->base.plan->u.aggregate.emit == LS_EMIT_FINAL) return LS_OK;
   return aggregate_emit(self, call, entry.value, start_us, in->stamps[row], err);
 }
@@ -126,6 +127,7 @@ static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t
   if (found < 0) return found;
   LS_TRY(ls__agg_set_add(&self->state, self->aggs, found == 1 ? old : (ls_slice){NULL, 0}, in, row, call->arena, err));
   LS_TRY(ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->state), in->stamps[row], err));
+  self->base.counters.taken++;
   if (self->base.plan->u.aggregate.emit == LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
   return aggregate_emit(self, call, ls__buf_slice(&self->state), 0, in->stamps[row], err);
 }

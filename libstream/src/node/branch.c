@@ -38,6 +38,7 @@ static int branch_process(ls_node *node, ls_node_call *call, ls_error *err) {
       for (int64_t w = 0; w < n_words; w++) chosen[w] &= truths[w];
     }
     int64_t n = ls__select_rows(rows, in, chosen, &faults);
+    node->counters.taken += n;
     for (int64_t w = 0; w < n_words; w++) {
       left_over[w] &= ~(chosen[w] | (faults.bits != NULL ? faults.bits[w] : 0));
     }

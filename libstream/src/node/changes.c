@@ -73,6 +73,7 @@ static int changes_process(ls_node *node, ls_node_call *call, ls_error *err) {
     versions[n_changed] = version;
     changed[n_changed++] = (int32_t)row;
   }
+  node->counters.taken += n_changed;
   ls_batch *out = ls__batch_new(call->plan_node->outputs[0].schema, call->arena, n_changed);
   for (uint32_t i = 0; i < in->schema->n_fields; i++) ls__column_gather(&out->columns[i], &in->columns[i], changed, n_changed);
   for (int64_t i = 0; i < n_changed; i++) {

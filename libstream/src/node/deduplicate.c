@@ -66,6 +66,7 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
     if (seen == 0) fresh[n_fresh++] = (int32_t)row;
     node->counters.filtered += seen;
   }
+  node->counters.taken += n_fresh;
   if (n_fresh == in->n_rows) {
     call->outputs[0] = ls__batch_view(in, call->plan_node->outputs[0].schema, call->arena);
     return LS_OK;

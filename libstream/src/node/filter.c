@@ -40,6 +40,7 @@ static int filter_process(ls_node *node, ls_node_call *call, ls_error *err) {
   int64_t n_faulty = 0;
   for (int64_t row = 0; faults.bits != NULL && row < in->n_rows; row++) n_faulty += ls__row_faulty(&faults, row);
   node->counters.filtered += in->n_rows - n - n_faulty;
+  node->counters.taken += n;
   if (n == in->n_rows) {
     call->outputs[0] = ls__batch_view(in, call->plan_node->outputs[0].schema, call->arena);
     return LS_OK;

@@ -36,6 +36,7 @@ static int flat_map_process(ls_node *node, ls_node_call *call, ls_error *err) {
       node->counters.filtered++;
       continue;
     }
+    node->counters.taken++;
     for (int32_t e = lists.offsets[row]; e < lists.offsets[row + 1]; e++, n++) {
       rows[n] = (int32_t)row;
       elements[n] = e;

@@ -57,6 +57,7 @@ static int global_lookup_process(ls_node *node, ls_node_call *call, ls_error *er
     }
     kept[n++] = (int32_t)row;
   }
+  node->counters.taken += n;
   ls_batch *out = ls__batch_new(call->plan_node->outputs[0].schema, call->arena, 0);
   uint32_t n_left = node->plan->u.global_lookup.n_left;
   const ls_batch *rows = ls__global_rows(self->global);

@@ -94,6 +94,7 @@ static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
     newer[n_newer++] = (int32_t)row;
   }
   node->counters.late += n_late;
+  node->counters.taken += n_newer;
   ls__node_fresh_outputs(call, 0);
   if (call->plan_node->n_outputs > 1 && n_late > 0) ls__batch_gather(call->outputs[1], in, late, n_late);
   if (node->plan->u.latest.emit == LS_EMIT_FINAL) return LS_OK;

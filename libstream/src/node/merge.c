@@ -23,7 +23,7 @@ static uint32_t merge_next(const ls_node_call *call, const int64_t *at) {
 }
 
 static int merge_process(ls_node *node, ls_node_call *call, ls_error *err) {
-  (void)node, (void)err;
+  (void)err;
   const ls_schema *schema = call->plan_node->outputs[0].schema;
   uint32_t n_inputs = call->plan_node->n_inputs, n_filled = 0, filled = 0;
   int64_t n_rows = 0;
@@ -31,6 +31,7 @@ static int merge_process(ls_node *node, ls_node_call *call, ls_error *err) {
     n_rows += call->inputs[i]->n_rows;
     if (call->inputs[i]->n_rows > 0) n_filled++, filled = i;
   }
+  node->counters.taken += n_rows;
   if (n_filled <= 1) {
     call->outputs[0] = ls__batch_view(call->inputs[filled], schema, call->arena);
     return LS_OK;
@@ -54,7 +55,8 @@ static int merge_process(ls_node *node, ls_node_call *call, ls_error *err) {
 }
 
 static int select_key_process(ls_node *node, ls_node_call *call, ls_error *err) {
-  (void)node, (void)err;
+  (void)err;
+  node->counters.taken += call->inputs[0]->n_rows;
   call->outputs[0] = ls__batch_view(call->inputs[0], call->plan_node->outputs[0].schema, call->arena);
   return LS_OK;
 }

@@ -14,10 +14,13 @@
 typedef struct ls_node ls_node;
 typedef struct ls_global ls_global; /* a loaded global table: global_table.h */
 
-/** Counted per node; conservation: in = out + filtered + late + dead (per row semantics of the verb, see docs/OPERATORS.md). */
+/**
+ * Counted per node. Conservation, checked at the end of a run: rows_in = taken + filtered + late + dead. taken: passed on, or
+ * taken into state; rows_out may differ from it (fan-out, joins, aggregates).
+ */
 typedef struct ls_node_counters {
-  int64_t rows_in, rows_out, filtered, late, dead, unmatched;
-  int64_t dropped_null_key;
+  int64_t rows_in, rows_out, taken, filtered, late, dead;
+  int64_t unmatched; /* rows of a windowed join whose window closed without a partner; they were taken */
 } ls_node_counters;
 
 /** Reports a row that a node could not process (expression or plugin error). @thread the task's */

@@ -76,6 +76,6 @@ static inline ls_stamp ls__timer_stamp(int64_t due_us, ls_stamp of) {
 }
 /** A stamp for rows made at the end of input, ordered by key whatever the partitioning. */
 static inline ls_stamp ls__end_stamp(int64_t end_us, uint64_t key_hash) {
-  return (ls_stamp){end_us, key_hash | LS_SEQ_RECORD};
+  return (ls_stamp){end_us, LS_SEQ_RECORD | ((uint64_t)LS_SEQ_END_SOURCE << 57) | (key_hash >> 7)};
 }
 #endif

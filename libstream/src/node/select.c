@@ -30,9 +30,13 @@ static int select_process(ls_node *node, ls_node_call *call, ls_error *err) {
     LS_TRY(ls__expr_eval(&made->columns[i], self->exprs.states[i], in, NULL, call->arena, ls__row_faults_report, &faults, err));
   }
   call->outputs[0] = made;
-  if (faults.bits == NULL) return LS_OK;
+  if (faults.bits == NULL) {
+    node->counters.taken += in->n_rows;
+    return LS_OK;
+  }
   int32_t *rows = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
   int64_t n = ls__select_rows(rows, in, NULL, &faults);
+  node->counters.taken += n;
   call->outputs[0] = ls__batch_new(made->schema, call->arena, n);
   ls__batch_gather(call->outputs[0], made, rows, n);
   return LS_OK;

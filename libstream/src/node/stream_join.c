@@ -157,12 +157,14 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
     }
     return LS_OK;
   }
+  bool too_many = false;
   match m = {self, call, side_index, in, row, hash, 0};
   if (key.ptr != NULL) {
     int rc = ls__window_fetch(self->sides[1 - side_index].window, key, hash, saturating_add(ts_us, side->from_us),
                               saturating_add(ts_us, side->to_us), on_match, &m, err);
     if (rc == LS_ELIMIT) {
       ls__row_faults_report(faults, row, err->message);
+      too_many = true;
     } else if (rc < 0) {
       return rc;
     }
@@ -179,7 +181,8 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
     append_missing(&self->sides[1 - side_index], out);
     ls__batch_append_meta(out, ts_us, in->stamps[row]);
   }
-  if (null_key_alone) return LS_OK;
+  self->base.counters.taken += too_many ? 0 : 1;
+  if (null_key_alone || too_many) return LS_OK;
   ls__row_encode(&self->row, &side->layout, in, row);
   ls_window_entry entry = {.key = key, .ts_us = ts_us, .stamp = in->stamps[row], .value = ls__buf_slice(&self->row),
                            .flags = m.n > 0 ? FLAG_MATCHED : 0};

@@ -66,6 +66,7 @@ static int table_join_row(table_join_node *self, ls_batch *out, int side, const 
   } else {
     table_join_fill_missing(self, out, 1 - side);
   }
+  self->base.counters.taken++;
   ls__batch_append_meta(out, in->ts_us[row], in->stamps[row]);
   return LS_OK;
 }
@@ -73,7 +74,10 @@ static int table_join_row(table_join_node *self, ls_batch *out, int side, const 
 static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) {
   table_join_node *self = (table_join_node *)node;
   ls__node_fresh_outputs(call, call->inputs[0]->n_rows + call->inputs[1]->n_rows);
-  if (node->plan->u.table_join.emit == LS_EMIT_FINAL) return LS_OK;
+  if (node->plan->u.table_join.emit == LS_EMIT_FINAL) {
+    node->counters.taken += call->inputs[0]->n_rows + call->inputs[1]->n_rows; /* in the tables */
+    return LS_OK;
+  }
   ls_row_keys keys[2];
   for (int side = 0; side < 2; side++) {
     const ls_batch *in = call->inputs[side];
@@ -111,6 +115,7 @@ static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls
     self->base.counters.filtered++;
     return LS_OK;
   }
+  self->base.counters.taken++;
   if (found == 1) LS_TRY(other->table_decode(other, other_value, halves[1 - side], err));
   LS_TRY(mine->table_decode(mine, value, halves[side], err));
   if (found == 0) table_join_fill_missing(self, out, 1 - side);

@@ -40,6 +40,7 @@ static int table_lookup_process(ls_node *node, ls_node_call *call, ls_error *err
     for (uint32_t i = n_left; found == 0 && i < n_fields; i++) ls__column_append_null(&out->columns[i]);
     kept[n++] = (int32_t)row;
   }
+  node->counters.taken += n;
   for (uint32_t i = 0; i < n_left; i++) ls__column_gather(&out->columns[i], &in->columns[i], kept, n);
   for (int64_t i = 0; i < n; i++) ls__batch_append_meta(out, in->ts_us[kept[i]], in->stamps[kept[i]]);
   call->outputs[0] = out;

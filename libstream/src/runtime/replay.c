@@ -1,0 +1,124 @@
+/**
+ * @file replay.c
+ * THE order of a replay, and nothing else: inputs, globals, then each sub-topology read and processed, then published. Replay
+ * differs from streaming only in its ports: files for the source, lake files for the sink, a stage for the transaction,
+ * stream time for the clock.
+ */
+#include "runtime/replay.h"
+
+#include "base/thread.h"
+#include "data/datetime.h"
+
+#define OVERHEAD_BYTES ((int64_t)64 << 20) /* code, decoders, Arrow's writers */
+
+/** Splits what the budget leaves beside the stores' half: sources, repartitions and sinks that are alive at once share it. */
+static size_t sorter_budget(const ls_runtime *run, uint32_t n_sharing) {
+  int64_t rest = run->plan->memory_bytes / 2 - OVERHEAD_BYTES;
+  if (rest < (int64_t)16 << 20) rest = (int64_t)16 << 20;
+  return (size_t)(rest / (n_sharing > 0 ? n_sharing : 1));
+}
+
+static void open_sorters(ls_runtime *run) {
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    ls_sorter_opts opts = {.schema = run->plan->sources[i].schema, .n_partitions = run->n_workers,
+                           .memory_bytes = sorter_budget(run, run->plan->n_sources + run->plan->n_sinks),
+                           .spill_directory = run->work_directory};
+    ls__sorter_new(&run->sorters[i], &opts);
+  }
+}
+
+static bool partition_in_run(void *payload, ls_slice partition) {
+  const ls_runtime *run = payload;
+  if (run->from_days == INT32_MIN) return true;
+  for (size_t at = 0; at + 13 <= partition.len; at++) { /* "dt=YYYY-MM-DD" */
+    int32_t days;
+    if (memcmp(partition.ptr + at, "dt=", 3) != 0 || (at > 0 && partition.ptr[at - 1] != '/')) continue;
+    if (ls__date_parse(&days, (ls_slice){partition.ptr + at + 3, 10}) == LS_OK) return days >= run->from_days && days <= run->to_days;
+  }
+  return true;
+}
+
+static int open_sinks(ls_runtime *run, ls_error *err) {
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    const ls_plan_sink *sink = &run->plan->sinks[i];
+    if (sink->path_pattern == NULL) continue;
+    ls_lake_sink_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
+                              .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
+                              .in_run = partition_in_run, .in_run_payload = run, .n_workers = (int)run->n_workers,
+                              .memory_bytes = sorter_budget(run, run->plan->n_sources + run->plan->n_sinks),
+                              .spill_directory = run->work_directory};
+    LS_TRY(ls__lake_sink_new(&run->sinks[i], &opts, err));
+    run->sink_ports[i] = ls__lake_sink_port(run->sinks[i]);
+  }
+  return LS_OK;
+}
+
+static void open_letters(ls_runtime *run) {
+  uint32_t n_sources = run->plan->n_sources, n = n_sources + run->plan->n_globals;
+  const char **names = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
+  const char **directories = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
+  for (uint32_t i = 0; i < n; i++) {
+    bool global = i >= n_sources;
+    names[i] = global ? run->plan->globals[i - n_sources].name : run->plan->sources[i].name;
+    directories[i] = global ? run->plan->globals[i - n_sources].dead_letter_dir : run->plan->sources[i].dead_letter_dir;
+    if (directories[i] == NULL) directories[i] = ls__arena_printf(&run->arena, "dlq/%s", names[i]);
+  }
+  int32_t as_of_day = 0;
+  (void)ls__date_parse(&as_of_day, (ls_slice){run->as_of, 10});
+  ls_dead_letters_opts opts = {.directories = directories, .names = names, .n_sources = n, .time = run->as_of,
+                               .default_days = run->to_days != INT32_MAX ? run->to_days : as_of_day,
+                               .records_max = run->plan->max_bad_records, .spill_directory = run->work_directory};
+  ls__dead_letters_new(&run->letters, &opts);
+}
+
+static int open_state(ls_runtime *run, ls_error *err) {
+  bool rocksdb = false;
+  for (uint32_t i = 0; i < run->plan->n_nodes; i++) rocksdb = rocksdb || (run->plan->nodes[i].store.name != NULL && run->plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
+  if (!rocksdb) return LS_OK;
+  const char *directory = ls__arena_printf(&run->arena, "%s/state", run->work_directory);
+  ls_store_db_opts opts = {.block_cache_bytes = (size_t)run->plan->memory_bytes / 16, .write_buffer_bytes = (size_t)run->plan->memory_bytes / 16};
+  return ls__store_db_open(&run->db, directory, &opts, err);
+}
+
+/** A share of bad records above the limit stops the run before anything is published. */
+static int check_bad_share(const ls_runtime *run, ls_error *err) {
+  int64_t records = ls__run_records(run), bad = ls__run_bad_records(run);
+  if (run->plan->max_bad_share_ppm < 0 || records == 0) return LS_OK;
+  if (bad * 1000000 <= (int64_t)run->plan->max_bad_share_ppm * records) return LS_OK;
+  return ls_error_set(err, LS_EBADRECORDS, "%lld of %lld records are bad: more than max_bad_records allows (%d.%02d%%)",
+                      (long long)bad, (long long)records, run->plan->max_bad_share_ppm / 10000, run->plan->max_bad_share_ppm / 100 % 100);
+}
+
+int ls__replay_run(ls_runtime *run, ls_error *err) {
+  LS_TRY(ls__lake_open(&run->lake, run->opts.lake, err));
+  open_letters(run);
+  LS_TRY(ls__run_open_inputs(run, err));
+  if (run->opts.dry_run) return LS_OK;
+  LS_TRY(open_state(run, err));
+  open_sorters(run);
+  LS_TRY(open_sinks(run, err));
+  LS_TRY(ls__run_load_globals(run, err));
+  for (uint32_t i = 0; i < run->plan->n_sub_topologies; i++) {
+    LS_TRY(ls__run_read(run, i, err));
+    LS_TRY(check_bad_share(run, err));
+    LS_TRY(ls__run_process(run, i, err));
+  }
+  LS_TRY(check_bad_share(run, err));
+  run->status = "done";
+  return ls__run_publish(run, err);
+}
+
+void ls__replay_close(ls_runtime *run) {
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    ls__sorter_free(run->sorters[i]);
+    ls__file_source_free(run->files[i]);
+  }
+  for (uint32_t i = 0; i < run->plan->n_globals; i++) {
+    ls__global_free(run->globals[i]);
+    ls__file_source_free(run->global_files[i]);
+  }
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) ls__lake_sink_free(run->sinks[i]);
+  ls__dead_letters_free(run->letters);
+  if (run->db != NULL) ls__store_db_close(run->db);
+  ls__lake_close(run->lake);
+}

@@ -1,0 +1,131 @@
+/**
+ * @file replay_publish.c
+ * The end of a run: everything is staged complete before anything is published; each file is then replaced atomically. After a
+ * kill at any point a re-run gives the same files again. Order: data, dead letters, removals, summary, success marker.
+ */
+#include "base/fault.h"
+#include "base/thread.h"
+#include "data/datetime.h"
+#include "runtime/run.h"
+
+typedef struct publication {
+  ls_runtime *run;
+  ls_lake_stage *stage;
+  ls_buf letter_paths; /* NUL-separated */
+} publication;
+
+static int stage_worker(int worker, void *payload, ls_error *err) {
+  publication *at = payload;
+  for (uint32_t i = 0; i < at->run->plan->n_sinks; i++) {
+    if (at->run->sinks[i] != NULL) LS_TRY(ls__lake_sink_stage(at->run->sinks[i], worker, at->stage, err));
+  }
+  return LS_OK;
+}
+
+static int stage_all(publication *at, ls_error *err) {
+  ls_runtime *run = at->run;
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    if (run->sinks[i] != NULL) LS_TRY(ls__lake_sink_seal(run->sinks[i], err));
+  }
+  LS_TRY(ls__workers_run((int)run->n_workers, stage_worker, at, err));
+  LS_TRY(ls__dead_letters_stage(run->letters, at->stage, &at->letter_paths, err));
+  ls__fault(LS_FAULT_SINK_STAGED_ALL);
+  return ls__run_check_stop(run, err);
+}
+
+static int publish_sinks(publication *at, ls_error *err) {
+  for (uint32_t i = 0; i < at->run->plan->n_sinks; i++) {
+    if (at->run->sinks[i] == NULL) continue;
+    size_t n;
+    const ls_lake_partition *partitions = ls__lake_sink_partitions(at->run->sinks[i], &n);
+    for (size_t k = 0; k < n; k++) {
+      if (partitions[k].published_by_run) LS_TRY(ls__lake_stage_publish(at->stage, partitions[k].file, err));
+    }
+  }
+  return LS_OK;
+}
+
+static int publish_letters(publication *at, ls_error *err) {
+  const char *path = at->letter_paths.ptr, *end = path + at->letter_paths.len;
+  for (; path != NULL && path < end; path += strlen(path) + 1) LS_TRY(ls__lake_stage_publish(at->stage, path, err));
+  return LS_OK;
+}
+
+/** A day that was read and has no bad record any more loses the dead letters of an earlier run. */
+static int remove_stale_letters(publication *at, uint32_t index, const ls_file_source *files, ls_error *err) {
+  int32_t last = INT32_MIN;
+  for (size_t i = 0; files != NULL && i < ls__file_source_n_files(files); i++) {
+    int32_t days = ls__file_source_file(files, i)->date_days;
+    if (days == INT32_MIN || days == last || ls__dead_letters_has(at->run->letters, index, days)) continue;
+    last = days;
+    ls_buf path = LS_BUF_INIT;
+    ls__dead_letters_path(&path, at->run->letters, index, days);
+    int rc = ls__lake_remove(at->run->lake, path.ptr, err);
+    ls__buf_fini(&path);
+    LS_TRY(rc);
+  }
+  return LS_OK;
+}
+
+/** Directory part of a partition path whose last segment is a dt: the place of a sink's own summary. */
+static void marker_directory(ls_buf *out, const ls_plan_sink *sink) {
+  ls__buf_puts(out, sink->path_literals[0]);
+  if (sink->n_path_exprs == 0) return;
+  while (out->len > 0 && out->ptr[out->len - 1] != '/') out->len--;
+  if (out->len > 0) out->len--;
+  ls__buf_putc(out, 0);
+  out->len--;
+}
+
+static int publish_bytes(publication *at, const char *directory, const char *name, ls_slice bytes, ls_error *err) {
+  ls_buf path = LS_BUF_INIT;
+  ls__buf_printf(&path, "%s/%s", directory, name);
+  int rc = ls__lake_stage_bytes(at->stage, path.ptr, bytes, err);
+  if (rc >= 0) rc = ls__lake_stage_publish(at->stage, path.ptr, err);
+  ls__buf_fini(&path);
+  return rc;
+}
+
+static int publish_markers(publication *at, ls_error *err) {
+  ls_buf summary = LS_BUF_INIT, directory = LS_BUF_INIT;
+  at->run->finished_us = ls__monotonic_us();
+  ls__run_summary(&summary, at->run);
+  ls__buf_putc(&summary, '\n');
+  int rc = LS_OK;
+  for (uint32_t i = 0; i < at->run->plan->n_sinks && rc >= 0; i++) {
+    const ls_plan_sink *sink = &at->run->plan->sinks[i];
+    if (!sink->success_marker || at->run->sinks[i] == NULL) continue;
+    ls__buf_clear(&directory);
+    marker_directory(&directory, sink);
+    rc = publish_bytes(at, directory.ptr, "_summary.json", ls__buf_slice(&summary), err);
+    ls__fault(LS_FAULT_SINK_SUMMARY);
+    if (rc >= 0 && sink->n_path_exprs == 0) rc = publish_bytes(at, directory.ptr, "_SUCCESS", (ls_slice){"", 0}, err);
+  }
+  ls__buf_fini(&summary);
+  ls__buf_fini(&directory);
+  return rc;
+}
+
+static int publish_all(publication *at, ls_error *err) {
+  ls_runtime *run = at->run;
+  LS_TRY(stage_all(at, err));
+  LS_TRY(publish_sinks(at, err));
+  LS_TRY(publish_letters(at, err));
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) LS_TRY(remove_stale_letters(at, i, run->files[i], err));
+  ls__fault(LS_FAULT_SINK_PUBLISHED_ALL);
+  return publish_markers(at, err);
+}
+
+int ls__run_publish(ls_runtime *run, ls_error *err) {
+  publication at = {.run = run};
+  ls_buf run_id = LS_BUF_INIT;
+  ls__buf_printf(&run_id, "%s-%s", run->plan->name, strrchr(run->work_directory, '/') + 1);
+  int rc = ls__lake_stage_new(&at.stage, run->lake, run_id.ptr, run->work_directory, err);
+  ls__run_progress(run, "write", 0, 0);
+  if (rc >= 0) rc = publish_all(&at, err);
+  ls__fault(LS_FAULT_RUN_END);
+  if (at.stage != NULL) ls__lake_stage_free(at.stage);
+  ls__buf_fini(&run_id);
+  ls__buf_fini(&at.letter_paths);
+  return rc;
+}

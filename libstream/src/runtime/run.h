@@ -1,0 +1,70 @@
+/**
+ * @file run.h
+ * One replay run: shared state of the driver's phases. Read top to bottom in replay.c: globals, then per sub-topology read
+ * and process, then publish. A record's way: edge/file_source -> store/sorter -> task -> port/sink -> edge/lake_sink.
+ */
+#ifndef LS_RUNTIME_RUN_H
+#define LS_RUNTIME_RUN_H
+#include "base/alloc.h"
+#include "edge/dead_letters.h"
+#include "edge/file_source.h"
+#include "edge/lake_sink.h"
+#include "node/global_table.h"
+#include "task/task.h"
+#include "topology/topology.h"
+#include <libstream/runtime.h>
+
+#include <stdatomic.h>
+
+struct ls_runtime {
+  ls_topology *topology;
+  const ls_plan *plan;
+  ls_arena arena;
+  ls_runtime_opts opts;          /* strings copied into arena */
+  const char *as_of;             /* RFC 3339 */
+  int32_t from_days, to_days;    /* INT32_MIN / INT32_MAX: all dates */
+  uint32_t n_workers;
+  int64_t batch_rows;
+  char *work_directory;          /* of this run, removed at its end */
+
+  ls_lake *lake;
+  ls_file_source **files;        /* per plan source; NULL for repartition sources */
+  ls_file_source **global_files; /* per global */
+  ls_global **globals;
+  ls_sorter **sorters;           /* per plan source */
+  ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
+  ls_sink_port **sink_ports;
+  ls_dead_letters *letters;      /* sources first, then globals */
+  ls_store_db *db;
+
+  atomic_int stop;               /* asked to stop, or a worker failed */
+  atomic_llong rows_processed;
+  _Atomic int64_t end_us;        /* largest event time of all records */
+  int64_t started_us;            /* monotonic */
+  int64_t finished_us;
+  _Atomic int64_t last_progress_us;
+  ls_node_counters *counters;    /* per node, summed over workers */
+  const char *status;            /* done, failed, dry_run */
+  char error_text[1024];
+  int64_t store_bytes_peak;
+};
+
+/* replay_inputs.c */
+int ls__run_open_inputs(ls_runtime *run, ls_error *err);
+int ls__run_load_globals(ls_runtime *run, ls_error *err);
+bool ls__run_file_of(void *payload, uint32_t source, uint32_t file, const char **path, int32_t *date_days);
+int64_t ls__run_records(const ls_runtime *run);
+int64_t ls__run_bad_records(const ls_runtime *run);
+/* replay_stage.c */
+int ls__run_read(ls_runtime *run, uint32_t sub_topology, ls_error *err);
+int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
+/* replay_publish.c */
+int ls__run_publish(ls_runtime *run, ls_error *err);
+/* run_summary.c */
+void ls__run_summary(ls_buf *out, const ls_runtime *run);
+/* runtime.c */
+void ls__run_progress(ls_runtime *run, const char *phase, int64_t done, int64_t total);
+int ls__run_check_stop(ls_runtime *run, ls_error *err);
+/** Stops the other workers; the code to return: LS_OK for a worker that stopped only because another failed. */
+int ls__run_worker_failed(ls_runtime *run, int rc);
+#endif

@@ -1,0 +1,156 @@
+/** @file run_summary.c  The JSON summary of a run: what came in, what went out, what was left out, and whether the counts add up. */
+#include "base/thread.h"
+#include "runtime/run.h"
+
+static void member(ls_buf *out, const char *name) {
+  char last = out->len > 0 ? out->ptr[out->len - 1] : '{';
+  if (last != '{' && last != '[') ls__buf_putc(out, ',');
+  ls__buf_json_string(out, ls__slice_of(name));
+  ls__buf_putc(out, ':');
+}
+
+static void member_text(ls_buf *out, const char *name, const char *value) {
+  if (value == NULL) return;
+  member(out, name);
+  ls__buf_json_string(out, ls__slice_of(value));
+}
+
+static void member_int(ls_buf *out, const char *name, int64_t value) {
+  member(out, name);
+  ls__buf_printf(out, "%lld", (long long)value);
+}
+
+static void put_inputs(ls_buf *out, const ls_runtime *run) {
+  member(out, "rows_in");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, ls__file_source_records(run->files[i]));
+  }
+  for (uint32_t i = 0; i < run->plan->n_globals; i++) {
+    if (run->global_files[i] != NULL) member_int(out, run->plan->globals[i].name, ls__file_source_records(run->global_files[i]));
+  }
+  ls__buf_putc(out, '}');
+  member(out, "files_in");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, (int64_t)ls__file_source_n_files(run->files[i]));
+  }
+  ls__buf_putc(out, '}');
+  member(out, "bad_records");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, ls__dead_letters_count(run->letters, i));
+  }
+  for (uint32_t i = 0; i < run->plan->n_globals; i++) {
+    member_int(out, run->plan->globals[i].name, ls__dead_letters_count(run->letters, run->plan->n_sources + i));
+  }
+  ls__buf_putc(out, '}');
+}
+
+typedef struct reason_list { ls_buf *out; } reason_list;
+
+static void put_reason(void *payload, const char *source, const char *reason, int64_t n) {
+  ls_buf *out = ((reason_list *)payload)->out;
+  if (out->ptr[out->len - 1] != '[') ls__buf_putc(out, ',');
+  ls__buf_putc(out, '{');
+  member_text(out, "source", source);
+  member_text(out, "reason", reason);
+  member_int(out, "count", n);
+  ls__buf_putc(out, '}');
+}
+
+static void put_outputs(ls_buf *out, const ls_runtime *run) {
+  member(out, "rows_out");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    if (run->sinks[i] != NULL) member_int(out, run->plan->sinks[i].name, ls__lake_sink_rows(run->sinks[i]) - ls__lake_sink_outside(run->sinks[i]));
+  }
+  ls__buf_putc(out, '}');
+  member(out, "rows_outside_dates");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    if (run->sinks[i] != NULL) member_int(out, run->plan->sinks[i].name, ls__lake_sink_outside(run->sinks[i]));
+  }
+  ls__buf_putc(out, '}');
+}
+
+static void put_partitions(ls_buf *out, const ls_runtime *run) {
+  member(out, "tables");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    if (run->sinks[i] == NULL) continue;
+    size_t n;
+    const ls_lake_partition *partitions = ls__lake_sink_partitions(run->sinks[i], &n);
+    member(out, run->plan->sinks[i].name);
+    ls__buf_putc(out, '[');
+    for (size_t k = 0; k < n; k++) {
+      if (!partitions[k].published_by_run) continue;
+      if (out->ptr[out->len - 1] != '[') ls__buf_putc(out, ',');
+      ls__buf_putc(out, '{');
+      member_text(out, "file", partitions[k].file);
+      member_int(out, "rows", partitions[k].n_rows);
+      ls__buf_putc(out, '}');
+    }
+    ls__buf_putc(out, ']');
+  }
+  ls__buf_putc(out, '}');
+}
+
+/** Conservation: what came into a step is what it took, filtered, found late or refused. */
+static bool adds_up(const ls_node_counters *c) { return c->rows_in == c->taken + c->filtered + c->late + c->dead; }
+
+static void put_steps(ls_buf *out, const ls_runtime *run) {
+  bool all = true;
+  member(out, "steps");
+  ls__buf_putc(out, '[');
+  for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
+    const ls_node_counters *c = &run->counters[i];
+    all = all && adds_up(c);
+    if (i > 0) ls__buf_putc(out, ',');
+    ls__buf_putc(out, '{');
+    member_text(out, "step", run->plan->nodes[i].name);
+    member_text(out, "verb", ls__verb_name(run->plan->nodes[i].verb));
+    member_int(out, "in", c->rows_in);
+    member_int(out, "taken", c->taken);
+    member_int(out, "filtered", c->filtered);
+    member_int(out, "late", c->late);
+    member_int(out, "dead", c->dead);
+    member_int(out, "out", c->rows_out);
+    if (c->unmatched > 0) member_int(out, "unmatched", c->unmatched);
+    if (!adds_up(c)) ls__buf_puts(out, ",\"adds_up\":false");
+    ls__buf_putc(out, '}');
+  }
+  ls__buf_putc(out, ']');
+  member(out, "conservation");
+  ls__buf_puts(out, all ? "true" : "false");
+}
+
+void ls__run_summary(ls_buf *out, const ls_runtime *run) {
+  int64_t end_us = run->finished_us > 0 ? run->finished_us : ls__monotonic_us();
+  int64_t duration_us = end_us - run->started_us, records = ls__run_records(run);
+  ls__buf_putc(out, '{');
+  member_text(out, "topology", run->plan->name);
+  member_text(out, "status", run->status);
+  if (run->error_text[0] != '\0') member_text(out, "error", run->error_text);
+  member_text(out, "run_date", run->opts.date_to);
+  member_text(out, "date_from", run->opts.date_from);
+  member_text(out, "as_of", run->as_of);
+  member(out, "duration_seconds");
+  ls__buf_printf(out, "%lld.%03lld", (long long)(duration_us / 1000000), (long long)(duration_us / 1000 % 1000));
+  member_int(out, "records_per_second", duration_us > 0 ? (int64_t)((double)records * 1e6 / (double)duration_us) : 0);
+  member_int(out, "peak_memory_bytes", ls__peak_memory_bytes());
+  member_int(out, "threads", run->n_workers);
+  if (run->letters != NULL) {
+    put_inputs(out, run);
+    member(out, "bad_record_reasons");
+    ls__buf_putc(out, '[');
+    ls__dead_letters_reasons(run->letters, put_reason, &(reason_list){out});
+    ls__buf_putc(out, ']');
+  }
+  if (run->sinks != NULL) {
+    put_outputs(out, run);
+    put_partitions(out, run);
+  }
+  if (run->counters != NULL) put_steps(out, run);
+  ls__buf_putc(out, '}');
+}

@@ -1,0 +1,337 @@
+/** @file task.c  See task.h. */
+#include "task/task.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "node/node_util.h"
+
+#define REPARTITION_CHUNK_ROWS 16384
+
+typedef struct task_node {
+  const ls_plan_node *plan;
+  ls_node *node;                /* NULL for SOURCE, SINK, REPARTITION */
+  ls_node_counters counters;    /* of those three; others count in node->counters */
+  ls_batch **outputs;           /* of the current slice */
+  ls_batch **empty;             /* one empty batch per output */
+  const ls_batch **inputs;
+  bool has_timers;
+  ls_expr_set path_exprs;       /* SINK */
+  ls_sort_chunk *chunk;         /* REPARTITION */
+  uint32_t *partitions;
+  size_t partitions_capacity;
+  uint32_t letter_source;       /* where its dead letters go when a row has no single origin */
+} task_node;
+
+struct ls_task {
+  ls_task_opts opts;
+  task_node *nodes;             /* by plan node id; plan NULL for nodes of other sub-topologies */
+  ls_node **open_nodes;         /* by id, for reads_table */
+  ls_arena arena;               /* the task's life */
+  ls_arena slice_arena;
+  ls_arena end_arena;           /* rows that a node makes at the end of input */
+  int error_code;               /* of the dead-letter port */
+  ls_error *error;
+};
+
+/* ---- dead letters of nodes ---- */
+
+/** First file source upstream of a node. */
+static uint32_t upstream_source(const ls_plan *plan, const ls_plan_node *node) {
+  while (node->verb != LS_VERB_SOURCE) node = &plan->nodes[node->inputs[0].node];
+  const ls_plan_source *source = &plan->sources[node->u.source.source];
+  if (!source->repartition) return node->u.source.source;
+  for (uint32_t i = 0; i < plan->n_nodes; i++) {
+    const ls_plan_node *from = &plan->nodes[i];
+    if (from->verb == LS_VERB_REPARTITION && from->u.repartition.repartition_source == node->u.source.source) {
+      return upstream_source(plan, &plan->nodes[from->inputs[0].node]);
+    }
+  }
+  return 0;
+}
+
+static void on_node_error(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row, const char *message) {
+  ls_task *task = payload;
+  if (task->error_code < 0) return;
+  const ls_plan *plan = task->opts.plan;
+  uint64_t seq = batch->stamps[row].seq | LS_SEQ_RECORD; /* a timer's row stands for its record */
+  uint32_t source = LS_SEQ_SOURCE(seq);
+  ls_dead_letter letter = {.node = node->name, .reason = "step_failed", .error = message, .date_days = INT32_MIN, .seq = seq};
+  if (source < plan->n_sources) {
+    letter.line = (int64_t)LS_SEQ_ROW(seq);
+    (void)task->opts.file_of(task->opts.file_payload, source, LS_SEQ_FILE(seq), &letter.file, &letter.date_days);
+  } else {
+    source = task->nodes[node->id].letter_source;
+  }
+  letter.source = plan->sources[source].name;
+  ls_buf text = LS_BUF_INIT;
+  ls__batch_format_json(&text, batch, row, true);
+  letter.payload = ls__buf_slice(&text);
+  task->error_code = task->opts.dead_letters->write(task->opts.dead_letters, source, &letter, task->error);
+  ls__buf_fini(&text);
+}
+
+/* ---- opening ---- */
+
+static bool node_has_timers(const ls_plan_node *plan) {
+  return plan->verb == LS_VERB_STREAM_JOIN || (plan->verb == LS_VERB_AGGREGATE && plan->u.aggregate.window_us > 0);
+}
+
+static int open_sink(ls_task *task, task_node *at, ls_error *err) {
+  const ls_plan *plan = task->opts.plan;
+  const ls_plan_sink *sink = &plan->sinks[at->plan->u.sink.sink];
+  return ls__expr_set_open(&at->path_exprs, sink->path_exprs, sink->n_path_exprs, sink->schema, plan, err);
+}
+
+static int open_node(ls_task *task, const ls_plan_node *plan_node, ls_error *err) {
+  task_node *at = &task->nodes[plan_node->id];
+  at->plan = plan_node;
+  at->outputs = LS_ARENA_ARRAY(&task->arena, ls_batch *, plan_node->n_outputs + 1);
+  at->empty = LS_ARENA_ARRAY(&task->arena, ls_batch *, plan_node->n_outputs + 1);
+  at->inputs = LS_ARENA_ARRAY(&task->arena, const ls_batch *, plan_node->n_inputs + 1);
+  at->has_timers = node_has_timers(plan_node);
+  at->letter_source = upstream_source(task->opts.plan, plan_node);
+  for (uint32_t i = 0; i < plan_node->n_outputs; i++) {
+    at->empty[i] = ls__batch_new(plan_node->outputs[i].schema, &task->arena, 0);
+    at->outputs[i] = at->empty[i];
+  }
+  if (plan_node->verb == LS_VERB_SINK) return open_sink(task, at, err);
+  if (plan_node->verb == LS_VERB_SOURCE || plan_node->verb == LS_VERB_REPARTITION) return LS_OK;
+  ls_node_env env = {.plan = task->opts.plan, .stores = task->opts.stores, .nodes = task->open_nodes, .globals = task->opts.globals};
+  int rc = ls__node_open(&at->node, plan_node, &env, err);
+  task->open_nodes[plan_node->id] = at->node;
+  return rc;
+}
+
+int ls__task_new(ls_task **out, const ls_task_opts *opts, ls_error *err) {
+  ls_task *task = LS_NEW(ls_task);
+  *out = task;
+  task->opts = *opts;
+  ls__arena_init(&task->arena, 0);
+  ls__arena_init(&task->slice_arena, (size_t)1 << 20);
+  ls__arena_init(&task->end_arena, (size_t)1 << 18);
+  task->nodes = LS_ARENA_ARRAY(&task->arena, task_node, opts->plan->n_nodes);
+  task->open_nodes = LS_ARENA_ARRAY(&task->arena, ls_node *, opts->plan->n_nodes);
+  for (uint32_t i = 0; i < opts->plan->n_nodes; i++) {
+    if (opts->plan->nodes[i].sub_topology == opts->sub_topology) LS_TRY(open_node(task, &opts->plan->nodes[i], err));
+  }
+  return LS_OK;
+}
+
+void ls__task_free(ls_task *task) {
+  if (task == NULL) return;
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    task_node *at = &task->nodes[i];
+    if (at->plan == NULL) continue;
+    ls__node_close(at->node);
+    ls__expr_set_close(&at->path_exprs);
+    ls__sort_chunk_abandon(at->chunk);
+    ls__free(at->partitions);
+  }
+  ls__arena_fini(&task->slice_arena);
+  ls__arena_fini(&task->end_arena);
+  ls__arena_fini(&task->arena);
+  ls__free(task);
+}
+
+ls_arena *ls__task_arena(ls_task *task) { return &task->slice_arena; }
+
+const ls_node_counters *ls__task_counters(const ls_task *task, uint32_t node) {
+  const task_node *at = &task->nodes[node];
+  return at->node != NULL ? &at->node->counters : &at->counters;
+}
+
+/* ---- rows out ---- */
+
+static int repartition_flush(ls_task *task, task_node *at, ls_error *err) {
+  ls_sort_chunk *chunk = at->chunk;
+  at->chunk = NULL;
+  if (chunk == NULL) return LS_OK;
+  return ls__sorter_add(task->opts.repartitions[at->plan->u.repartition.repartition_source], chunk, at->partitions, err);
+}
+
+static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
+  const ls_batch *in = at->inputs[0];
+  uint32_t source = at->plan->u.repartition.repartition_source;
+  const ls_schema *schema = task->opts.plan->sources[source].schema;
+  if (at->chunk == NULL) at->chunk = ls__sort_chunk_new(task->opts.repartitions[source], REPARTITION_CHUNK_ROWS);
+  ls_batch *chunk = ls__sort_chunk_batch(at->chunk);
+  int64_t start = chunk->n_rows, n_null = 0;
+  ls__grow(&at->partitions, &at->partitions_capacity, (size_t)(start + in->n_rows) + 1, sizeof *at->partitions);
+  ls_row_keys keys;
+  ls__row_keys_of(&keys, in, schema->key, schema->n_key, &task->slice_arena);
+  for (uint32_t i = 0; i < schema->n_fields; i++) ls__column_append_all(&chunk->columns[i], &in->columns[i]);
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    ls__batch_append_meta(chunk, in->ts_us[row], in->stamps[row]);
+    bool null_key = keys.keys[row].ptr == NULL;
+    at->partitions[start + row] = null_key ? UINT32_MAX : ls__partition_of(keys.hashes[row], task->opts.n_partitions);
+    if (null_key) {
+      at->counters.dead++;
+      n_null++;
+      on_node_error(task, at->plan, in, row, "the key to repartition by is null");
+    }
+  }
+  at->counters.taken += in->n_rows - n_null;
+  return chunk->n_rows >= REPARTITION_CHUNK_ROWS ? repartition_flush(task, at, err) : LS_OK;
+}
+
+/** Partition path of each row: literals and expression values put together. */
+static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_column *values, const ls_batch *in, ls_row_faults *faults) {
+  ls_buf path = LS_BUF_INIT, text = LS_BUF_INIT;
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    ls__buf_clear(&path);
+    ls__buf_puts(&path, sink->path_literals[0]);
+    for (uint32_t i = 0; i < sink->n_path_exprs; i++) {
+      if (ls__is_null(&values[i], row)) ls__row_faults_report(faults, row, "the partition of the sink's path is null");
+      ls__buf_clear(&text);
+      ls__column_format_json(&text, &values[i], row);
+      size_t quote = text.len > 1 && text.ptr[0] == '"' ? 1 : 0;
+      ls__buf_append(&path, text.ptr + quote, text.len - 2 * quote);
+      ls__buf_puts(&path, sink->path_literals[i + 1]);
+    }
+    ls__column_append_slice(paths, ls__buf_slice(&path));
+  }
+  ls__buf_fini(&path);
+  ls__buf_fini(&text);
+}
+
+static int run_sink(ls_task *task, task_node *at, ls_error *err) {
+  const ls_plan_sink *sink = &task->opts.plan->sinks[at->plan->u.sink.sink];
+  ls_sink_port *port = task->opts.sinks[at->plan->u.sink.sink];
+  const ls_batch *in = at->inputs[0];
+  ls_arena *arena = &task->slice_arena;
+  at->counters.taken += in->n_rows;
+  if (port == NULL) return LS_OK;
+  if (sink->n_path_exprs == 0) return port->write(port, task->opts.worker, in, NULL, err);
+  ls_node stand_in = {.plan = at->plan};
+  ls_node_call call = {.arena = arena, .on_error = on_node_error, .error_payload = task, .plan_node = at->plan};
+  ls_row_faults faults;
+  ls__row_faults_init(&faults, &stand_in, &call, in);
+  ls_column *values = LS_ARENA_ARRAY(arena, ls_column, sink->n_path_exprs);
+  for (uint32_t i = 0; i < sink->n_path_exprs; i++) {
+    LS_TRY(ls__expr_eval(&values[i], at->path_exprs.states[i], in, NULL, arena, ls__row_faults_report, &faults, err));
+  }
+  ls_column paths;
+  ls__column_init(&paths, &ls__type_string, arena, in->n_rows);
+  build_paths(&paths, sink, values, in, &faults);
+  at->counters.dead += stand_in.counters.dead;
+  at->counters.taken -= stand_in.counters.dead;
+  if (faults.bits == NULL) return port->write(port, task->opts.worker, in, &paths, err);
+  int32_t *rows = LS_ARENA_ARRAY(arena, int32_t, in->n_rows + 1);
+  int64_t n = ls__select_rows(rows, in, NULL, &faults);
+  ls_batch *good = ls__batch_new(in->schema, arena, n);
+  ls__batch_gather(good, in, rows, n);
+  ls_column good_paths;
+  ls__column_init(&good_paths, &ls__type_string, arena, n);
+  ls__column_gather(&good_paths, &paths, rows, n);
+  return port->write(port, task->opts.worker, good, &good_paths, err);
+}
+
+/* ---- slices ---- */
+
+/** Runs one node over what its inputs hold now. */
+static int run_node(ls_task *task, task_node *at, int64_t stream_time_us, ls_error *err) {
+  const ls_plan_node *plan = at->plan;
+  int64_t n_in = 0;
+  for (uint32_t i = 0; i < plan->n_inputs; i++) {
+    at->inputs[i] = task->nodes[plan->inputs[i].node].outputs[plan->inputs[i].output];
+    n_in += at->inputs[i]->n_rows;
+  }
+  ls_node_counters *counters = at->node != NULL ? &at->node->counters : &at->counters;
+  counters->rows_in += n_in;
+  for (uint32_t i = 0; i < plan->n_outputs; i++) at->outputs[i] = at->empty[i];
+  if (n_in == 0 && !at->has_timers) return LS_OK;
+  if (plan->verb == LS_VERB_SINK) return run_sink(task, at, err);
+  if (plan->verb == LS_VERB_REPARTITION) return run_repartition(task, at, err);
+  ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = stream_time_us,
+                       .arena = &task->slice_arena, .on_error = on_node_error, .error_payload = task, .plan_node = plan};
+  LS_TRY(at->node->vtable->process(at->node, &call, err));
+  if (plan->n_outputs > 0) counters->rows_out += at->outputs[0]->n_rows;
+  for (uint32_t i = 1; plan->verb == LS_VERB_BRANCH && i < plan->n_outputs; i++) counters->rows_out += at->outputs[i]->n_rows;
+  return LS_OK;
+}
+
+/** Runs the nodes after `after` (all when after is LS_NO_NODE), then closes the slice. */
+static int run_nodes(ls_task *task, uint32_t after, int64_t stream_time_us, ls_error *err) {
+  task->error = err;
+  task->error_code = LS_OK;
+  for (uint32_t i = after == LS_NO_NODE ? 0 : after + 1; i < task->opts.plan->n_nodes; i++) {
+    task_node *at = &task->nodes[i];
+    if (at->plan == NULL || at->plan->verb == LS_VERB_SOURCE) continue;
+    LS_TRY(run_node(task, at, stream_time_us, err));
+    LS_TRY(task->error_code);
+  }
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    ls_node *node = task->nodes[i].node;
+    if (node != NULL && node->vtable->end_slice != NULL) node->vtable->end_slice(node);
+  }
+  return LS_OK;
+}
+
+static void empty_outputs(ls_task *task) {
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    task_node *at = &task->nodes[i];
+    for (uint32_t k = 0; at->plan != NULL && k < at->plan->n_outputs; k++) at->outputs[k] = at->empty[k];
+  }
+}
+
+int ls__task_process(ls_task *task, const ls_batch *const *batches, int64_t stream_time_us, ls_error *err) {
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    task_node *at = &task->nodes[i];
+    if (at->plan == NULL || at->plan->verb != LS_VERB_SOURCE) continue;
+    const ls_batch *batch = batches[at->plan->u.source.source];
+    at->outputs[0] = batch != NULL ? (ls_batch *)(uintptr_t)batch : at->empty[0];
+    at->counters.rows_in += at->outputs[0]->n_rows;
+    at->counters.rows_out += at->outputs[0]->n_rows;
+    at->counters.taken += at->outputs[0]->n_rows;
+  }
+  int rc = run_nodes(task, LS_NO_NODE, stream_time_us, err);
+  empty_outputs(task);
+  ls__arena_reset(&task->slice_arena);
+  return rc;
+}
+
+/* ---- end of input ---- */
+
+static void fresh_outputs(ls_node_call *call) {
+  for (uint32_t i = 0; i < call->plan_node->n_outputs; i++) {
+    call->outputs[i] = ls__batch_new(call->plan_node->outputs[i].schema, call->arena, i == 0 ? LS_END_BATCH_ROWS : 0);
+  }
+}
+
+/** ls_node_call.flush: the rows made so far go through the nodes downstream. */
+static int end_flush(ls_node_call *call, ls_error *err) {
+  ls_task *task = call->flush_payload;
+  task_node *at = &task->nodes[call->plan_node->id];
+  int64_t n_rows = 0;
+  for (uint32_t i = 0; i < at->plan->n_outputs; i++) n_rows += at->outputs[i]->n_rows;
+  if (n_rows > 0) {
+    at->node->counters.rows_out += at->outputs[0]->n_rows;
+    LS_TRY(run_nodes(task, at->plan->id, call->stream_time_us, err));
+  }
+  empty_outputs(task);
+  ls__arena_reset(&task->slice_arena);
+  ls__arena_reset(&task->end_arena);
+  fresh_outputs(call);
+  return LS_OK;
+}
+
+int ls__task_end(ls_task *task, int64_t end_us, ls_error *err) {
+  task->error = err;
+  task->error_code = LS_OK;
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    task_node *at = &task->nodes[i];
+    if (at->node == NULL || at->node->vtable->end == NULL) continue;
+    ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = end_us, .arena = &task->end_arena,
+                         .on_error = on_node_error, .error_payload = task, .plan_node = at->plan,
+                         .flush = end_flush, .flush_payload = task};
+    LS_TRY(at->node->vtable->end(at->node, &call, err));
+    LS_TRY(end_flush(&call, err));
+    empty_outputs(task);
+  }
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    if (task->nodes[i].plan != NULL && task->nodes[i].plan->verb == LS_VERB_REPARTITION) {
+      LS_TRY(repartition_flush(task, &task->nodes[i], err));
+    }
+  }
+  return LS_OK;
+}
