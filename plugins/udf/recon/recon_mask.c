@@ -21,7 +21,8 @@
 #define TOKEN_PREFIX "tok_"
 #define TOKEN_BYTES 16 /* of the digest */
 #define TOKEN_TEXT (sizeof(TOKEN_PREFIX) - 1 + 2 * TOKEN_BYTES)
-#define CACHE_ENTRIES 16384 /* a power of two; 1 MiB per thread */
+#define CACHE_BITS 14
+#define CACHE_ENTRIES (1 << CACHE_BITS) /* of 64 bytes: 1 MiB per thread */
 #define CACHE_ID_MAX 47
 #define MASK_KEEPS 4 /* characters */
 
@@ -67,16 +68,28 @@ static void compute_token(const masker *self, ls_slice id, unsigned char token[T
   memcpy(token, digest, TOKEN_BYTES);
 }
 
-/** Only picks a place in the cache: the id itself is compared there. */
+static uint64_t load_word(const char *ptr) {
+  uint64_t word;
+  memcpy(&word, ptr, 8);
+  return word;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash ^= hash >> 32;
+  return (hash ^ word) * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/** Only picks a place in the cache: the id itself is compared there. The last word overlaps the one
+ *  before it, so that no copy has a length that the compiler can't see. */
 static size_t cache_place(ls_slice id) {
   uint64_t hash = id.len * UINT64_C(0x9E3779B97F4A7C15);
-  for (size_t at = 0; at < id.len; at += 8) {
-    uint64_t word = 0;
-    memcpy(&word, id.ptr + at, id.len - at < 8 ? id.len - at : 8);
-    hash = (hash ^ word) * UINT64_C(0xD6E8FEB86659FD93);
-    hash ^= hash >> 32;
+  if (id.len < 8) {
+    for (size_t i = 0; i < id.len; i++) hash = mix(hash, (unsigned char)id.ptr[i]);
+  } else {
+    for (size_t at = 0; at + 8 < id.len; at += 8) hash = mix(hash, load_word(id.ptr + at));
+    hash = mix(hash, load_word(id.ptr + id.len - 8));
   }
-  return (size_t)hash & (CACHE_ENTRIES - 1);
+  return (size_t)(hash >> (64 - CACHE_BITS)); /* the top bits depend on all of the id */
 }
 
 static void token_of(const masker *self, ls_slice id, unsigned char token[TOKEN_BYTES]) {
