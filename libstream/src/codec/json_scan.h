@@ -7,7 +7,7 @@
 #define LS_CODEC_JSON_SCAN_H
 #include <libstream/common.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 /** Where a scan failed and what was expected there. */
