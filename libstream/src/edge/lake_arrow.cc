@@ -16,6 +16,8 @@
 #include <arrow/util/key_value_metadata.h>
 #include <arrow/util/thread_pool.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -51,11 +53,13 @@ bool has_any(const std::string &text, std::initializer_list<const char *> parts)
 /* Arrow gives S3's failures as text only: the SDK's error name, and the HTTP status where it has no name for it. */
 int s3_code(const std::string &text, const char **hint) {
   *hint = "";
-  if (has_any(text, {"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "NoSuchBucket", "HTTP status 404",
+  /* first, because one server answers 404 to an unknown access key */
+  bool about_key = has_any(text, {"access key", "AccessKey"});
+  if (!about_key && has_any(text, {"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "NoSuchBucket", "HTTP status 404",
                      "does not exist"})) {
     return LS_ENOTFOUND;
   }
-  if (has_any(text, {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE",
+  if (about_key || has_any(text, {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE",
                      "UNRECOGNIZED_CLIENT", "INVALID_CLIENT_TOKEN_ID", "MISSING_AUTHENTICATION_TOKEN", "EXPIRED_TOKEN",
                      "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "HTTP status 401",
                      "HTTP status 403"})) {
@@ -105,9 +109,17 @@ void find_certificates() {
 }
 
 /**
- * Starts the SDK once per process. It has to be shut down before static destructors run; this handler is registered
- * after the SDK's own statics exist, so it runs before them. Calls after that fail with an error, they don't crash.
+ * The SDK has to be shut down before its static objects go, and exit() runs handlers and destructors in the reverse
+ * order of their making. Statics are made with the first client and by the first requests, so this is called after
+ * the one and, when a lake is closed, after the others: the latest handler runs first, the other finds nothing to do.
  */
+void finalize_at_exit(std::once_flag *once) {
+  std::call_once(*once, [] { std::atexit([] { (void)fs::EnsureS3Finalized(); }); });
+}
+
+std::once_flag finalize_after_client, finalize_after_requests;
+
+/* Starts the SDK, once per process. */
 Status start_s3() {
   static std::once_flag once;
   static Status started;
@@ -118,7 +130,6 @@ Status start_s3() {
     if (!std::getenv("ARROW_S3_LOG_LEVEL")) options.log_level = fs::S3LogLevel::Off; /* failures reach us as errors */
     options.install_sigpipe_handler = false;
     started = fs::InitializeS3(options);
-    if (started.ok()) std::atexit([] { (void)fs::EnsureS3Finalized(); });
   });
   return started;
 }
@@ -186,6 +197,8 @@ std::string etag_of(const std::shared_ptr<arrow::io::RandomAccessFile> &file) {
 
 struct ls_s3 {
   std::shared_ptr<fs::S3FileSystem> fs;
+  std::string bucket;
+  std::atomic<bool> bucket_seen{false};
 };
 
 namespace ls_edge {
@@ -260,13 +273,29 @@ extern "C" int ls__s3_open(ls_s3 **out, const char *bucket, ls_error *err) try {
   LS_TRY(make_options(&options, bucket, err));
   auto made = fs::S3FileSystem::Make(options, arrow::io::IOContext(ls_edge::memory_pool()));
   if (!made.ok()) return fail_s3(err, made.status(), bucket);
-  *out = new ls_s3{*made};
+  finalize_at_exit(&finalize_after_client);
+  *out = new ls_s3{*made, bucket};
   return LS_OK;
 } catch (const std::exception &e) {
   return ls_error_set(err, LS_EIO, "s3://%s: %s", bucket, e.what());
 }
 
-extern "C" void ls__s3_close(ls_s3 *s3) { delete s3; }
+extern "C" void ls__s3_close(ls_s3 *s3) {
+  delete s3;
+  finalize_at_exit(&finalize_after_requests);
+}
+
+/* An empty listing may mean that there is no such bucket: a wrong root must not look like a day without files. */
+static int check_bucket(ls_s3 *s3, const char *key, ls_error *err) {
+  if (s3->bucket_seen) return LS_OK;
+  auto info = s3->fs->GetFileInfo(s3->bucket);
+  if (!info.ok()) return fail_s3(err, info.status(), key);
+  if (info->type() == fs::FileType::NotFound) {
+    return ls_error_set(err, LS_ENOTFOUND, "s3://%s: there is no bucket '%s'", key, s3->bucket.c_str());
+  }
+  s3->bucket_seen = true;
+  return LS_OK;
+}
 
 extern "C" int ls__s3_list(ls_lake_entries *out, ls_s3 *s3, const char *key, ls_error *err) try {
   fs::FileSelector select;
@@ -274,6 +303,7 @@ extern "C" int ls__s3_list(ls_lake_entries *out, ls_s3 *s3, const char *key, ls_
   select.allow_not_found = true;
   auto infos = s3->fs->GetFileInfo(select);
   if (!infos.ok()) return fail_s3(err, infos.status(), key);
+  if (infos->empty()) LS_TRY(check_bucket(s3, key, err));
   for (const fs::FileInfo &info : *infos) {
     if (info.type() != fs::FileType::File && info.type() != fs::FileType::Directory) continue;
     ls__lake_entries_add(out, ls__strdup(info.base_name().c_str()), info.IsDirectory(), info.size());
