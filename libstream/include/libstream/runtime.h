@@ -56,6 +56,10 @@ LS_API void ls_runtime_free(ls_runtime *runtime);
  *  one date per line. For --date latest. */
 LS_API int ls_runtime_dates(char **out, const ls_topology *topology, const char *lake, ls_error *err);
 
+/** Name of the i-th fault point (where LS_FAULT=name[:n] in the environment kills the process with SIGKILL at the n-th passing,
+ *  for crash tests); NULL past the end. */
+LS_API const char *ls_runtime_fault_point(size_t i);
+
 #ifdef __cplusplus
 }
 #endif

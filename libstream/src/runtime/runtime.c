@@ -1,6 +1,7 @@
 /** @file runtime.c  The public runtime: options, one run, its summary. */
 #include "runtime/replay.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "data/datetime.h"
@@ -148,6 +149,8 @@ int ls_runtime_summary(char **out, const ls_runtime *run, ls_error *err) {
   *out = text.ptr;
   return LS_OK;
 }
+
+const char *ls_runtime_fault_point(size_t i) { return ls__fault_name(i); }
 
 void ls_runtime_free(ls_runtime *run) {
   if (run == NULL) return;
