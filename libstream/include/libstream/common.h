@@ -13,12 +13,12 @@
 extern "C" {
 #endif
 
-#define LS_API __attribute__((visibility("default")))
+#define LS_API               __attribute__((visibility("default")))
 #define LS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-#define LS_VERSION_MAJOR 0
-#define LS_VERSION_MINOR 1
-#define LS_VERSION_PATCH 0
+#define LS_VERSION_MAJOR  0
+#define LS_VERSION_MINOR  1
+#define LS_VERSION_PATCH  0
 #define LS_VERSION_STRING "0.1.0"
 
 /** Borrowed bytes. ptr may be NULL when len is 0; not NUL-terminated. */

@@ -33,9 +33,13 @@ void *ls__realloc(void *ptr, size_t n_bytes) {
   return grown;
 }
 
-void ls__free(void *ptr) { free(ptr); }
+void ls__free(void *ptr) {
+  free(ptr);
+}
 
-char *ls__strdup(const char *text) { return ls__strndup(text, strlen(text)); }
+char *ls__strdup(const char *text) {
+  return ls__strndup(text, strlen(text));
+}
 
 char *ls__strndup(const char *text, size_t len) {
   char *copy = ls__alloc(len + 1);

@@ -16,7 +16,7 @@
 #include "base/assert.h"
 
 #define ARENA_BLOCK_BYTES_DEFAULT ((size_t)64 * 1024)
-#define ARENA_ALIGN ((size_t)16)
+#define ARENA_ALIGN               ((size_t)16)
 
 struct ls_arena_block {
   ls_arena_block *next;
@@ -25,8 +25,12 @@ struct ls_arena_block {
 /* The header keeps what follows aligned as malloc gave it. */
 _Static_assert(sizeof(ls_arena_block) % 16 == 0, "arena blocks must keep 16-byte alignment");
 
-static size_t align_up(size_t n) { return (n + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1); }
-static char *block_data(ls_arena_block *block) { return (char *)(block + 1); }
+static size_t align_up(size_t n) {
+  return (n + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+}
+static char *block_data(ls_arena_block *block) {
+  return (char *)(block + 1);
+}
 
 static ls_arena_block *block_new(ls_arena *arena, size_t n_bytes) {
   ls_arena_block *block = ls__alloc(sizeof *block + n_bytes);
@@ -71,7 +75,9 @@ void ls__arena_fini(ls_arena *arena) {
 
 #ifdef LS_ARENA_DEBUG
 
-void ls__arena_reset(ls_arena *arena) { ls__arena_fini(arena); }
+void ls__arena_reset(ls_arena *arena) {
+  ls__arena_fini(arena);
+}
 
 void *ls__arena_alloc(ls_arena *arena, size_t n_bytes) {
   ls_arena_block *block = block_new(arena, n_bytes); /* exact size: ASan sees one byte too far */
@@ -150,7 +156,7 @@ void *ls__arena_alloc(ls_arena *arena, size_t n_bytes) {
 void *ls__arena_regrow(ls_arena *arena, void *old, size_t old_bytes, size_t new_bytes) {
   if (new_bytes <= old_bytes) return old;
   size_t old_n = align_up(old_bytes), new_n = align_up(new_bytes);
-  /* in place when it is the last allocation of the block being filled; in debug mode next is NULL */
+  /* in place when it is the last allocation of the current block; in debug mode next is NULL */
   if (old && old_bytes > 0 && arena->next && (char *)old + old_n == arena->next &&
       (size_t)(arena->end - arena->next) >= new_n - old_n) {
     arena->next += new_n - old_n;

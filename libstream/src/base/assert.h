@@ -1,4 +1,4 @@
-/** @file assert.h  Programming errors end the process, also in release builds. Never for bad data. */
+/** @file assert.h  Programming errors end the process, also in release. Never for bad data. */
 #ifndef LS_BASE_ASSERT_H
 #define LS_BASE_ASSERT_H
 _Noreturn void ls__assert_failed(const char *expr, const char *file, int line);

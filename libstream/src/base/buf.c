@@ -25,7 +25,9 @@ void ls__buf_append(ls_buf *buf, const void *data, size_t len) {
   buf->ptr[buf->len] = '\0';
 }
 
-void ls__buf_puts(ls_buf *buf, const char *text) { ls__buf_append(buf, text, strlen(text)); }
+void ls__buf_puts(ls_buf *buf, const char *text) {
+  ls__buf_append(buf, text, strlen(text));
+}
 
 void ls__buf_putc(ls_buf *buf, char c) {
   ls__buf_reserve(buf, 1);
@@ -57,7 +59,9 @@ int ls__slice_cmp(ls_slice a, ls_slice b) {
   return a.len < b.len ? -1 : a.len > b.len;
 }
 
-static bool is_tail(unsigned char c) { return (c & 0xC0) == 0x80; }
+static bool is_tail(unsigned char c) {
+  return (c & 0xC0) == 0x80;
+}
 
 /* Length of the valid UTF-8 sequence at p (limit: end), 0 when there is none. */
 static size_t utf8_sequence(const unsigned char *p, const unsigned char *end) {
@@ -98,18 +102,35 @@ bool ls__utf8_valid(ls_slice text) {
   return true;
 }
 
-static bool json_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+static bool json_plain(unsigned char c) {
+  return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
 
 static void json_escape(ls_buf *buf, unsigned char c) {
   switch (c) {
-    case '"': ls__buf_append(buf, "\\\"", 2); break;
-    case '\\': ls__buf_append(buf, "\\\\", 2); break;
-    case '\b': ls__buf_append(buf, "\\b", 2); break;
-    case '\f': ls__buf_append(buf, "\\f", 2); break;
-    case '\n': ls__buf_append(buf, "\\n", 2); break;
-    case '\r': ls__buf_append(buf, "\\r", 2); break;
-    case '\t': ls__buf_append(buf, "\\t", 2); break;
-    default: ls__buf_printf(buf, "\\u%04x", c);
+  case '"':
+    ls__buf_append(buf, "\\\"", 2);
+    break;
+  case '\\':
+    ls__buf_append(buf, "\\\\", 2);
+    break;
+  case '\b':
+    ls__buf_append(buf, "\\b", 2);
+    break;
+  case '\f':
+    ls__buf_append(buf, "\\f", 2);
+    break;
+  case '\n':
+    ls__buf_append(buf, "\\n", 2);
+    break;
+  case '\r':
+    ls__buf_append(buf, "\\r", 2);
+    break;
+  case '\t':
+    ls__buf_append(buf, "\\t", 2);
+    break;
+  default:
+    ls__buf_printf(buf, "\\u%04x", c);
   }
 }
 
@@ -120,7 +141,8 @@ void ls__buf_json_string(ls_buf *buf, ls_slice text) {
   const unsigned char *end = text.len ? p + text.len : p;
   while (p < end) {
     const unsigned char *start = p;
-    while (p < end && json_plain(*p)) p++;
+    while (p < end && json_plain(*p))
+      p++;
     if (p > start) ls__buf_append(buf, start, (size_t)(p - start));
     if (p == end) break;
     size_t n = utf8_sequence(p, end);

@@ -8,7 +8,8 @@ typedef struct ls_buf {
   char *ptr;
   size_t len, capacity;
 } ls_buf;
-#define LS_BUF_INIT {NULL, 0, 0}
+#define LS_BUF_INIT                                                                                \
+  { NULL, 0, 0 }
 
 void ls__buf_fini(ls_buf *buf);
 void ls__buf_reserve(ls_buf *buf, size_t n_more);
@@ -18,14 +19,22 @@ void ls__buf_putc(ls_buf *buf, char c);
 void ls__buf_printf(ls_buf *buf, const char *fmt, ...) LS_PRINTF(2, 3);
 /** Appends text as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
 void ls__buf_json_string(ls_buf *buf, ls_slice text);
-static inline void ls__buf_clear(ls_buf *buf) { buf->len = 0; }
-static inline ls_slice ls__buf_slice(const ls_buf *buf) { return (ls_slice){buf->ptr, buf->len}; }
+static inline void ls__buf_clear(ls_buf *buf) {
+  buf->len = 0;
+}
+static inline ls_slice ls__buf_slice(const ls_buf *buf) {
+  return (ls_slice){buf->ptr, buf->len};
+}
 
-static inline ls_slice ls__slice_of(const char *text) { return (ls_slice){text, strlen(text)}; }
+static inline ls_slice ls__slice_of(const char *text) {
+  return (ls_slice){text, strlen(text)};
+}
 static inline bool ls__slice_eq(ls_slice a, ls_slice b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
-static inline bool ls__slice_is(ls_slice a, const char *text) { return ls__slice_eq(a, ls__slice_of(text)); }
+static inline bool ls__slice_is(ls_slice a, const char *text) {
+  return ls__slice_eq(a, ls__slice_of(text));
+}
 /** memcmp order, shorter first. */
 int ls__slice_cmp(ls_slice a, ls_slice b);
 /** Whether all bytes are valid UTF-8. */

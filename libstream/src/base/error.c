@@ -7,11 +7,15 @@
 
 static ls_error_class class_of(int code) {
   switch (code) {
-    case LS_OK: return LS_CLASS_NONE;
-    case LS_EDATA:
-    case LS_EOVERFLOW: return LS_CLASS_SKIP_RECORD;
-    case LS_ERETRY: return LS_CLASS_RETRY;
-    default: return LS_CLASS_FATAL;
+  case LS_OK:
+    return LS_CLASS_NONE;
+  case LS_EDATA:
+  case LS_EOVERFLOW:
+    return LS_CLASS_SKIP_RECORD;
+  case LS_ERETRY:
+    return LS_CLASS_RETRY;
+  default:
+    return LS_CLASS_FATAL;
   }
 }
 
@@ -21,7 +25,8 @@ static void message_put(ls_error *err, size_t at, const char *text) {
   size_t len = strlen(text);
   if (len > room) {
     len = room;
-    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) len--;
+    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+      len--;
   }
   memmove(err->message + at, text, len);
   err->message[at + len] = '\0';
@@ -61,12 +66,15 @@ void ls_error_prefix(ls_error *err, const char *fmt, ...) {
 
 const char *ls_error_name(int code) {
   switch (code) {
-    case LS_OK: return "LS_OK";
-#define LS_ERROR_ROW(name, value, text) \
-  case name: return #name;
+  case LS_OK:
+    return "LS_OK";
+#define LS_ERROR_ROW(name, value, text)                                                            \
+  case name:                                                                                       \
+    return #name;
 #include <libstream/error.def>
 #undef LS_ERROR_ROW
-    default: return "LS_EUNKNOWN";
+  default:
+    return "LS_EUNKNOWN";
   }
 }
 
@@ -74,4 +82,6 @@ int ls_version_number(void) {
   return LS_VERSION_MAJOR * 10000 + LS_VERSION_MINOR * 100 + LS_VERSION_PATCH;
 }
 
-const char *ls_version(void) { return LS_VERSION_STRING; }
+const char *ls_version(void) {
+  return LS_VERSION_STRING;
+}

@@ -1,7 +1,8 @@
 /**
  * @file fault.h
- * Named points where a test may kill the process (environment LS_FAULT=name[:n] kills with SIGKILL at the
- * n-th passing, default 1st). The list of points is one table, fault.def, so a crash test can enumerate it.
+ * Named points where a test may kill the process (environment LS_FAULT=name[:n] kills with SIGKILL
+ * at the n-th passing, default 1st). The list of points is one table, fault.def, so a crash test
+ * can enumerate it.
  */
 #ifndef LS_BASE_FAULT_H
 #define LS_BASE_FAULT_H

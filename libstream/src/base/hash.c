@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 
 /* Part of partitioning and store layouts: never changes. */
-#define HASH_SEED UINT64_C(0x6c73747265616d31)
+#define HASH_SEED    UINT64_C(0x6c73747265616d31)
 #define NAME_LEN_MAX 127
 
 uint64_t ls__hash64(ls_slice bytes) {
@@ -22,7 +22,9 @@ void ls__hash128(ls_slice bytes, uint64_t out[2]) {
   out[1] = hash.high64;
 }
 
-static uint64_t key_hash(const char *key) { return ls__hash64((ls_slice){key, strlen(key)}); }
+static uint64_t key_hash(const char *key) {
+  return ls__hash64((ls_slice){key, strlen(key)});
+}
 
 /* Slot of the key, or the free slot where it belongs. The table is never full. */
 static size_t slot_find(const ls_strmap *map, const char *key) {
@@ -41,7 +43,8 @@ static void slots_grow(ls_strmap *map) {
 }
 
 void ls__strmap_fini(ls_strmap *map) {
-  for (size_t i = 0; i < map->n; i++) ls__free((char *)(uintptr_t)map->entries[i].key);
+  for (size_t i = 0; i < map->n; i++)
+    ls__free((char *)(uintptr_t)map->entries[i].key);
   ls__free(map->entries);
   ls__free(map->slots);
   memset(map, 0, sizeof *map);
@@ -63,7 +66,9 @@ bool ls__strmap_put(ls_strmap *map, const char *key, void *value) {
   return true;
 }
 
-static int lower(char c) { return tolower((unsigned char)c); }
+static int lower(char c) {
+  return tolower((unsigned char)c);
+}
 
 static size_t min3(size_t a, size_t b, size_t c) {
   size_t least = a < b ? a : b;
@@ -74,7 +79,8 @@ static size_t min3(size_t a, size_t b, size_t c) {
 static size_t edit_distance(const char *a, size_t len_a, const char *b, size_t len_b) {
   size_t rows[3][NAME_LEN_MAX + 1];
   size_t *before = rows[0], *last = rows[1], *now = rows[2];
-  for (size_t j = 0; j <= len_b; j++) last[j] = j;
+  for (size_t j = 0; j <= len_b; j++)
+    last[j] = j;
   for (size_t i = 1; i <= len_a; i++) {
     now[0] = i;
     for (size_t j = 1; j <= len_b; j++) {

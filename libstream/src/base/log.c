@@ -24,10 +24,14 @@ void ls__log_set(ls_log_level min_level, ls_log_fn sink, void *payload) {
 
 static const char *level_name(ls_log_level level) {
   switch (level) {
-    case LS_LOG_DEBUG: return "debug";
-    case LS_LOG_INFO: return "info";
-    case LS_LOG_WARN: return "warn";
-    default: return "error";
+  case LS_LOG_DEBUG:
+    return "debug";
+  case LS_LOG_INFO:
+    return "info";
+  case LS_LOG_WARN:
+    return "warn";
+  default:
+    return "error";
   }
 }
 

@@ -25,7 +25,8 @@ ls_batch *ls__batch_new(const ls_schema *schema, ls_arena *arena, int64_t capaci
 }
 
 void ls__batch_clear(ls_batch *batch) {
-  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_clear(&batch->columns[i]);
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++)
+    ls__column_clear(&batch->columns[i]);
   batch->n_rows = 0;
 }
 

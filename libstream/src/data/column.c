@@ -8,14 +8,16 @@
 #include "base/assert.h"
 #include "data/batch.h"
 
-#define COLUMN_ROWS_MIN 16
+#define COLUMN_ROWS_MIN  16
 #define COLUMN_BYTES_MIN 64
 
 static bool has_offsets(ls_kind kind) {
   return kind == LS_STRING || kind == LS_BYTES || kind == LS_LIST;
 }
 
-static size_t bit_bytes(int64_t n_rows) { return (size_t)LS_BIT_WORDS(n_rows) * 8; }
+static size_t bit_bytes(int64_t n_rows) {
+  return (size_t)LS_BIT_WORDS(n_rows) * 8;
+}
 
 void ls__bits_fill(uint64_t *bits, int64_t first, int64_t n, bool value) {
   for (int64_t i = first, end = first + n; i < end;) {
@@ -44,13 +46,11 @@ static void grow_rows(ls_column *column, int64_t capacity) {
   size_t n_new = (size_t)capacity;
   if (kind == LS_BOOL) column->values = grow_bits(column, column->values, capacity);
   if (width)
-    column->values =
-        ls__arena_regrow(column->arena, column->values, n_old * width, n_new * width);
+    column->values = ls__arena_regrow(column->arena, column->values, n_old * width, n_new * width);
   if (has_offsets(kind))
-    column->offsets =
-        ls__arena_regrow(column->arena, column->offsets,
-                         column->offsets ? (n_old + 1) * sizeof(int32_t) : 0,
-                         (n_new + 1) * sizeof(int32_t));
+    column->offsets = ls__arena_regrow(column->arena, column->offsets,
+                                       column->offsets ? (n_old + 1) * sizeof(int32_t) : 0,
+                                       (n_new + 1) * sizeof(int32_t));
   if (column->validity) column->validity = grow_bits(column, column->validity, capacity);
   column->capacity_rows = capacity;
 }
@@ -102,7 +102,8 @@ void ls__column_clear(ls_column *column) {
   if (column->validity) ls__bits_fill(column->validity, 0, column->n_rows, false);
   if (column->type->kind == LS_BOOL) ls__bits_fill(column->values, 0, column->n_rows, false);
   column->n_rows = 0;
-  for (uint32_t i = 0; i < n_children(column); i++) ls__column_clear(&column->children[i]);
+  for (uint32_t i = 0; i < n_children(column); i++)
+    ls__column_clear(&column->children[i]);
 }
 
 static void ensure_validity(ls_column *column) {
@@ -130,7 +131,8 @@ void ls__column_resize(ls_column *column, int64_t n_rows) {
     zero_rows(column, old, n_new);
     if (column->validity) ls__bits_fill(column->validity, old, n_new, true);
     if (column->offsets)
-      for (int64_t i = old; i < n_rows; i++) column->offsets[i + 1] = column->offsets[old];
+      for (int64_t i = old; i < n_rows; i++)
+        column->offsets[i + 1] = column->offsets[old];
   }
   column->n_rows = n_rows;
   if (column->type->kind == LS_STRUCT)
@@ -155,7 +157,8 @@ void ls__column_append_null(ls_column *column) {
   zero_rows(column, column->n_rows, 1);
   if (column->offsets) column->offsets[column->n_rows + 1] = column->offsets[column->n_rows];
   if (column->type->kind == LS_STRUCT)
-    for (uint32_t i = 0; i < n_children(column); i++) ls__column_append_null(&column->children[i]);
+    for (uint32_t i = 0; i < n_children(column); i++)
+      ls__column_append_null(&column->children[i]);
   column->n_rows++;
 }
 
@@ -220,7 +223,8 @@ static void drop_bytes(ls_column *column, int64_t row) {
   if (gap == 0) return;
   memmove(bytes + offsets[row], bytes + offsets[row + 1],
           (size_t)(offsets[column->n_rows] - offsets[row + 1]));
-  for (int64_t i = row + 1; i <= column->n_rows; i++) offsets[i] -= gap;
+  for (int64_t i = row + 1; i <= column->n_rows; i++)
+    offsets[i] -= gap;
 }
 
 void ls__column_set_null(ls_column *column, int64_t row) {

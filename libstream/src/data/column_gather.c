@@ -17,7 +17,8 @@ static inline bool source_valid(const ls_column *src, int64_t row) {
 /* Whether some row number is -1: the sign bit of their union. */
 static bool any_missing(const int32_t *rows, int64_t n) {
   uint32_t all = 0;
-  for (int64_t i = 0; i < n; i++) all |= (uint32_t)rows[i];
+  for (int64_t i = 0; i < n; i++)
+    all |= (uint32_t)rows[i];
   return all >> 31;
 }
 
@@ -28,7 +29,8 @@ static bool gather_validity(ls_column *column, const ls_column *src, const int32
   uint64_t *had = column->validity;
   if (!had) {
     int64_t i = 0;
-    while (i < n && source_valid(src, rows[i])) i++;
+    while (i < n && source_valid(src, rows[i]))
+      i++;
     if (i == n) return false;
     size_t n_words = (size_t)LS_BIT_WORDS(column->capacity_rows);
     column->validity = ls__arena_zalloc(column->arena, n_words * 8);
@@ -54,7 +56,7 @@ static void mark_valid(ls_column *column, int64_t n) {
   if (column->validity) ls__bits_fill(column->validity, column->n_rows, n, true);
 }
 
-/* -- fixed widths: `width` is a constant where this is inlined ----------------------------------- */
+/* -- fixed widths: `width` is a constant where this is inlined --------------------------------- */
 
 static inline void copy_fixed(char *dst, const char *src, const int32_t *rows, int64_t n,
                               size_t width) {
@@ -79,26 +81,26 @@ static void gather_fixed(ls_column *column, const ls_column *src, const int32_t 
   size_t width = ls__type_width(column->type);
   char *dst = (char *)column->values + (size_t)column->n_rows * width;
   switch (width) {
-    case 4:
-      if (nulls) {
-        copy_fixed_or_zero(dst, src, rows, n, 4);
-      } else {
-        copy_fixed(dst, src->values, rows, n, 4);
-      }
-      break;
-    case 8:
-      if (nulls) {
-        copy_fixed_or_zero(dst, src, rows, n, 8);
-      } else {
-        copy_fixed(dst, src->values, rows, n, 8);
-      }
-      break;
-    default:
-      if (nulls) {
-        copy_fixed_or_zero(dst, src, rows, n, 16);
-      } else {
-        copy_fixed(dst, src->values, rows, n, 16);
-      }
+  case 4:
+    if (nulls) {
+      copy_fixed_or_zero(dst, src, rows, n, 4);
+    } else {
+      copy_fixed(dst, src->values, rows, n, 4);
+    }
+    break;
+  case 8:
+    if (nulls) {
+      copy_fixed_or_zero(dst, src, rows, n, 8);
+    } else {
+      copy_fixed(dst, src->values, rows, n, 8);
+    }
+    break;
+  default:
+    if (nulls) {
+      copy_fixed_or_zero(dst, src, rows, n, 16);
+    } else {
+      copy_fixed(dst, src->values, rows, n, 16);
+    }
   }
 }
 
@@ -113,7 +115,7 @@ static void gather_bool(ls_column *column, const ls_column *src, const int32_t *
   }
 }
 
-/* -- variable widths ----------------------------------------------------------------------------- */
+/* -- variable widths --------------------------------------------------------------------------- */
 
 /* Most keys and names are short: two overlapping moves instead of a call. */
 static inline void copy_short(char *dst, const char *src, size_t len) {
@@ -132,7 +134,8 @@ static inline void copy_short(char *dst, const char *src, size_t len) {
     memcpy(dst, &head, 4);
     memcpy(dst + len - 4, &tail, 4);
   } else {
-    for (size_t i = 0; i < len; i++) dst[i] = src[i];
+    for (size_t i = 0; i < len; i++)
+      dst[i] = src[i];
   }
 }
 
@@ -183,7 +186,8 @@ static void gather_structs(ls_column *column, const ls_column *src, const int32_
   int32_t *own = NULL;
   if (nulls) {
     own = ls__alloc((size_t)n * sizeof *own);
-    for (int64_t i = 0; i < n; i++) own[i] = source_valid(src, rows[i]) ? rows[i] : -1;
+    for (int64_t i = 0; i < n; i++)
+      own[i] = source_valid(src, rows[i]) ? rows[i] : -1;
   }
   for (uint32_t i = 0; i < column->type->n_fields; i++)
     ls__column_gather(&column->children[i], &src->children[i], own ? own : rows, n);
@@ -201,17 +205,26 @@ void ls__column_gather(ls_column *column, const ls_column *src, const int32_t *r
     mark_valid(column, n);
   }
   switch (column->type->kind) {
-    case LS_BOOL: gather_bool(column, src, rows, n); break;
-    case LS_STRING:
-    case LS_BYTES: gather_strings(column, src, rows, n, nulls); break;
-    case LS_LIST: gather_lists(column, src, rows, n, nulls); break;
-    case LS_STRUCT: gather_structs(column, src, rows, n, nulls); break;
-    default: gather_fixed(column, src, rows, n, nulls);
+  case LS_BOOL:
+    gather_bool(column, src, rows, n);
+    break;
+  case LS_STRING:
+  case LS_BYTES:
+    gather_strings(column, src, rows, n, nulls);
+    break;
+  case LS_LIST:
+    gather_lists(column, src, rows, n, nulls);
+    break;
+  case LS_STRUCT:
+    gather_structs(column, src, rows, n, nulls);
+    break;
+  default:
+    gather_fixed(column, src, rows, n, nulls);
   }
   column->n_rows += n;
 }
 
-/* -- ranges --------------------------------------------------------------------------------------- */
+/* -- ranges ------------------------------------------------------------------------------------ */
 
 static bool range_has_null(const ls_column *src, int64_t first, int64_t n) {
   if (!src->validity) return false;
@@ -227,7 +240,8 @@ static bool range_has_null(const ls_column *src, int64_t first, int64_t n) {
 
 static void gather_range(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
   int32_t *rows = ls__alloc((size_t)n * sizeof *rows);
-  for (int64_t i = 0; i < n; i++) rows[i] = (int32_t)(first + i);
+  for (int64_t i = 0; i < n; i++)
+    rows[i] = (int32_t)(first + i);
   ls__column_gather(column, src, rows, n);
   ls__free(rows);
 }
@@ -237,7 +251,8 @@ static void range_offsets(ls_column *column, const ls_column *src, int64_t first
   const int32_t *from = src->offsets + first;
   int64_t shift = (int64_t)offsets[0] - from[0];
   ls_assert(from[n] + shift <= INT32_MAX);
-  for (int64_t i = 1; i <= n; i++) offsets[i] = (int32_t)(from[i] + shift);
+  for (int64_t i = 1; i <= n; i++)
+    offsets[i] = (int32_t)(from[i] + shift);
 }
 
 void ls__column_append_range(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
@@ -286,16 +301,27 @@ void ls__column_append_from(ls_column *column, const ls_column *src, int64_t row
     return;
   }
   switch (column->type->kind) {
-    case LS_BOOL: ls__column_append_bool(column, LS_BIT_GET(src->values, row)); break;
-    case LS_INT64:
-    case LS_TIMESTAMP: ls__column_append_i64(column, ls__column_i64(src)[row]); break;
-    case LS_FLOAT64: ls__column_append_f64(column, ls__column_f64(src)[row]); break;
-    case LS_DATE: ls__column_append_i32(column, ls__column_i32(src)[row]); break;
-    case LS_DECIMAL:
-      ls__column_append_decimal(column, ls__i128_get(ls__column_i128(src)[row]));
-      break;
-    case LS_STRING:
-    case LS_BYTES: ls__column_append_slice(column, ls__column_slice(src, row)); break;
-    default: ls__column_append_range(column, src, row, 1);
+  case LS_BOOL:
+    ls__column_append_bool(column, LS_BIT_GET(src->values, row));
+    break;
+  case LS_INT64:
+  case LS_TIMESTAMP:
+    ls__column_append_i64(column, ls__column_i64(src)[row]);
+    break;
+  case LS_FLOAT64:
+    ls__column_append_f64(column, ls__column_f64(src)[row]);
+    break;
+  case LS_DATE:
+    ls__column_append_i32(column, ls__column_i32(src)[row]);
+    break;
+  case LS_DECIMAL:
+    ls__column_append_decimal(column, ls__i128_get(ls__column_i128(src)[row]));
+    break;
+  case LS_STRING:
+  case LS_BYTES:
+    ls__column_append_slice(column, ls__column_slice(src, row));
+    break;
+  default:
+    ls__column_append_range(column, src, row, 1);
   }
 }

@@ -21,26 +21,32 @@ bool ls__column_value_eq(const ls_column *a, int64_t row_a, const ls_column *b, 
   bool null = ls__is_null(a, row_a);
   if (null || ls__is_null(b, row_b)) return null && ls__is_null(b, row_b);
   switch (a->type->kind) {
-    case LS_BOOL: return LS_BIT_GET(a->values, row_a) == LS_BIT_GET(b->values, row_b);
-    case LS_INT64:
-    case LS_TIMESTAMP: return ls__column_i64(a)[row_a] == ls__column_i64(b)[row_b];
-    case LS_DATE: return ls__column_i32(a)[row_a] == ls__column_i32(b)[row_b];
-    case LS_FLOAT64: {
-      double x = ls__column_f64(a)[row_a], y = ls__column_f64(b)[row_b];
-      return x == y || (isnan(x) && isnan(y)); /* as in key bytes: one NaN, one zero */
-    }
-    case LS_DECIMAL: {
-      ls_i128 x = ls__column_i128(a)[row_a], y = ls__column_i128(b)[row_b];
-      return x.lo == y.lo && x.hi == y.hi;
-    }
-    case LS_STRING:
-    case LS_BYTES: return ls__slice_eq(ls__column_slice(a, row_a), ls__column_slice(b, row_b));
-    case LS_LIST: return lists_eq(a, row_a, b, row_b);
-    case LS_STRUCT:
-      for (uint32_t i = 0; i < a->type->n_fields; i++)
-        if (!ls__column_value_eq(&a->children[i], row_a, &b->children[i], row_b)) return false;
-      return true;
-    default: return true;
+  case LS_BOOL:
+    return LS_BIT_GET(a->values, row_a) == LS_BIT_GET(b->values, row_b);
+  case LS_INT64:
+  case LS_TIMESTAMP:
+    return ls__column_i64(a)[row_a] == ls__column_i64(b)[row_b];
+  case LS_DATE:
+    return ls__column_i32(a)[row_a] == ls__column_i32(b)[row_b];
+  case LS_FLOAT64: {
+    double x = ls__column_f64(a)[row_a], y = ls__column_f64(b)[row_b];
+    return x == y || (isnan(x) && isnan(y)); /* as in key bytes: one NaN, one zero */
+  }
+  case LS_DECIMAL: {
+    ls_i128 x = ls__column_i128(a)[row_a], y = ls__column_i128(b)[row_b];
+    return x.lo == y.lo && x.hi == y.hi;
+  }
+  case LS_STRING:
+  case LS_BYTES:
+    return ls__slice_eq(ls__column_slice(a, row_a), ls__column_slice(b, row_b));
+  case LS_LIST:
+    return lists_eq(a, row_a, b, row_b);
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < a->type->n_fields; i++)
+      if (!ls__column_value_eq(&a->children[i], row_a, &b->children[i], row_b)) return false;
+    return true;
+  default:
+    return true;
   }
 }
 
@@ -49,20 +55,27 @@ size_t ls__column_bytes(const ls_column *column) {
   if (column->validity) bytes += (n + 7) / 8;
   if (column->offsets) bytes += (n + 1) * sizeof(int32_t);
   switch (column->type->kind) {
-    case LS_BOOL: bytes += (n + 7) / 8; break;
-    case LS_STRING:
-    case LS_BYTES: bytes += (size_t)(column->offsets[n] - column->offsets[0]); break;
-    case LS_LIST: bytes += ls__column_bytes(&column->children[0]); break;
-    case LS_STRUCT:
-      for (uint32_t i = 0; i < column->type->n_fields; i++)
-        bytes += ls__column_bytes(&column->children[i]);
-      break;
-    default: break;
+  case LS_BOOL:
+    bytes += (n + 7) / 8;
+    break;
+  case LS_STRING:
+  case LS_BYTES:
+    bytes += (size_t)(column->offsets[n] - column->offsets[0]);
+    break;
+  case LS_LIST:
+    bytes += ls__column_bytes(&column->children[0]);
+    break;
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < column->type->n_fields; i++)
+      bytes += ls__column_bytes(&column->children[i]);
+    break;
+  default:
+    break;
   }
   return bytes;
 }
 
-/* -- text ------------------------------------------------------------------------------------------ */
+/* -- text -------------------------------------------------------------------------------------- */
 
 /* Fewest digits that read back as the same double. */
 static void format_double(ls_buf *out, double value) {
@@ -134,26 +147,39 @@ void ls__column_format_json(ls_buf *out, const ls_column *column, int64_t row) {
     return;
   }
   switch (column->type->kind) {
-    case LS_BOOL: ls__buf_puts(out, LS_BIT_GET(column->values, row) ? "true" : "false"); break;
-    case LS_INT64:
-      ls__buf_append(out, text, ls__decimal_format(text, ls__column_i64(column)[row], 0));
-      break;
-    case LS_FLOAT64: format_double(out, ls__column_f64(column)[row]); break;
-    case LS_DECIMAL:
-      put_quoted(out, text,
-                 ls__decimal_format(text, ls__i128_get(ls__column_i128(column)[row]),
-                                    column->type->scale));
-      break;
-    case LS_STRING: ls__buf_json_string(out, ls__column_slice(column, row)); break;
-    case LS_BYTES: format_base64(out, ls__column_slice(column, row)); break;
-    case LS_TIMESTAMP:
-      put_quoted(out, text, ls__timestamp_format(text, ls__column_i64(column)[row]));
-      break;
-    case LS_DATE:
-      put_quoted(out, text, ls__date_format(text, ls__column_i32(column)[row]));
-      break;
-    case LS_LIST: format_list(out, column, row); break;
-    case LS_STRUCT: format_struct(out, column, row); break;
-    default: ls__buf_append(out, "null", 4);
+  case LS_BOOL:
+    ls__buf_puts(out, LS_BIT_GET(column->values, row) ? "true" : "false");
+    break;
+  case LS_INT64:
+    ls__buf_append(out, text, ls__decimal_format(text, ls__column_i64(column)[row], 0));
+    break;
+  case LS_FLOAT64:
+    format_double(out, ls__column_f64(column)[row]);
+    break;
+  case LS_DECIMAL:
+    put_quoted(
+        out, text,
+        ls__decimal_format(text, ls__i128_get(ls__column_i128(column)[row]), column->type->scale));
+    break;
+  case LS_STRING:
+    ls__buf_json_string(out, ls__column_slice(column, row));
+    break;
+  case LS_BYTES:
+    format_base64(out, ls__column_slice(column, row));
+    break;
+  case LS_TIMESTAMP:
+    put_quoted(out, text, ls__timestamp_format(text, ls__column_i64(column)[row]));
+    break;
+  case LS_DATE:
+    put_quoted(out, text, ls__date_format(text, ls__column_i32(column)[row]));
+    break;
+  case LS_LIST:
+    format_list(out, column, row);
+    break;
+  case LS_STRUCT:
+    format_struct(out, column, row);
+    break;
+  default:
+    ls__buf_append(out, "null", 4);
   }
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define US_PER_SECOND INT64_C(1000000)
-#define YEAR_MAX 9999
+#define YEAR_MAX      9999
 
 /* -- calendar: eras of 400 years that start on 1 March, so that leap days come last ------------ */
 
@@ -46,7 +46,7 @@ static int days_in_month(int year, int month) {
   return month == 2 && leap ? 29 : days[month];
 }
 
-/* -- parsing ------------------------------------------------------------------------------------ */
+/* -- parsing ----------------------------------------------------------------------------------- */
 
 /* Two digits as a number; anything else sets a bit above 7 of *bad. */
 static unsigned two_digits(const char *p, unsigned *bad) {
@@ -103,7 +103,7 @@ int ls__timestamp_parse(int64_t *out_us, ls_slice text) {
   return LS_OK;
 }
 
-/* -- formatting --------------------------------------------------------------------------------- */
+/* -- formatting -------------------------------------------------------------------------------- */
 
 static char *put_digits(char *p, uint32_t value, int n) {
   for (int i = n - 1; i >= 0; i--) {
@@ -156,17 +156,22 @@ size_t ls__timestamp_format(char out[LS_TIMESTAMP_TEXT_MAX], int64_t us) {
   return (size_t)(p - out);
 }
 
-/* -- durations ---------------------------------------------------------------------------------- */
+/* -- durations --------------------------------------------------------------------------------- */
 
 static const struct {
   const char *name;
   int64_t us;
-} duration_units[] = {{"d", LS_US_PER_DAY},    {"h", 3600 * US_PER_SECOND},
-                      {"m", 60 * US_PER_SECOND}, {"s", US_PER_SECOND},
-                      {"ms", 1000},              {"us", 1}};
+} duration_units[] = {{"d", LS_US_PER_DAY},
+                      {"h", 3600 * US_PER_SECOND},
+                      {"m", 60 * US_PER_SECOND},
+                      {"s", US_PER_SECOND},
+                      {"ms", 1000},
+                      {"us", 1}};
 #define N_DURATION_UNITS (sizeof duration_units / sizeof duration_units[0])
 
-static bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
+static bool is_letter(char c) {
+  return c >= 'a' && c <= 'z';
+}
 
 int ls__duration_parse(int64_t *out_us, ls_slice text) {
   const char *p = text.ptr, *end = text.len ? text.ptr + text.len : text.ptr;
@@ -182,7 +187,8 @@ int ls__duration_parse(int64_t *out_us, ls_slice text) {
         return LS_EDATA;
     if (p == start) return LS_EDATA;
     const char *name = p;
-    while (p < end && is_letter(*p)) p++;
+    while (p < end && is_letter(*p))
+      p++;
     size_t len = (size_t)(p - name), unit = unit_min;
     while (unit < N_DURATION_UNITS && (strlen(duration_units[unit].name) != len ||
                                        memcmp(duration_units[unit].name, name, len) != 0))

@@ -55,7 +55,9 @@ const ls_int128 ls__pow10[39] = {
 #undef P
 
 /* 10^n, n 0..38, without a sign. */
-static ls_uint128 pow10_of(int n) { return (ls_uint128)ls__pow10[n]; }
+static ls_uint128 pow10_of(int n) {
+  return (ls_uint128)ls__pow10[n];
+}
 
 bool ls__decimal_fits(ls_int128 value, int precision) {
   return ls__magnitude(value) < pow10_of(precision);
@@ -68,17 +70,19 @@ static int store(ls_int128 *out, ls_uint128 magnitude, bool negative, int precis
   return LS_OK;
 }
 
-/* -- text ------------------------------------------------------------------------------------ */
+/* -- text -------------------------------------------------------------------------------------- */
 
 /* A number taken apart: digits (no zeros at either end) times 10^exponent. */
 typedef struct digits {
-  ls_uint128 value;  /* valid when n <= 38 */
-  int64_t n;         /* count of digits; 0: the number is zero */
+  ls_uint128 value; /* valid when n <= 38 */
+  int64_t n;        /* count of digits; 0: the number is zero */
   int64_t exponent;
   bool negative;
 } digits;
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 /* [eE][+-]digits up to the end of the text. Saturates: no text is long enough to bring it back. */
 static bool parse_exponent(int64_t *out, const char *p, const char *end) {
@@ -174,14 +178,15 @@ int ls__decimal_parse(ls_int128 *out, ls_slice text, int precision, int scale,
   return LS_OK;
 }
 
-/* Writes the digits of value right-aligned before end, at least n_min of them; returns the start. */
+/* Writes the digits of value right-aligned before end, at least n_min; returns the start. */
 static char *write_digits(char *end, uint64_t value, int n_min) {
   char *p = end;
   while (value) {
     *--p = (char)('0' + value % 10);
     value /= 10;
   }
-  while (end - p < n_min) *--p = '0';
+  while (end - p < n_min)
+    *--p = '0';
   return p;
 }
 
@@ -195,7 +200,8 @@ size_t ls__decimal_format(char out[LS_DECIMAL_TEXT_MAX], ls_int128 value, int sc
     rest /= chunk;
   }
   p = write_digits(p, (uint64_t)rest, 0);
-  while (end - p < scale + 1) *--p = '0';
+  while (end - p < scale + 1)
+    *--p = '0';
   size_t n_integer = (size_t)(end - p) - (size_t)scale, len = 0;
   if (value < 0) out[len++] = '-';
   memcpy(out + len, p, n_integer);
@@ -209,7 +215,7 @@ size_t ls__decimal_format(char out[LS_DECIMAL_TEXT_MAX], ls_int128 value, int sc
   return len;
 }
 
-/* -- arithmetic ------------------------------------------------------------------------------ */
+/* -- arithmetic -------------------------------------------------------------------------------- */
 
 /* Rounds quotient + rest/divisor. EDATA when it must be exact and is not. */
 static int round_quotient(ls_uint128 *quotient, ls_uint128 rest, ls_uint128 divisor,
@@ -218,10 +224,16 @@ static int round_quotient(ls_uint128 *quotient, ls_uint128 rest, ls_uint128 divi
   ls_uint128 other = divisor - rest; /* rest against divisor/2 without doubling */
   bool up = false;
   switch (rounding) {
-    case LS_ROUND_EXACT: return LS_EDATA;
-    case LS_ROUND_DOWN: break;
-    case LS_ROUND_HALF_UP: up = rest >= other; break;
-    case LS_ROUND_HALF_EVEN: up = rest > other || (rest == other && (*quotient & 1)); break;
+  case LS_ROUND_EXACT:
+    return LS_EDATA;
+  case LS_ROUND_DOWN:
+    break;
+  case LS_ROUND_HALF_UP:
+    up = rest >= other;
+    break;
+  case LS_ROUND_HALF_EVEN:
+    up = rest > other || (rest == other && (*quotient & 1));
+    break;
   }
   *quotient += up;
   return LS_OK;
@@ -324,7 +336,9 @@ int ls__decimal_div(ls_int128 *out, ls_int128 a, int sa, ls_int128 b, int sb, in
   return store(out, quotient, negative, LS_DECIMAL_DIGITS_MAX);
 }
 
-static int cmp_u128(ls_uint128 a, ls_uint128 b) { return a < b ? -1 : a > b; }
+static int cmp_u128(ls_uint128 a, ls_uint128 b) {
+  return a < b ? -1 : a > b;
+}
 
 /* Integer parts first, then fractions brought to the longer scale: no step leaves 128 bits. */
 static int cmp_magnitudes(ls_uint128 a, int sa, ls_uint128 b, int sb) {
@@ -342,6 +356,12 @@ static int cmp_magnitudes(ls_uint128 a, int sa, ls_uint128 b, int sb) {
 int ls__decimal_cmp(ls_int128 a, int sa, ls_int128 b, int sb) {
   if (sa == sb || a == 0 || b == 0 || (a < 0) != (b < 0)) return a < b ? -1 : a > b;
   ls_assert(sa >= 0 && sa <= LS_DECIMAL_DIGITS_MAX && sb >= 0 && sb <= LS_DECIMAL_DIGITS_MAX);
+  /* money: 64 bits times at most 10^18 stays below 2^124 */
+  if (a == (int64_t)a && b == (int64_t)b && sa - sb <= 18 && sb - sa <= 18) {
+    if (sa < sb) a *= ls__pow10[sb - sa];
+    if (sb < sa) b *= ls__pow10[sa - sb];
+    return a < b ? -1 : a > b;
+  }
   int order = cmp_magnitudes(ls__magnitude(a), sa, ls__magnitude(b), sb);
   return a < 0 ? -order : order;
 }

@@ -10,7 +10,7 @@
 #include "data/decimal_wide.h"
 
 #define DOUBLE_EXACT_MAX (UINT64_C(1) << 53)
-#define POW10_EXACT_MAX 22 /* 10^22 is the last power of ten that a double holds exactly */
+#define POW10_EXACT_MAX  22 /* 10^22 is the last power of ten that a double holds exactly */
 
 /** Nearest double. tidy: allow double because CAST AS float64 is asked for by name */
 double ls__decimal_to_double(ls_int128 value, int scale) {

@@ -2,7 +2,7 @@
  * @file key.c
  * Key bytes. Each value: 0x00 for null, else 0x01 and
  *   numbers, dates   big-endian with the sign bit turned over
- *   float64          the same on its bits, all turned over when negative; -0.0 as 0.0, one NaN, last
+ *   float64          the same on its bits, all turned over when negative; -0.0 as 0.0; NaN last
  *   string, bytes    the bytes, NUL as 00 01, then 00 00 as the end
  *   list             each element after a byte 0x01, then 0x00 as the end
  *   struct           its fields
@@ -12,7 +12,7 @@
 
 #include "data/row.h"
 
-#define SIGN64 (UINT64_C(1) << 63)
+#define SIGN64  (UINT64_C(1) << 63)
 #define KEY_NAN UINT64_C(0x7FF8000000000000)
 
 static char *put_be64(char *p, uint64_t value) {
@@ -69,25 +69,34 @@ void ls__key_encode_value(ls_buf *out, const ls_column *column, int64_t row) {
   char *p = out->ptr + out->len;
   *p++ = 1;
   switch (kind) {
-    case LS_BOOL: *p++ = (char)LS_BIT_GET(column->values, row); break;
-    case LS_INT64:
-    case LS_TIMESTAMP: p = put_be64(p, (uint64_t)ls__column_i64(column)[row] ^ SIGN64); break;
-    case LS_FLOAT64: p = put_be64(p, float_bits(ls__column_f64(column)[row])); break;
-    case LS_DATE: {
-      uint32_t days = __builtin_bswap32((uint32_t)ls__column_i32(column)[row] ^ UINT32_C(1) << 31);
-      memcpy(p, &days, 4);
-      p += 4;
-      break;
-    }
-    case LS_DECIMAL: {
-      ls_i128 value = ls__column_i128(column)[row];
-      p = put_be64(p, (uint64_t)value.hi ^ SIGN64);
-      p = put_be64(p, value.lo);
-      break;
-    }
-    case LS_STRING:
-    case LS_BYTES: p = put_text(p, text); break;
-    default: break;
+  case LS_BOOL:
+    *p++ = (char)LS_BIT_GET(column->values, row);
+    break;
+  case LS_INT64:
+  case LS_TIMESTAMP:
+    p = put_be64(p, (uint64_t)ls__column_i64(column)[row] ^ SIGN64);
+    break;
+  case LS_FLOAT64:
+    p = put_be64(p, float_bits(ls__column_f64(column)[row]));
+    break;
+  case LS_DATE: {
+    uint32_t days = __builtin_bswap32((uint32_t)ls__column_i32(column)[row] ^ UINT32_C(1) << 31);
+    memcpy(p, &days, 4);
+    p += 4;
+    break;
+  }
+  case LS_DECIMAL: {
+    ls_i128 value = ls__column_i128(column)[row];
+    p = put_be64(p, (uint64_t)value.hi ^ SIGN64);
+    p = put_be64(p, value.lo);
+    break;
+  }
+  case LS_STRING:
+  case LS_BYTES:
+    p = put_text(p, text);
+    break;
+  default:
+    break;
   }
   out->len = (size_t)(p - out->ptr);
   if (kind == LS_LIST) put_list(out, column, row);

@@ -39,7 +39,7 @@ void ls__row_layout_init(ls_row_layout *layout, const ls_schema *schema, ls_aren
   layout->fixed_bytes = (at + 7) / 8 * 8;
 }
 
-/* -- encoding -------------------------------------------------------------------------------------- */
+/* -- encoding ---------------------------------------------------------------------------------- */
 
 static void put_u32(ls_buf *out, size_t value) {
   ls_assert(value <= UINT32_MAX);
@@ -56,24 +56,27 @@ static void put_nested(ls_buf *out, const ls_column *column, int64_t row) {
   ls__buf_putc(out, 1);
   size_t width = ls__type_width(column->type);
   switch (column->type->kind) {
-    case LS_BOOL: ls__buf_putc(out, (char)LS_BIT_GET(column->values, row)); break;
-    case LS_STRING:
-    case LS_BYTES: {
-      ls_slice value = ls__column_slice(column, row);
-      put_u32(out, value.len);
-      ls__buf_append(out, value.ptr, value.len);
-      break;
-    }
-    case LS_LIST:
-      put_u32(out, (size_t)(column->offsets[row + 1] - column->offsets[row]));
-      for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++)
-        put_nested(out, &column->children[0], i);
-      break;
-    case LS_STRUCT:
-      for (uint32_t i = 0; i < column->type->n_fields; i++)
-        put_nested(out, &column->children[i], row);
-      break;
-    default: ls__buf_append(out, (const char *)column->values + (size_t)row * width, width);
+  case LS_BOOL:
+    ls__buf_putc(out, (char)LS_BIT_GET(column->values, row));
+    break;
+  case LS_STRING:
+  case LS_BYTES: {
+    ls_slice value = ls__column_slice(column, row);
+    put_u32(out, value.len);
+    ls__buf_append(out, value.ptr, value.len);
+    break;
+  }
+  case LS_LIST:
+    put_u32(out, (size_t)(column->offsets[row + 1] - column->offsets[row]));
+    for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++)
+      put_nested(out, &column->children[0], i);
+    break;
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < column->type->n_fields; i++)
+      put_nested(out, &column->children[i], row);
+    break;
+  default:
+    ls__buf_append(out, (const char *)column->values + (size_t)row * width, width);
   }
 }
 
@@ -103,20 +106,27 @@ void ls__row_encode(ls_buf *out, const ls_row_layout *layout, const ls_batch *ba
       continue;
     }
     switch (column->type->kind) {
-      case LS_BOOL: out->ptr[slot] = (char)LS_BIT_GET(column->values, row); break;
-      case LS_INT64:
-      case LS_FLOAT64:
-      case LS_TIMESTAMP:
-        memcpy(out->ptr + slot, (const char *)column->values + row * 8, 8);
-        break;
-      case LS_DATE: memcpy(out->ptr + slot, (const char *)column->values + row * 4, 4); break;
-      case LS_DECIMAL: memcpy(out->ptr + slot, (const char *)column->values + row * 16, 16); break;
-      default: put_tail(out, slot, column, row);
+    case LS_BOOL:
+      out->ptr[slot] = (char)LS_BIT_GET(column->values, row);
+      break;
+    case LS_INT64:
+    case LS_FLOAT64:
+    case LS_TIMESTAMP:
+      memcpy(out->ptr + slot, (const char *)column->values + row * 8, 8);
+      break;
+    case LS_DATE:
+      memcpy(out->ptr + slot, (const char *)column->values + row * 4, 4);
+      break;
+    case LS_DECIMAL:
+      memcpy(out->ptr + slot, (const char *)column->values + row * 16, 16);
+      break;
+    default:
+      put_tail(out, slot, column, row);
     }
   }
 }
 
-/* -- decoding -------------------------------------------------------------------------------------- */
+/* -- decoding ---------------------------------------------------------------------------------- */
 
 typedef struct reader {
   const char *p, *end;
@@ -135,30 +145,32 @@ static bool take(reader *in, void *out, size_t n_bytes) {
 
 static void append_fixed(ls_column *column, const char *value) {
   switch (column->type->kind) {
-    case LS_BOOL: ls__column_append_bool(column, *value != 0); break;
-    case LS_DATE: {
-      int32_t days;
-      memcpy(&days, value, sizeof days);
-      ls__column_append_i32(column, days);
-      break;
-    }
-    case LS_FLOAT64: {
-      double number;
-      memcpy(&number, value, sizeof number);
-      ls__column_append_f64(column, number);
-      break;
-    }
-    case LS_DECIMAL: {
-      ls_i128 number;
-      memcpy(&number, value, sizeof number);
-      ls__column_append_decimal(column, ls__i128_get(number));
-      break;
-    }
-    default: {
-      int64_t number;
-      memcpy(&number, value, sizeof number);
-      ls__column_append_i64(column, number);
-    }
+  case LS_BOOL:
+    ls__column_append_bool(column, *value != 0);
+    break;
+  case LS_DATE: {
+    int32_t days;
+    memcpy(&days, value, sizeof days);
+    ls__column_append_i32(column, days);
+    break;
+  }
+  case LS_FLOAT64: {
+    double number;
+    memcpy(&number, value, sizeof number);
+    ls__column_append_f64(column, number);
+    break;
+  }
+  case LS_DECIMAL: {
+    ls_i128 number;
+    memcpy(&number, value, sizeof number);
+    ls__column_append_decimal(column, ls__i128_get(number));
+    break;
+  }
+  default: {
+    int64_t number;
+    memcpy(&number, value, sizeof number);
+    ls__column_append_i64(column, number);
+  }
   }
 }
 
@@ -171,30 +183,31 @@ static int take_nested(ls_column *column, reader *in, ls_error *err) {
     return LS_OK;
   }
   switch (column->type->kind) {
-    case LS_STRING:
-    case LS_BYTES:
-      if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
-        return malformed(err, "length of text");
-      ls__column_append_slice(column, (ls_slice){in->p, n});
-      in->p += n;
-      return LS_OK;
-    case LS_LIST:
-      if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
-        return malformed(err, "length of a list");
-      for (uint32_t i = 0; i < n; i++) LS_TRY(take_nested(&column->children[0], in, err));
-      ls__column_append_list_end(column);
-      return LS_OK;
-    case LS_STRUCT:
-      for (uint32_t i = 0; i < column->type->n_fields; i++)
-        LS_TRY(take_nested(&column->children[i], in, err));
-      ls__column_append_struct_end(column);
-      return LS_OK;
-    default: {
-      char value[16];
-      if (!take(in, value, slot_bytes(column->type))) return malformed(err, "short value");
-      append_fixed(column, value);
-      return LS_OK;
-    }
+  case LS_STRING:
+  case LS_BYTES:
+    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
+      return malformed(err, "length of text");
+    ls__column_append_slice(column, (ls_slice){in->p, n});
+    in->p += n;
+    return LS_OK;
+  case LS_LIST:
+    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
+      return malformed(err, "length of a list");
+    for (uint32_t i = 0; i < n; i++)
+      LS_TRY(take_nested(&column->children[0], in, err));
+    ls__column_append_list_end(column);
+    return LS_OK;
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < column->type->n_fields; i++)
+      LS_TRY(take_nested(&column->children[i], in, err));
+    ls__column_append_struct_end(column);
+    return LS_OK;
+  default: {
+    char value[16];
+    if (!take(in, value, slot_bytes(column->type))) return malformed(err, "short value");
+    append_fixed(column, value);
+    return LS_OK;
+  }
   }
 }
 

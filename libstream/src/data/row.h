@@ -2,9 +2,10 @@
  * @file row.h
  * Compact rows for stores, spill files and repartitioning; and order-preserving key bytes.
  *
- * Row layout of a schema: null bits (1 per field, padded to 8 bytes), one fixed slot per field (bool 1 -> padded,
- * int64/float64/timestamp 8, date 4, decimal 16, variable types 8: uint32 offset, uint32 length), slots laid out once
- * per schema in ls_row_layout (aligned by size), then the variable tail. A field is read without decoding the rest.
+ * Row layout of a schema: null bits (1 per field, padded to 8 bytes), one fixed slot per field
+ * (bool 1 -> padded, int64/float64/timestamp 8, date 4, decimal 16, variable types 8: uint32
+ * offset, uint32 length), slots laid out once per schema in ls_row_layout (aligned by size), then
+ * the variable tail. A field is read without decoding the rest.
  */
 #ifndef LS_DATA_ROW_H
 #define LS_DATA_ROW_H
@@ -12,25 +13,31 @@
 
 typedef struct ls_row_layout {
   const ls_schema *schema;
-  uint32_t *slot_offsets;  /* per field, from the start of the row */
-  uint32_t fixed_bytes;    /* null bits + slots */
+  uint32_t *slot_offsets; /* per field, from the start of the row */
+  uint32_t fixed_bytes;   /* null bits + slots */
 } ls_row_layout;
 void ls__row_layout_init(ls_row_layout *layout, const ls_schema *schema, ls_arena *arena);
 /** Replaces the contents of out by the row. */
 void ls__row_encode(ls_buf *out, const ls_row_layout *layout, const ls_batch *batch, int64_t row);
-/** Appends the row to columns[0..n_fields) (types of the schema). Rows come from our own stores: malformed = LS_EINTERNAL. */
+/** Appends the row to columns[0..n_fields) (types of the schema). Rows come from our own stores:
+ * malformed = LS_EINTERNAL. */
 int ls__row_decode(ls_column *columns, const ls_row_layout *layout, ls_slice row, ls_error *err);
 /** Appends one field to a column. */
-int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row, uint32_t field, ls_error *err);
+int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row,
+                         uint32_t field, ls_error *err);
 bool ls__row_is_null(const ls_row_layout *layout, ls_slice row, uint32_t field);
-int64_t ls__row_i64(const ls_row_layout *layout, ls_slice row, uint32_t field);   /* INT64, TIMESTAMP, DATE */
-ls_slice ls__row_bytes(const ls_row_layout *layout, ls_slice row, uint32_t field); /* STRING, BYTES */
+int64_t ls__row_i64(const ls_row_layout *layout, ls_slice row,
+                    uint32_t field); /* INT64, TIMESTAMP, DATE */
+ls_slice ls__row_bytes(const ls_row_layout *layout, ls_slice row,
+                       uint32_t field); /* STRING, BYTES */
 
-/** Appends key bytes of the given fields of a row: memcmp order = value order field by field, nulls first,
- *  injective. A single STRING key without NUL bytes costs its length + 3. */
-void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row);
+/** Appends key bytes of the given fields of a row: memcmp order = value order field by field, nulls
+ * first, injective. A single STRING key without NUL bytes costs its length + 3. */
+void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
+                    int64_t row);
 /** Same, for one column value (used field by field). */
 void ls__key_encode_value(ls_buf *out, const ls_column *column, int64_t row);
 /** Whether any key field of the row is null. */
-bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row);
+bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
+                      int64_t row);
 #endif

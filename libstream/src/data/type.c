@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-#define TYPE_DEPTH_MAX 16
+#define TYPE_DEPTH_MAX        16
 #define DECIMAL_PRECISION_MAX 38
 
 const ls_type ls__type_bool = {.kind = LS_BOOL}, ls__type_int64 = {.kind = LS_INT64},
@@ -21,15 +21,16 @@ static const struct {
                    {"bytes", &ls__type_bytes},     {"timestamp", &ls__type_timestamp},
                    {"date", &ls__type_date}};
 static const char *const other_words[][2] = {
-    {"int", "int64"},      {"integer", "int64"},     {"long", "int64"},    {"bigint", "int64"},
-    {"int32", "int64"},    {"double", "float64"},    {"float", "float64"}, {"real", "float64"},
-    {"boolean", "bool"},   {"text", "string"},       {"varchar", "string"}, {"str", "string"},
-    {"utf8", "string"},    {"binary", "bytes"},      {"blob", "bytes"},    {"datetime", "timestamp"},
-    {"time", "timestamp"}, {"numeric", "decimal(p,s)"}, {"money", "decimal(p,s)"},
-    {"array", "list<...>"}, {"record", "struct<...>"}};
+    {"int", "int64"},          {"integer", "int64"},   {"long", "int64"},
+    {"bigint", "int64"},       {"int32", "int64"},     {"double", "float64"},
+    {"float", "float64"},      {"real", "float64"},    {"boolean", "bool"},
+    {"text", "string"},        {"varchar", "string"},  {"str", "string"},
+    {"utf8", "string"},        {"binary", "bytes"},    {"blob", "bytes"},
+    {"datetime", "timestamp"}, {"time", "timestamp"},  {"numeric", "decimal(p,s)"},
+    {"money", "decimal(p,s)"}, {"array", "list<...>"}, {"record", "struct<...>"}};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define ALLOWED_TYPES                                                                         \
-  "bool, int64, float64, string, bytes, timestamp, date, decimal(precision,scale), list<type>, " \
+#define ALLOWED_TYPES                                                                              \
+  "bool, int64, float64, string, bytes, timestamp, date, decimal(precision,scale), list<type>, "   \
   "struct<name: type, ...>"
 
 const ls_type *ls__type_decimal(ls_arena *arena, int precision, int scale) {
@@ -53,31 +54,38 @@ bool ls__type_eq(const ls_type *a, const ls_type *b) {
   if (a == b) return true;
   if (!a || !b || a->kind != b->kind) return false;
   switch (a->kind) {
-    case LS_DECIMAL: return a->precision == b->precision && a->scale == b->scale;
-    case LS_LIST: return ls__type_eq(a->element, b->element);
-    case LS_STRUCT:
-      if (a->n_fields != b->n_fields) return false;
-      for (uint32_t i = 0; i < a->n_fields; i++)
-        if (strcmp(a->fields[i].name, b->fields[i].name) != 0 ||
-            !ls__type_eq(a->fields[i].type, b->fields[i].type))
-          return false;
-      return true;
-    default: return true;
+  case LS_DECIMAL:
+    return a->precision == b->precision && a->scale == b->scale;
+  case LS_LIST:
+    return ls__type_eq(a->element, b->element);
+  case LS_STRUCT:
+    if (a->n_fields != b->n_fields) return false;
+    for (uint32_t i = 0; i < a->n_fields; i++)
+      if (strcmp(a->fields[i].name, b->fields[i].name) != 0 ||
+          !ls__type_eq(a->fields[i].type, b->fields[i].type))
+        return false;
+    return true;
+  default:
+    return true;
   }
 }
 
 size_t ls__type_width(const ls_type *type) {
   switch (type->kind) {
-    case LS_INT64:
-    case LS_FLOAT64:
-    case LS_TIMESTAMP: return 8;
-    case LS_DATE: return 4;
-    case LS_DECIMAL: return 16;
-    default: return 0;
+  case LS_INT64:
+  case LS_FLOAT64:
+  case LS_TIMESTAMP:
+    return 8;
+  case LS_DATE:
+    return 4;
+  case LS_DECIMAL:
+    return 16;
+  default:
+    return 0;
   }
 }
 
-/* -- text --------------------------------------------------------------------------------------- */
+/* -- text -------------------------------------------------------------------------------------- */
 
 typedef struct parser {
   const char *start, *p, *end;
@@ -86,10 +94,13 @@ typedef struct parser {
   int depth;
 } parser;
 
-static int column_of(const parser *in, const char *at) { return (int)(at - in->start) + 1; }
+static int column_of(const parser *in, const char *at) {
+  return (int)(at - in->start) + 1;
+}
 
 static void skip_blanks(parser *in) {
-  while (in->p < in->end && (*in->p == ' ' || *in->p == '\t')) in->p++;
+  while (in->p < in->end && (*in->p == ' ' || *in->p == '\t'))
+    in->p++;
 }
 
 static bool is_name_char(char c) {
@@ -100,7 +111,8 @@ static bool is_name_char(char c) {
 static ls_slice take_name(parser *in) {
   skip_blanks(in);
   const char *start = in->p;
-  while (in->p < in->end && is_name_char(*in->p)) in->p++;
+  while (in->p < in->end && is_name_char(*in->p))
+    in->p++;
   return (ls_slice){start, (size_t)(in->p - start)};
 }
 
@@ -176,8 +188,8 @@ static int parse_struct(const ls_type **out, parser *in) {
   do {
     if (n == capacity) {
       size_t grown = capacity ? capacity * 2 : 4;
-      fields = ls__arena_regrow(in->arena, fields, capacity * sizeof *fields,
-                                grown * sizeof *fields);
+      fields =
+          ls__arena_regrow(in->arena, fields, capacity * sizeof *fields, grown * sizeof *fields);
       capacity = grown;
     }
     LS_TRY(parse_struct_field(&fields[n], in, fields, (uint32_t)n));
@@ -210,9 +222,9 @@ static int unknown_type(parser *in, ls_slice name) {
                                         "timestamp", "date",  "decimal", "list",   "struct"};
     meant = ls__nearest_name(word, names, N_OF(names));
   }
-  return ls_error_set(in->err, LS_ECONFIG, "column %d: unknown type '%s'%s%s%s. Types: "
-                      ALLOWED_TYPES, column, word, meant ? "; did you mean " : "",
-                      meant ? meant : "", meant ? "?" : "");
+  return ls_error_set(in->err, LS_ECONFIG,
+                      "column %d: unknown type '%s'%s%s%s. Types: " ALLOWED_TYPES, column, word,
+                      meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 }
 
 static int parse_type(const ls_type **out, parser *in) {
@@ -259,23 +271,24 @@ void ls__type_format(ls_buf *out, const ls_type *type) {
       return;
     }
   switch (type->kind) {
-    case LS_DECIMAL:
-      ls__buf_printf(out, "decimal(%u,%d)", (unsigned)type->precision, (int)type->scale);
-      break;
-    case LS_LIST:
-      ls__buf_puts(out, "list<");
-      ls__type_format(out, type->element);
-      ls__buf_putc(out, '>');
-      break;
-    case LS_STRUCT:
-      ls__buf_puts(out, "struct<");
-      for (uint32_t i = 0; i < type->n_fields; i++) {
-        ls__buf_printf(out, "%s%s: ", i ? ", " : "", type->fields[i].name);
-        ls__type_format(out, type->fields[i].type);
-      }
-      ls__buf_putc(out, '>');
-      break;
-    default: ls__buf_puts(out, "none");
+  case LS_DECIMAL:
+    ls__buf_printf(out, "decimal(%u,%d)", (unsigned)type->precision, (int)type->scale);
+    break;
+  case LS_LIST:
+    ls__buf_puts(out, "list<");
+    ls__type_format(out, type->element);
+    ls__buf_putc(out, '>');
+    break;
+  case LS_STRUCT:
+    ls__buf_puts(out, "struct<");
+    for (uint32_t i = 0; i < type->n_fields; i++) {
+      ls__buf_printf(out, "%s%s: ", i ? ", " : "", type->fields[i].name);
+      ls__type_format(out, type->fields[i].type);
+    }
+    ls__buf_putc(out, '>');
+    break;
+  default:
+    ls__buf_puts(out, "none");
   }
 }
 

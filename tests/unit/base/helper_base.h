@@ -1,4 +1,4 @@
-/** @file helper_base.h  What the unit tests of base and data share: a seeded generator, a runner. */
+/** @file helper_base.h  What the unit tests share: a seeded generator, a runner. */
 #ifndef TESTS_HELPER_BASE_H
 #define TESTS_HELPER_BASE_H
 #include <check.h>
@@ -23,13 +23,15 @@ static inline uint64_t rng_next(test_rng *rng) {
   z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
   return z ^ (z >> 31);
 }
-static inline uint64_t rng_below(test_rng *rng, uint64_t n) { return rng_next(rng) % n; }
+static inline uint64_t rng_below(test_rng *rng, uint64_t n) {
+  return rng_next(rng) % n;
+}
 
-#define ck_assert_slice_eq(slice, text)                                       \
-  do {                                                                        \
-    ls_slice ck_slice_ = (slice);                                             \
-    ck_assert_msg(ls__slice_is(ck_slice_, (text)), "'%.*s' is not '%s'",      \
-                  (int)ck_slice_.len, ck_slice_.len ? ck_slice_.ptr : "", (text)); \
+#define ck_assert_slice_eq(slice, text)                                                            \
+  do {                                                                                             \
+    ls_slice ck_slice_ = (slice);                                                                  \
+    ck_assert_msg(ls__slice_is(ck_slice_, (text)), "'%.*s' is not '%s'", (int)ck_slice_.len,       \
+                  ck_slice_.len ? ck_slice_.ptr : "", (text));                                     \
   } while (0)
 
 typedef struct test_case {
@@ -52,6 +54,7 @@ static inline int run_tests(const char *suite_name, const test_case *cases, size
   srunner_free(runner);
   return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-#define TEST_CASE(name) {#name, name}
+#define TEST_CASE(name)                                                                            \
+  { #name, name }
 #define RUN_TESTS(suite, cases) run_tests((suite), (cases), sizeof(cases) / sizeof((cases)[0]))
 #endif

@@ -2,15 +2,15 @@
  * @file test_arena_debug.c
  * The debug arena, whatever the build's mode: arena.c is compiled here once more under other names.
  */
-#define ls__arena_init debug_arena_init
-#define ls__arena_fini debug_arena_fini
-#define ls__arena_reset debug_arena_reset
-#define ls__arena_alloc debug_arena_alloc
-#define ls__arena_zalloc debug_arena_zalloc
-#define ls__arena_regrow debug_arena_regrow
-#define ls__arena_strdup debug_arena_strdup
+#define ls__arena_init    debug_arena_init
+#define ls__arena_fini    debug_arena_fini
+#define ls__arena_reset   debug_arena_reset
+#define ls__arena_alloc   debug_arena_alloc
+#define ls__arena_zalloc  debug_arena_zalloc
+#define ls__arena_regrow  debug_arena_regrow
+#define ls__arena_strdup  debug_arena_strdup
 #define ls__arena_strndup debug_arena_strndup
-#define ls__arena_printf debug_arena_printf
+#define ls__arena_printf  debug_arena_printf
 #ifndef LS_ARENA_DEBUG
 #define LS_ARENA_DEBUG
 #endif

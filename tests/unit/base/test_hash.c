@@ -5,9 +5,9 @@
 
 #include "helper_base.h"
 
-#define HASH_EMPTY UINT64_C(0x3e34981e1762cde7)
-#define HASH_PAYMENT UINT64_C(0xfa6d7d324dc31a87)
-#define HASH_WIDE_LOW UINT64_C(0xe4e445ad6350a7ab)
+#define HASH_EMPTY     UINT64_C(0x3e34981e1762cde7)
+#define HASH_PAYMENT   UINT64_C(0xfa6d7d324dc31a87)
+#define HASH_WIDE_LOW  UINT64_C(0xe4e445ad6350a7ab)
 #define HASH_WIDE_HIGH UINT64_C(0x0011ebbec2cea4a2)
 
 /* Stored data and partitioning depend on these: a change is a change of format. */
@@ -46,17 +46,29 @@ START_TEST(map_keeps_insertion_order) {
 END_TEST
 
 START_TEST(nearest_name_is_what_was_meant) {
-  static const char *const names[] = {"filter",  "map",     "join",      "select_key",
-                                      "amount",  "branch",  "aggregate", "merchants.risk_level",
+  static const char *const names[] = {"filter",   "map",      "join",      "select_key",
+                                      "amount",   "branch",   "aggregate", "merchants.risk_level",
                                       "currency", "window_us"};
-  static const struct { const char *word, *meant; } want[] = {
-      {"fliter", "filter"},   {"filtr", "filter"},      {"Filter", "filter"},
-      {"mpa", "map"},         {"jion", "join"},         {"selectkey", "select_key"},
-      {"ammount", "amount"},  {"agregate", "aggregate"}, {"aggr", "aggregate"},
-      {"curency", "currency"}, {"risk_level", "merchants.risk_level"},
-      {"payments.amount", "amount"}, {"amount_minor", "amount"}, {"window", "window_us"},
-      {"zebra", NULL},        {"x", NULL},              {"", NULL},
-      {"completely_else", NULL}};
+  static const struct {
+    const char *word, *meant;
+  } want[] = {{"fliter", "filter"},
+              {"filtr", "filter"},
+              {"Filter", "filter"},
+              {"mpa", "map"},
+              {"jion", "join"},
+              {"selectkey", "select_key"},
+              {"ammount", "amount"},
+              {"agregate", "aggregate"},
+              {"aggr", "aggregate"},
+              {"curency", "currency"},
+              {"risk_level", "merchants.risk_level"},
+              {"payments.amount", "amount"},
+              {"amount_minor", "amount"},
+              {"window", "window_us"},
+              {"zebra", NULL},
+              {"x", NULL},
+              {"", NULL},
+              {"completely_else", NULL}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     const char *got = ls__nearest_name(want[i].word, names, sizeof names / sizeof names[0]);
     ck_assert_msg(got == want[i].meant || (got && want[i].meant && !strcmp(got, want[i].meant)),

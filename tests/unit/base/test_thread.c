@@ -1,4 +1,4 @@
-/** @file test_thread.c  Workers, the log under threads, fault points and asserts in child processes. */
+/** @file test_thread.c  Workers, the log under threads, fault points and asserts in children. */
 #include "base/thread.h"
 
 #include <pthread.h>
@@ -66,7 +66,8 @@ START_TEST(clock_goes_forward_and_memory_is_counted) {
   ck_assert_int_gt(peak, 1 << 19);
   size_t n_bytes = (size_t)64 << 20;
   char *big = malloc(n_bytes);
-  for (size_t i = 0; i < n_bytes; i += 4096) big[i] = 1;
+  for (size_t i = 0; i < n_bytes; i += 4096)
+    big[i] = 1;
   ck_assert_int_ge(ls__peak_memory_bytes(), peak + ((int64_t)48 << 20));
   free(big);
 }
@@ -133,18 +134,29 @@ static void pass_twice(void) {
   pass_once();
   pass_once();
 }
-static void pass_in_threads(void) { ls__workers_run(4, pass_points, NULL, NULL); }
+static void pass_in_threads(void) {
+  ls__workers_run(4, pass_points, NULL, NULL);
+}
 
 START_TEST(fault_kills_at_the_nth_passing) {
   ck_assert_str_eq(ls__fault_name(LS_FAULT_STORE_COMMIT), "store.commit");
   ck_assert_ptr_null(ls__fault_name(LS_N_FAULTS));
-  static const struct { const char *value; void (*body)(void); int signal; } want[] = {
-      {"store.commit", pass_once, SIGKILL},     {"store.commit:2", pass_once, 0},
-      {"store.commit:2", pass_twice, SIGKILL},  {"store.commit:3", pass_twice, 0},
-      {"store.commit:4000", pass_in_threads, SIGKILL}, {"store.commit:4001", pass_in_threads, 0},
-      {"replay.read", pass_twice, 0},           {"", pass_once, 0},
-      {"store.comit", pass_once, SIGABRT},      {"store.commit:x", pass_once, SIGABRT},
-      {"store.commit:0", pass_once, SIGABRT},   {"store.commit:", pass_once, SIGABRT}};
+  static const struct {
+    const char *value;
+    void (*body)(void);
+    int signal;
+  } want[] = {{"store.commit", pass_once, SIGKILL},
+              {"store.commit:2", pass_once, 0},
+              {"store.commit:2", pass_twice, SIGKILL},
+              {"store.commit:3", pass_twice, 0},
+              {"store.commit:4000", pass_in_threads, SIGKILL},
+              {"store.commit:4001", pass_in_threads, 0},
+              {"replay.read", pass_twice, 0},
+              {"", pass_once, 0},
+              {"store.comit", pass_once, SIGABRT},
+              {"store.commit:x", pass_once, SIGABRT},
+              {"store.commit:0", pass_once, SIGABRT},
+              {"store.commit:", pass_once, SIGABRT}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     setenv("LS_FAULT", want[i].value, 1);
     int status = in_child(want[i].body);
@@ -156,8 +168,12 @@ START_TEST(fault_kills_at_the_nth_passing) {
 }
 END_TEST
 
-static void fail_assert(void) { ls_assert(1 + 1 == 3); }
-static void pass_assert(void) { ls_assert(1 + 1 == 2); }
+static void fail_assert(void) {
+  ls_assert(1 + 1 == 3);
+}
+static void pass_assert(void) {
+  ls_assert(1 + 1 == 2);
+}
 
 START_TEST(assert_ends_the_process) {
   int status = in_child(fail_assert);

@@ -25,7 +25,8 @@ START_TEST(rows_carry_times_and_stamps) {
     ls__batch_append_meta(src, i * 10, (ls_stamp){i, (uint64_t)i * 3});
   }
   int32_t rows[] = {99, 0, 50, -1, 50};
-  for (int round = 0; round < 10; round++) ls__batch_gather(batch, src, rows, 5);
+  for (int round = 0; round < 10; round++)
+    ls__batch_gather(batch, src, rows, 5);
   ck_assert_int_eq(batch->n_rows, 50);
   for (int i = 0; i < 50; i++) {
     int32_t r = rows[i % 5];
@@ -46,8 +47,9 @@ END_TEST
 START_TEST(json_is_a_golden_line) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
-  static const char *const types[] = {"bool", "int64", "float64", "decimal(18,4)", "string", "bytes", "timestamp",
-                                      "date", "list<string>", "struct<a: int64, b: list<date>>"};
+  static const char *const types[] = {
+      "bool",  "int64",     "float64", "decimal(18,4)", "string",
+      "bytes", "timestamp", "date",    "list<string>",  "struct<a: int64, b: list<date>>"};
   ls_schema *schema = schema_of(&arena, types, 10);
   ls_batch *batch = ls__batch_new(schema, &arena, 0);
   ls_column *c = batch->columns;
@@ -56,7 +58,9 @@ START_TEST(json_is_a_golden_line) {
   ls__column_append_f64(&c[2], 0.1);
   ls__column_append_decimal(&c[3], 125000);
   ls__column_append_slice(&c[4], ls__slice_of("a\"b"));
-  ls__column_append_slice(&c[5], (ls_slice){"\0\xFF" "ab", 4});
+  ls__column_append_slice(&c[5], (ls_slice){"\0\xFF"
+                                            "ab",
+                                            4});
   ls__column_append_i64(&c[6], INT64_C(1709251199500000));
   ls__column_append_i32(&c[7], 11016);
   ls__column_append_slice(&c[8].children[0], ls__slice_of("x"));
@@ -66,15 +70,18 @@ START_TEST(json_is_a_golden_line) {
   ls__column_append_list_end(&c[9].children[1]);
   ls__column_append_struct_end(&c[9]);
   ls__batch_append_meta(batch, 0, (ls_stamp){0, 0});
-  expect_json(batch, 0, false,
-              "{\"f0\":true,\"f1\":-9223372036854775808,\"f2\":0.1,\"f3\":\"12.5000\",\"f4\":\"a\\\"b\","
-              "\"f5\":\"AP9hYg==\",\"f6\":\"2024-02-29T23:59:59.500Z\",\"f7\":\"2000-02-29\","
-              "\"f8\":[\"x\",null],\"f9\":{\"a\":7,\"b\":[]}}");
-  for (int i = 0; i < 10; i++) ls__column_append_null(&c[i]);
+  expect_json(
+      batch, 0, false,
+      "{\"f0\":true,\"f1\":-9223372036854775808,\"f2\":0.1,\"f3\":\"12.5000\",\"f4\":\"a\\\"b\","
+      "\"f5\":\"AP9hYg==\",\"f6\":\"2024-02-29T23:59:59.500Z\",\"f7\":\"2000-02-29\","
+      "\"f8\":[\"x\",null],\"f9\":{\"a\":7,\"b\":[]}}");
+  for (int i = 0; i < 10; i++)
+    ls__column_append_null(&c[i]);
   ls__batch_append_meta(batch, 0, (ls_stamp){0, 0});
-  expect_json(batch, 1, true,
-              "{\"f0\":null,\"f1\":null,\"f2\":null,\"f3\":null,\"f4\":null,\"f5\":null,\"f6\":null,"
-              "\"f7\":null,\"f8\":null,\"f9\":null}");
+  expect_json(
+      batch, 1, true,
+      "{\"f0\":null,\"f1\":null,\"f2\":null,\"f3\":null,\"f4\":null,\"f5\":null,\"f6\":null,"
+      "\"f7\":null,\"f8\":null,\"f9\":null}");
   ls__arena_fini(&arena);
 }
 END_TEST
@@ -96,9 +103,19 @@ START_TEST(sensitive_fields_are_masked) {
 END_TEST
 
 START_TEST(doubles_are_written_short_and_exact) {
-  static const struct { double value; const char *text; } want[] = {
-      {0.0, "0.0"}, {-0.0, "-0.0"}, {1.0, "1.0"}, {0.1, "0.1"}, {1e21, "1e+21"}, {1e15, "1e+15"}, {123456.0, "123456.0"},
-      {1.0 / 3, "0.3333333333333333"}, {0.1 + 0.2, "0.30000000000000004"}, {5e-324, "4.94065645841247e-324"}};
+  static const struct {
+    double value;
+    const char *text;
+  } want[] = {{0.0, "0.0"},
+              {-0.0, "-0.0"},
+              {1.0, "1.0"},
+              {0.1, "0.1"},
+              {1e21, "1e+21"},
+              {1e15, "1e+15"},
+              {123456.0, "123456.0"},
+              {1.0 / 3, "0.3333333333333333"},
+              {0.1 + 0.2, "0.30000000000000004"},
+              {5e-324, "4.94065645841247e-324"}};
   ls_arena arena;
   ls__arena_init(&arena, 0);
   ls_column column;
@@ -129,16 +146,24 @@ START_TEST(stamps_order_timers_before_records) {
   ck_assert_uint_eq(LS_SEQ_SOURCE(seq), 63);
   ck_assert_uint_eq(LS_SEQ_FILE(seq), 0xFFFFF);
   ck_assert_uint_eq(LS_SEQ_ROW(seq), (UINT64_C(1) << 37) - 1);
-  const ls_stamp sorted[] = {{-5, 9}, {0, 0}, {0, 5}, {0, LS_SEQ_MAKE(0, 0, 0)}, {0, LS_SEQ_MAKE(0, 0, 1)},
-                             {0, LS_SEQ_MAKE(0, 1, 0)}, {0, LS_SEQ_MAKE(1, 0, 0)}, {1, 0}};
+  const ls_stamp sorted[] = {{-5, 9},
+                             {0, 0},
+                             {0, 5},
+                             {0, LS_SEQ_MAKE(0, 0, 0)},
+                             {0, LS_SEQ_MAKE(0, 0, 1)},
+                             {0, LS_SEQ_MAKE(0, 1, 0)},
+                             {0, LS_SEQ_MAKE(1, 0, 0)},
+                             {1, 0}};
   for (int i = 0; i < 8; i++)
-    for (int k = 0; k < 8; k++) ck_assert_int_eq(ls__stamp_cmp(sorted[i], sorted[k]), (i > k) - (i < k));
+    for (int k = 0; k < 8; k++)
+      ck_assert_int_eq(ls__stamp_cmp(sorted[i], sorted[k]), (i > k) - (i < k));
 }
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(rows_carry_times_and_stamps), TEST_CASE(json_is_a_golden_line),
-                             TEST_CASE(sensitive_fields_are_masked), TEST_CASE(doubles_are_written_short_and_exact),
-                             TEST_CASE(stamps_order_timers_before_records)};
+  const test_case cases[] = {
+      TEST_CASE(rows_carry_times_and_stamps), TEST_CASE(json_is_a_golden_line),
+      TEST_CASE(sensitive_fields_are_masked), TEST_CASE(doubles_are_written_short_and_exact),
+      TEST_CASE(stamps_order_timers_before_records)};
   return RUN_TESTS("data.batch", cases);
 }

@@ -21,15 +21,32 @@ START_TEST(to_double_gives_the_nearest) {
 END_TEST
 
 START_TEST(from_double_rounds_the_exact_value) {
-  static const struct { double value; int precision, scale, rc; int64_t want; } want[] = {
-      {0.0, 18, 4, 0, 0},          {-0.0, 18, 4, 0, 0},        {1.0, 18, 4, 0, 10000},
-      {0.1, 18, 4, 0, 1000},       {0.5, 18, 0, 0, 1},         {-0.5, 18, 0, 0, -1},
-      {1.5, 18, 0, 0, 2},          {2.5, 18, 0, 0, 3},         {0.49999999999999994, 18, 0, 0, 0},
-      {0.1, 18, 18, 0, INT64_C(100000000000000006)}, {1e17, 18, 0, 0, INT64_C(100000000000000000)},
-      {1e18, 18, 0, LS_EOVERFLOW, 0}, {9007199254740993.0, 18, 0, 0, INT64_C(9007199254740992)},
-      {99.99, 4, 2, 0, 9999},      {99.996, 4, 2, LS_EOVERFLOW, 0}, {1e300, 38, 0, LS_EOVERFLOW, 0},
-      {1e-300, 38, 38, 0, 0},      {5e-324, 38, 38, 0, 0},     {2.675, 18, 2, 0, 267},
-      {1e-38, 38, 38, 0, 1},       {4e-39, 38, 38, 0, 0},      {6e-39, 38, 38, 0, 1}};
+  static const struct {
+    double value;
+    int precision, scale, rc;
+    int64_t want;
+  } want[] = {{0.0, 18, 4, 0, 0},
+              {-0.0, 18, 4, 0, 0},
+              {1.0, 18, 4, 0, 10000},
+              {0.1, 18, 4, 0, 1000},
+              {0.5, 18, 0, 0, 1},
+              {-0.5, 18, 0, 0, -1},
+              {1.5, 18, 0, 0, 2},
+              {2.5, 18, 0, 0, 3},
+              {0.49999999999999994, 18, 0, 0, 0},
+              {0.1, 18, 18, 0, INT64_C(100000000000000006)},
+              {1e17, 18, 0, 0, INT64_C(100000000000000000)},
+              {1e18, 18, 0, LS_EOVERFLOW, 0},
+              {9007199254740993.0, 18, 0, 0, INT64_C(9007199254740992)},
+              {99.99, 4, 2, 0, 9999},
+              {99.996, 4, 2, LS_EOVERFLOW, 0},
+              {1e300, 38, 0, LS_EOVERFLOW, 0},
+              {1e-300, 38, 38, 0, 0},
+              {5e-324, 38, 38, 0, 0},
+              {2.675, 18, 2, 0, 267},
+              {1e-38, 38, 38, 0, 1},
+              {4e-39, 38, 38, 0, 0},
+              {6e-39, 38, 38, 0, 1}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     ls_int128 out = -777;
     int rc = ls__decimal_from_double(&out, want[i].value, want[i].precision, want[i].scale);
@@ -48,7 +65,7 @@ START_TEST(from_double_rounds_the_exact_value) {
 }
 END_TEST
 
-/* printf of the C library writes a double's exact value; ties, which it rounds to even, are rare. */
+/* printf writes a double's exact value; ties, which it rounds to even, are rare. */
 START_TEST(from_double_agrees_with_exact_digits) {
   test_rng rng = rng_new();
   for (int i = 0; i < 20000; i++) {
@@ -67,7 +84,9 @@ START_TEST(from_double_agrees_with_exact_digits) {
     int rc = ls__decimal_parse(&want, ls__slice_of(text), 38, scale, false);
     int rc_got = ls__decimal_from_double(&got, value, 38, scale);
     ck_assert_msg(rc == rc_got, "%s scale %d: %d and %d", text, scale, rc, rc_got);
-    if (!is_tie) ck_assert_msg(want == got, "%a scale %d seed %llu", value, scale, (unsigned long long)rng.seed);
+    if (!is_tie)
+      ck_assert_msg(want == got, "%a scale %d seed %llu", value, scale,
+                    (unsigned long long)rng.seed);
   }
 }
 END_TEST

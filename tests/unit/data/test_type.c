@@ -9,8 +9,18 @@ START_TEST(text_round_trips) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
   static const char *const texts[] = {
-      "bool", "int64", "float64", "string", "bytes", "timestamp", "date", "decimal(1,0)", "decimal(38,38)",
-      "list<string>", "list<list<decimal(18,4)>>", "struct<a: int64, b: date>",
+      "bool",
+      "int64",
+      "float64",
+      "string",
+      "bytes",
+      "timestamp",
+      "date",
+      "decimal(1,0)",
+      "decimal(38,38)",
+      "list<string>",
+      "list<list<decimal(18,4)>>",
+      "struct<a: int64, b: date>",
       "struct<a: list<struct<b: bool, c: bytes>>, d: decimal(9,2)>"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     ls_buf out = LS_BUF_INIT;
@@ -31,29 +41,31 @@ START_TEST(text_round_trips) {
 END_TEST
 
 START_TEST(errors_name_the_column_and_what_is_meant) {
-  static const struct { const char *text, *part; } want[] = {
-      {"", "column 1: a type must follow"},
-      {"int", "column 1: unknown type 'int'; did you mean int64?"},
-      {"strng", "did you mean string?"},
-      {"list<dbl>", "column 6: unknown type 'dbl'"},
-      {"list<varchar>", "column 6: unknown type 'varchar'; did you mean string?"},
-      {"decimal", "column 8: the type ends where '(' must follow"},
-      {"decimal(39,2)", "column 9: decimal precision must be a number from 1 to 38"},
-      {"decimal(0,0)", "precision must be"},
-      {"decimal(10,11)", "column 12: decimal scale must be a number from 0 to 10"},
-      {"decimal(10)", "column 11: ')' where ',' must follow"},
-      {"decimal(99999999999999999999,2)", "precision must be"},
-      {"decimal(10,-1)", "scale must be"},
-      {"list<int64", "column 11: the type ends where '>' must follow"},
-      {"list int64", "column 6: 'i' where '<' must follow"},
-      {"struct<>", "column 8: a field name must follow"},
-      {"struct<a int64>", "column 10: 'i' where ':' must follow"},
-      {"struct<a: int64, a: date>", "column 18: struct has the field 'a' twice"},
-      {"struct<a: int64,>", "column 17: a field name must follow"},
-      {"int64 x", "column 7: 'x' after the end of the type"},
-      {"int64>", "column 6: '>' after the end"},
-      {"list<list<list<list<list<list<list<list<list<list<list<list<list<list<list<list<list<bool>>>>>>>>>>>>>>>>>",
-       "nest at most 16 deep"}};
+  static const struct {
+    const char *text, *part;
+  } want[] = {{"", "column 1: a type must follow"},
+              {"int", "column 1: unknown type 'int'; did you mean int64?"},
+              {"strng", "did you mean string?"},
+              {"list<dbl>", "column 6: unknown type 'dbl'"},
+              {"list<varchar>", "column 6: unknown type 'varchar'; did you mean string?"},
+              {"decimal", "column 8: the type ends where '(' must follow"},
+              {"decimal(39,2)", "column 9: decimal precision must be a number from 1 to 38"},
+              {"decimal(0,0)", "precision must be"},
+              {"decimal(10,11)", "column 12: decimal scale must be a number from 0 to 10"},
+              {"decimal(10)", "column 11: ')' where ',' must follow"},
+              {"decimal(99999999999999999999,2)", "precision must be"},
+              {"decimal(10,-1)", "scale must be"},
+              {"list<int64", "column 11: the type ends where '>' must follow"},
+              {"list int64", "column 6: 'i' where '<' must follow"},
+              {"struct<>", "column 8: a field name must follow"},
+              {"struct<a int64>", "column 10: 'i' where ':' must follow"},
+              {"struct<a: int64, a: date>", "column 18: struct has the field 'a' twice"},
+              {"struct<a: int64,>", "column 17: a field name must follow"},
+              {"int64 x", "column 7: 'x' after the end of the type"},
+              {"int64>", "column 6: '>' after the end"},
+              {"list<list<list<list<list<list<list<list<list<list<list<list<list<list<list<list<"
+               "list<bool>>>>>>>>>>>>>>>>>",
+               "nest at most 16 deep"}};
   ls_arena arena;
   ls__arena_init(&arena, 0);
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
@@ -94,9 +106,8 @@ START_TEST(schema_finds_whole_names) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(text_round_trips),
-                             TEST_CASE(errors_name_the_column_and_what_is_meant),
-                             TEST_CASE(widths_are_those_of_the_columns),
-                             TEST_CASE(schema_finds_whole_names)};
+  const test_case cases[] = {
+      TEST_CASE(text_round_trips), TEST_CASE(errors_name_the_column_and_what_is_meant),
+      TEST_CASE(widths_are_those_of_the_columns), TEST_CASE(schema_finds_whole_names)};
   return RUN_TESTS("data.type", cases);
 }
