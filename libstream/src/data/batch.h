@@ -90,8 +90,8 @@ static inline const ls_i128 *ls__column_i128(const ls_column *c) {
 /* columns: growable, appended row by row or filled in place */
 void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena,
                      int64_t capacity_rows);
-/** Sets n_rows, for kernels that fill in place. Rows that were there stay; new ones are zero, false or
- * empty, and valid. STRUCT: its fields too. Shrinking drops rows. */
+/** Sets n_rows, for kernels that fill in place. Rows that were there stay; new ones are zero, false
+ * or empty, and valid. STRUCT: its fields too. Shrinking drops rows. */
 void ls__column_resize(ls_column *column, int64_t n_rows);
 /** Makes room for n_more rows (variable types: offsets, not bytes). Appending needs no call. */
 void ls__column_reserve(ls_column *column, int64_t n_more);
@@ -106,11 +106,11 @@ void ls__column_append_f64(ls_column *column, double value);
 void ls__column_append_i32(ls_column *column, int32_t value); /* DATE */
 void ls__column_append_decimal(ls_column *column, ls_int128 value);
 void ls__column_append_slice(ls_column *column, ls_slice value); /* STRING, BYTES */
-/** LIST: closes the row over the elements appended to children[0]. STRUCT: each child has its row. */
+/** LIST: closes the row over the elements appended to children[0]. STRUCT: children have theirs. */
 void ls__column_append_list_end(ls_column *column);
 void ls__column_append_struct_end(ls_column *column);
-/** Makes a row null and its value zero or empty. Cheap for fixed types and for the last row; moves the
- * bytes behind a STRING in the middle; leaves the elements of a LIST in the middle where they are. */
+/** Makes a row null and its value zero or empty. Cheap for fixed types and for the last row; moves
+ * the bytes behind a STRING in the middle; leaves the elements of a LIST in the middle in place. */
 void ls__column_set_null(ls_column *column, int64_t row);
 /** Appends row `row` of src (same type). */
 void ls__column_append_from(ls_column *column, const ls_column *src, int64_t row);
