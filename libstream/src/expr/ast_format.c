@@ -5,26 +5,45 @@
 #include "expr/ast.h"
 
 /* Binding strength, the parser's order. */
-enum { BIND_OR = 1, BIND_AND, BIND_NOT, BIND_COMPARE, BIND_CONCAT, BIND_ADD, BIND_MUL, BIND_UNARY, BIND_VALUE };
+enum {
+  BIND_OR = 1,
+  BIND_AND,
+  BIND_NOT,
+  BIND_COMPARE,
+  BIND_CONCAT,
+  BIND_ADD,
+  BIND_MUL,
+  BIND_UNARY,
+  BIND_VALUE
+};
 
 static int bind_of(const ls_ast *ast) {
   switch (ast->kind) {
-  case LS_AST_OR: return BIND_OR;
-  case LS_AST_AND: return BIND_AND;
-  case LS_AST_NOT: return BIND_NOT;
+  case LS_AST_OR:
+    return BIND_OR;
+  case LS_AST_AND:
+    return BIND_AND;
+  case LS_AST_NOT:
+    return BIND_NOT;
   case LS_AST_COMPARE:
   case LS_AST_IS_NULL:
   case LS_AST_DISTINCT:
   case LS_AST_BETWEEN:
   case LS_AST_IN:
-  case LS_AST_LIKE: return BIND_COMPARE;
-  case LS_AST_CONCAT: return BIND_CONCAT;
-  case LS_AST_BINARY: return ast->op == '+' || ast->op == '-' ? BIND_ADD : BIND_MUL;
-  case LS_AST_NEGATE: return BIND_UNARY;
+  case LS_AST_LIKE:
+    return BIND_COMPARE;
+  case LS_AST_CONCAT:
+    return BIND_CONCAT;
+  case LS_AST_BINARY:
+    return ast->op == '+' || ast->op == '-' ? BIND_ADD : BIND_MUL;
+  case LS_AST_NEGATE:
+    return BIND_UNARY;
   case LS_AST_INT:
   case LS_AST_DECIMAL:
-  case LS_AST_FLOAT: return ast->negated ? BIND_UNARY : BIND_VALUE;
-  default: return BIND_VALUE;
+  case LS_AST_FLOAT:
+    return ast->negated ? BIND_UNARY : BIND_VALUE;
+  default:
+    return BIND_VALUE;
   }
 }
 
@@ -47,11 +66,12 @@ static void format_quoted(ls_buf *out, ls_slice text, char quote) {
 }
 
 static void format_name(ls_buf *out, ls_slice name) {
-  bool plain = name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9') && !ls__ex_reserved(name);
+  bool plain =
+      name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9') && !ls__ex_reserved(name);
   for (size_t i = 0; i < name.len; i++) {
     char c = name.ptr[i];
-    plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                      (unsigned char)c >= 0x80);
+    plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || (unsigned char)c >= 0x80);
   }
   if (plain) {
     ls__buf_append(out, name.ptr, name.len);
@@ -70,12 +90,23 @@ static void format_list(ls_buf *out, ls_ast *const *args, uint32_t n, const char
 
 static void format_literal(ls_buf *out, const ls_ast *ast) {
   switch (ast->kind) {
-  case LS_AST_NULL: ls__buf_puts(out, "NULL"); return;
-  case LS_AST_BOOL: ls__buf_puts(out, ast->negated ? "FALSE" : "TRUE"); return;
-  case LS_AST_TIMESTAMP: ls__buf_puts(out, "TIMESTAMP "); break;
-  case LS_AST_DATE: ls__buf_puts(out, "DATE "); break;
-  case LS_AST_INTERVAL: ls__buf_puts(out, "INTERVAL "); break;
-  case LS_AST_STRING: break;
+  case LS_AST_NULL:
+    ls__buf_puts(out, "NULL");
+    return;
+  case LS_AST_BOOL:
+    ls__buf_puts(out, ast->negated ? "FALSE" : "TRUE");
+    return;
+  case LS_AST_TIMESTAMP:
+    ls__buf_puts(out, "TIMESTAMP ");
+    break;
+  case LS_AST_DATE:
+    ls__buf_puts(out, "DATE ");
+    break;
+  case LS_AST_INTERVAL:
+    ls__buf_puts(out, "INTERVAL ");
+    break;
+  case LS_AST_STRING:
+    break;
   default:
     if (ast->negated) ls__buf_putc(out, '-');
     ls__buf_append(out, ast->text.ptr, ast->text.len);
@@ -121,7 +152,9 @@ static void format_predicate(ls_buf *out, const ls_ast *ast) {
     ls__buf_puts(out, compare[ast->op]);
     format_at(out, ast->args[1], BIND_CONCAT);
     break;
-  case LS_AST_IS_NULL: ls__buf_printf(out, " IS %sNULL", not_word); break;
+  case LS_AST_IS_NULL:
+    ls__buf_printf(out, " IS %sNULL", not_word);
+    break;
   case LS_AST_DISTINCT:
     ls__buf_printf(out, " IS %sDISTINCT FROM ", not_word);
     format_at(out, ast->args[1], BIND_CONCAT);
@@ -163,7 +196,9 @@ static void format_call(ls_buf *out, const ls_ast *ast) {
 
 static void format_postfix(ls_buf *out, const ls_ast *ast) {
   /* (a).b is a field, a.b one name: a name keeps its parentheses here. */
-  format_at(out, ast->args[0], ast->kind == LS_AST_FIELD && ast->args[0]->kind == LS_AST_NAME ? BIND_VALUE + 1 : BIND_VALUE);
+  format_at(out, ast->args[0],
+            ast->kind == LS_AST_FIELD && ast->args[0]->kind == LS_AST_NAME ? BIND_VALUE + 1
+                                                                           : BIND_VALUE);
   if (ast->kind == LS_AST_FIELD) {
     ls__buf_putc(out, '.');
     format_name(out, ast->names[0].text);
@@ -203,16 +238,26 @@ static void format_node(ls_buf *out, const ls_ast *ast) {
     ls__buf_puts(out, op);
     format_at(out, ast->args[1], bind_of(ast) + 1);
     return;
-  case LS_AST_CONCAT: format_chain(out, ast, " || "); return;
-  case LS_AST_AND: format_chain(out, ast, " AND "); return;
-  case LS_AST_OR: format_chain(out, ast, " OR "); return;
+  case LS_AST_CONCAT:
+    format_chain(out, ast, " || ");
+    return;
+  case LS_AST_AND:
+    format_chain(out, ast, " AND ");
+    return;
+  case LS_AST_OR:
+    format_chain(out, ast, " OR ");
+    return;
   case LS_AST_COMPARE:
   case LS_AST_IS_NULL:
   case LS_AST_DISTINCT:
   case LS_AST_BETWEEN:
   case LS_AST_IN:
-  case LS_AST_LIKE: format_predicate(out, ast); return;
-  case LS_AST_CASE: format_case(out, ast); return;
+  case LS_AST_LIKE:
+    format_predicate(out, ast);
+    return;
+  case LS_AST_CASE:
+    format_case(out, ast);
+    return;
   case LS_AST_CAST:
     ls__buf_puts(out, ast->negated ? "TRY_CAST(" : "CAST(");
     format_at(out, ast->args[0], BIND_OR);
@@ -220,11 +265,18 @@ static void format_node(ls_buf *out, const ls_ast *ast) {
     ls__type_format(out, ast->type);
     ls__buf_putc(out, ')');
     return;
-  case LS_AST_CALL: format_call(out, ast); return;
+  case LS_AST_CALL:
+    format_call(out, ast);
+    return;
   case LS_AST_FIELD:
-  case LS_AST_INDEX: format_postfix(out, ast); return;
-  default: format_literal(out, ast);
+  case LS_AST_INDEX:
+    format_postfix(out, ast);
+    return;
+  default:
+    format_literal(out, ast);
   }
 }
 
-void ls__ast_format(ls_buf *out, const ls_ast *ast) { format_node(out, ast); }
+void ls__ast_format(ls_buf *out, const ls_ast *ast) {
+  format_node(out, ast);
+}

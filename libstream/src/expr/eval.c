@@ -1,7 +1,7 @@
 /**
  * @file eval.c
- * Evaluation, a column at a time. Bitmaps say which rows each node is asked for; a branch that a row does not take never
- * sees the row.
+ * Evaluation, a column at a time. Bitmaps say which rows each node is asked for; a branch that a
+ * row does not take never sees the row.
  */
 #include "expr/ex.h"
 
@@ -19,7 +19,7 @@ uint64_t *ls__ex_all_active(ls_arena *arena, int64_t n) {
   return bits;
 }
 
-/* -- row errors ---------------------------------------------------------------------------------------------- */
+/* -- row errors -------------------------------------------------------------------------------- */
 
 void ls__ex_row_error(ls_ex_ctx *ctx, int64_t row, const char *message) {
   if (ctx->row_map) row = ctx->row_map[row];
@@ -36,7 +36,7 @@ void ls__ex_fail_fixed(ls_column *out, const ls_ex_call *call, int64_t row, cons
   ls__column_set_null(out, row);
 }
 
-/* -- calls --------------------------------------------------------------------------------------------------- */
+/* -- calls ------------------------------------------------------------------------------------- */
 
 const ls_column *ls__ex_spread(ls_vec vec, int64_t n, ls_arena *arena) {
   if (vec.mask) return vec.col;
@@ -48,8 +48,8 @@ const ls_column *ls__ex_spread(ls_vec vec, int64_t n, ls_arena *arena) {
 }
 
 /* live = active and all arguments valid. *all: every row is. */
-static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, const uint64_t *active, int64_t n, ls_arena *arena,
-                           bool *all) {
+static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, const uint64_t *active,
+                           int64_t n, ls_arena *arena, bool *all) {
   int64_t words = LS_BIT_WORDS(n);
   uint64_t *live = ls__arena_alloc(arena, (size_t)(words + 1) * sizeof *live);
   memcpy(live, active, (size_t)words * sizeof *live);
@@ -57,7 +57,8 @@ static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, con
     const uint64_t *validity = args[i].col->validity;
     if (!validity) continue;
     if (args[i].mask) {
-      for (int64_t w = 0; w < words; w++) live[w] &= validity[w];
+      for (int64_t w = 0; w < words; w++)
+        live[w] &= validity[w];
     } else if (!LS_BIT_GET(validity, 0)) {
       memset(live, 0, (size_t)words * sizeof *live);
     }
@@ -77,7 +78,8 @@ static void zero_nulls(ls_column *out) {
   if (!out->validity) return;
   if (out->type->kind == LS_BOOL) {
     uint64_t *bits = out->values;
-    for (int64_t w = 0; w < words; w++) bits[w] &= out->validity[w];
+    for (int64_t w = 0; w < words; w++)
+      bits[w] &= out->validity[w];
     return;
   }
   for (int64_t w = 0; w < words; w++) {
@@ -90,9 +92,10 @@ static void zero_nulls(ls_column *out) {
   }
 }
 
-ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args, ls_ex_ctx *ctx,
-                      const uint64_t *active) {
-  ls_ex_call call = {.node = ex, .args = args, .n_args = n_args, .n = ctx->n, .ctx = ctx, .arena = ctx->arena};
+ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args,
+                      ls_ex_ctx *ctx, const uint64_t *active) {
+  ls_ex_call call = {
+      .node = ex, .args = args, .n_args = n_args, .n = ctx->n, .ctx = ctx, .arena = ctx->arena};
   call.live = live_rows(args, n_args, ex->strict, active, ctx->n, ctx->arena, &call.all_live);
   ls_column *out = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(out, ex->type, ctx->arena, ctx->n);
@@ -104,7 +107,8 @@ ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, 
   ls__column_resize(out, ctx->n);
   if (!call.all_live) {
     size_t words = (size_t)LS_BIT_WORDS(ctx->n);
-    size_t capacity = (size_t)LS_BIT_WORDS(out->capacity_rows > ctx->n ? out->capacity_rows : ctx->n) + 1;
+    size_t capacity =
+        (size_t)LS_BIT_WORDS(out->capacity_rows > ctx->n ? out->capacity_rows : ctx->n) + 1;
     out->validity = ls__arena_zalloc(ctx->arena, capacity * sizeof *out->validity);
     memcpy(out->validity, call.live, words * sizeof *out->validity);
   }
@@ -120,7 +124,8 @@ static int eval_args(ls_vec **out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
     LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
     constant = constant && args[i].mask == 0;
   }
-  /* Constants only: an error that each row must report. Kernels may count on one argument with rows. */
+  /* Constants only: an error that each row must report. Kernels may count on one argument with
+   * rows. */
   if (constant) args[0] = (ls_vec){ls__ex_spread(args[0], ctx->n, ctx->arena), -1};
   *out = args;
   return LS_OK;
@@ -142,7 +147,8 @@ static void on_udf_row_error(void *payload, int64_t row, const char *message) {
 }
 
 static int eval_udf(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
-  const ls_column **args = (const ls_column **)LS_ARENA_ARRAY(ctx->arena, ls_column *, ex->n_args + 1);
+  const ls_column **args =
+      (const ls_column **)LS_ARENA_ARRAY(ctx->arena, ls_column *, ex->n_args + 1);
   for (uint32_t i = 0; i < ex->n_args; i++) {
     ls_vec vec;
     LS_TRY(ls__ex_eval(&vec, ex->args[i], ctx, active));
@@ -151,13 +157,13 @@ static int eval_udf(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
   udf_report report = {ctx};
-  LS_TRY(ls__udf_eval(col, ctx->state->slots[ex->slot].udf, ex->type, args, ex->n_args, ctx->n, active, ctx->in->stamps,
-                      ctx->arena, on_udf_row_error, &report, ctx->err));
+  LS_TRY(ls__udf_eval(col, ctx->state->slots[ex->slot].udf, ex->type, args, ex->n_args, ctx->n,
+                      active, ctx->in->stamps, ctx->arena, on_udf_row_error, &report, ctx->err));
   *out = (ls_vec){col, -1};
   return LS_OK;
 }
 
-/* -- structs, lists, time ------------------------------------------------------------------------------------ */
+/* -- structs, lists, time ---------------------------------------------------------------------- */
 
 static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec arg;
@@ -171,7 +177,8 @@ static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
   *masked = *child;
   masked->validity = ls__arena_alloc(ctx->arena, (words + 1) * sizeof *masked->validity);
   for (size_t w = 0; w < words; w++) {
-    masked->validity[w] = arg.col->validity[w] & (child->validity ? child->validity[w] : UINT64_MAX);
+    masked->validity[w] =
+        arg.col->validity[w] & (child->validity ? child->validity[w] : UINT64_MAX);
   }
   out->col = masked;
   return LS_OK;
@@ -179,7 +186,8 @@ static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
 
 static int eval_list(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec *args = LS_ARENA_ARRAY(ctx->arena, ls_vec, ex->n_args + 1);
-  for (uint32_t i = 0; i < ex->n_args; i++) LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
+  for (uint32_t i = 0; i < ex->n_args; i++)
+    LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
   for (int64_t row = 0; row < ctx->n; row++) {
@@ -194,7 +202,8 @@ static int eval_list(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_
 
 static int eval_struct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
-  *col = (ls_column){.type = ex->type, .n_rows = ctx->n, .capacity_rows = ctx->n, .arena = ctx->arena};
+  *col =
+      (ls_column){.type = ex->type, .n_rows = ctx->n, .capacity_rows = ctx->n, .arena = ctx->arena};
   col->children = LS_ARENA_ARRAY(ctx->arena, ls_column, ex->n_args);
   for (uint32_t i = 0; i < ex->n_args; i++) {
     ls_vec arg;
@@ -218,7 +227,7 @@ static int eval_time(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx) {
   return LS_OK;
 }
 
-/* -- EXISTS -------------------------------------------------------------------------------------------------- */
+/* -- EXISTS ------------------------------------------------------------------------------------ */
 
 typedef struct first_error {
   bool set;
@@ -233,8 +242,10 @@ static void keep_first_error(void *payload, int64_t row, const char *message) {
   snprintf(first->message, sizeof first->message, "%s", message);
 }
 
-/* Whether any row of the table meets the predicate. An error in one row counts only when no row settles it. */
-static int scan_table(bool *found, const ls_ex *ex, ls_ex_ctx *ctx, const ls_batch *rows, first_error *first) {
+/* Whether any row of the table meets the predicate. An error in one row counts only when no row
+ * settles it. */
+static int scan_table(bool *found, const ls_ex *ex, ls_ex_ctx *ctx, const ls_batch *rows,
+                      first_error *first) {
   *found = false;
   if (ex->n_args == 0 || rows->n_rows == 0) {
     *found = rows->n_rows > 0;
@@ -242,8 +253,14 @@ static int scan_table(bool *found, const ls_ex *ex, ls_ex_ctx *ctx, const ls_bat
   }
   ls_arena *scratch = &ctx->state->scratch;
   ls__arena_reset(scratch);
-  ls_ex_ctx inner = {.expr = ctx->expr, .state = ctx->state, .in = rows, .n = rows->n_rows, .arena = scratch,
-                     .on_row_error = keep_first_error, .payload = first, .err = ctx->err};
+  ls_ex_ctx inner = {.expr = ctx->expr,
+                     .state = ctx->state,
+                     .in = rows,
+                     .n = rows->n_rows,
+                     .arena = scratch,
+                     .on_row_error = keep_first_error,
+                     .payload = first,
+                     .err = ctx->err};
   inner.lets = LS_ARENA_ARRAY(scratch, ls_vec, ctx->expr->n_lets + 1);
   uint64_t *active = ls__ex_all_active(scratch, rows->n_rows);
   ls_vec result;
@@ -278,14 +295,15 @@ static int eval_exists(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint6
   if (found) memcpy(col->values, active, (size_t)LS_BIT_WORDS(ctx->n) * sizeof *active);
   for (int64_t row = 0; !found && first.set && row < ctx->n; row++) {
     if (!LS_BIT_GET(active, row)) continue;
-    ls__ex_row_error(ctx, row, ls__arena_printf(ctx->arena, "EXISTS(%s): %s", ex->name, first.message));
+    ls__ex_row_error(ctx, row,
+                     ls__arena_printf(ctx->arena, "EXISTS(%s): %s", ex->name, first.message));
     ls__column_set_null(col, row);
   }
   *out = (ls_vec){col, -1};
   return LS_OK;
 }
 
-/* -- dispatch ------------------------------------------------------------------------------------------------ */
+/* -- dispatch ---------------------------------------------------------------------------------- */
 
 static int eval_let(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   LS_TRY(ls__ex_eval(&ctx->lets[ex->index], ex->args[0], ctx, active));
@@ -297,24 +315,40 @@ static int eval_let(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t
 
 int ls__ex_eval(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   switch (ex->op) {
-  case LS_EX_CONST: *out = (ls_vec){ex->value, 0}; return LS_OK;
-  case LS_EX_COLUMN: *out = (ls_vec){&ctx->in->columns[ex->index], -1}; return LS_OK;
-  case LS_EX_FIELD: return eval_field(out, ex, ctx, active);
-  case LS_EX_CALL: return eval_call(out, ex, ctx, active);
-  case LS_EX_LIST: return eval_list(out, ex, ctx, active);
-  case LS_EX_STRUCT: return eval_struct(out, ex, ctx, active);
-  case LS_EX_LET: return eval_let(out, ex, ctx, active);
-  case LS_EX_SHARED: *out = ctx->lets[ex->index]; return LS_OK;
-  case LS_EX_EXISTS: return eval_exists(out, ex, ctx, active);
-  case LS_EX_UDF: return eval_udf(out, ex, ctx, active);
-  case LS_EX_TIME: return eval_time(out, ex, ctx);
-  default: return ls__ex_eval_logic(out, ex, ctx, active);
+  case LS_EX_CONST:
+    *out = (ls_vec){ex->value, 0};
+    return LS_OK;
+  case LS_EX_COLUMN:
+    *out = (ls_vec){&ctx->in->columns[ex->index], -1};
+    return LS_OK;
+  case LS_EX_FIELD:
+    return eval_field(out, ex, ctx, active);
+  case LS_EX_CALL:
+    return eval_call(out, ex, ctx, active);
+  case LS_EX_LIST:
+    return eval_list(out, ex, ctx, active);
+  case LS_EX_STRUCT:
+    return eval_struct(out, ex, ctx, active);
+  case LS_EX_LET:
+    return eval_let(out, ex, ctx, active);
+  case LS_EX_SHARED:
+    *out = ctx->lets[ex->index];
+    return LS_OK;
+  case LS_EX_EXISTS:
+    return eval_exists(out, ex, ctx, active);
+  case LS_EX_UDF:
+    return eval_udf(out, ex, ctx, active);
+  case LS_EX_TIME:
+    return eval_time(out, ex, ctx);
+  default:
+    return ls__ex_eval_logic(out, ex, ctx, active);
   }
 }
 
-/* -- state and entry point ----------------------------------------------------------------------------------- */
+/* -- state and entry point --------------------------------------------------------------------- */
 
-int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_env *env, ls_error *err) {
+int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_env *env,
+                       ls_error *err) {
   ls_expr_state *state = LS_NEW(ls_expr_state);
   state->expr = expr;
   state->env = *env;
@@ -326,7 +360,8 @@ int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_e
     if (ex->op == LS_EX_UDF) rc = ls__udf_open_fn(&slot->udf, env->udfs, ex->udf, err);
     if (ex->op == LS_EX_CALL) {
       slot->regex = ls__alloc(sizeof *slot->regex);
-      ls_assert(regcomp(slot->regex, ex->aux, REG_EXTENDED | REG_NOSUB) == 0); /* it compiled before */
+      ls_assert(regcomp(slot->regex, ex->aux, REG_EXTENDED | REG_NOSUB) ==
+                0); /* it compiled before */
     }
     if (rc != LS_OK) {
       ls__expr_state_free(state);
@@ -355,18 +390,26 @@ void ls__expr_state_free(ls_expr_state *state) {
 static void null_failed_rows(ls_column *out, ls_ex_ctx *ctx) {
   ls_column *masked = LS_ARENA_NEW(ctx->arena, ls_column);
   int32_t *rows = LS_ARENA_ARRAY(ctx->arena, int32_t, ctx->n + 1);
-  for (int64_t row = 0; row < ctx->n; row++) rows[row] = LS_BIT_GET(ctx->failed, row) ? -1 : (int32_t)row;
+  for (int64_t row = 0; row < ctx->n; row++)
+    rows[row] = LS_BIT_GET(ctx->failed, row) ? -1 : (int32_t)row;
   ls__column_init(masked, out->type, ctx->arena, ctx->n);
   ls__column_gather(masked, out, rows, ctx->n);
   *out = *masked;
 }
 
-int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active, ls_arena *arena,
-                  ls_row_error_fn on_row_error, void *payload, ls_error *err) {
-  ls_ex_ctx ctx = {.expr = state->expr, .state = state, .in = in, .n = in->n_rows, .arena = arena,
-                   .on_row_error = on_row_error, .payload = payload, .err = err};
+int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active,
+                  ls_arena *arena, ls_row_error_fn on_row_error, void *payload, ls_error *err) {
+  ls_ex_ctx ctx = {.expr = state->expr,
+                   .state = state,
+                   .in = in,
+                   .n = in->n_rows,
+                   .arena = arena,
+                   .on_row_error = on_row_error,
+                   .payload = payload,
+                   .err = err};
   uint64_t *rows = ls__ex_all_active(arena, in->n_rows);
-  for (int64_t w = 0; active && w < LS_BIT_WORDS(in->n_rows); w++) rows[w] &= active[w];
+  for (int64_t w = 0; active && w < LS_BIT_WORDS(in->n_rows); w++)
+    rows[w] &= active[w];
   ctx.lets = LS_ARENA_ARRAY(arena, ls_vec, state->expr->n_lets + 1);
   ls_vec vec;
   LS_TRY(ls__ex_eval(&vec, state->expr->root, &ctx, rows));

@@ -1,7 +1,7 @@
 /**
  * @file eval_logic.c
- * Nodes that settle rows one after the other. Each operand is evaluated for the rows that are still open, so an error
- * behind a settled row is never raised.
+ * Nodes that settle rows one after the other. Each operand is evaluated for the rows that are still
+ * open, so an error behind a settled row is never raised.
  */
 #include "expr/eval_logic.h"
 
@@ -36,7 +36,8 @@ ls_logic_words ls__ex_logic_words(ls_vec vec, int64_t n, ls_arena *arena) {
   return out;
 }
 
-/* A boolean column of the two bitmaps; value must be 0 where valid is. Rows that are not active come out null. */
+/* A boolean column of the two bitmaps; value must be 0 where valid is. Rows that are not active
+ * come out null. */
 static ls_column *new_bool(ls_ex_ctx *ctx, const uint64_t *value, const uint64_t *valid) {
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, &ls__type_bool, ctx->arena, ctx->n);
@@ -46,7 +47,9 @@ static ls_column *new_bool(ls_ex_ctx *ctx, const uint64_t *value, const uint64_t
   if (!valid) return col;
   uint64_t nulls = 0;
   for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++) {
-    uint64_t full = w == LS_BIT_WORDS(ctx->n) - 1 && (ctx->n & 63) ? (UINT64_C(1) << (ctx->n & 63)) - 1 : UINT64_MAX;
+    uint64_t full = w == LS_BIT_WORDS(ctx->n) - 1 && (ctx->n & 63)
+                        ? (UINT64_C(1) << (ctx->n & 63)) - 1
+                        : UINT64_MAX;
     nulls |= ~valid[w] & full;
   }
   if (nulls == 0) return col;
@@ -104,7 +107,8 @@ static int eval_is_null(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint
   LS_TRY(ls__ex_eval(&vec, ex->args[0], ctx, active));
   const uint64_t *valid = valid_words(vec, ctx);
   uint64_t *value = new_bits(ctx->arena, ctx->n);
-  for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++) value[w] = active[w] & (ex->variant ? valid[w] : ~valid[w]);
+  for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++)
+    value[w] = active[w] & (ex->variant ? valid[w] : ~valid[w]);
   *out = (ls_vec){new_bool(ctx, value, NULL), -1};
   return LS_OK;
 }
@@ -112,7 +116,8 @@ static int eval_is_null(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint
 /* args: a = b, a, b. Equal when = is true or both are null. */
 static int eval_distinct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec vec[3];
-  for (int i = 0; i < 3; i++) LS_TRY(ls__ex_eval(&vec[i], ex->args[i], ctx, active));
+  for (int i = 0; i < 3; i++)
+    LS_TRY(ls__ex_eval(&vec[i], ex->args[i], ctx, active));
   ls_logic_words same = ls__ex_logic_words(vec[0], ctx->n, ctx->arena);
   const uint64_t *a = valid_words(vec[1], ctx), *b = valid_words(vec[2], ctx);
   uint64_t *value = new_bits(ctx->arena, ctx->n);
@@ -124,7 +129,7 @@ static int eval_distinct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uin
   return LS_OK;
 }
 
-/* -- choosing one of several values per row ------------------------------------------------------------------ */
+/* -- choosing one of several values per row ---------------------------------------------------- */
 
 typedef struct chooser {
   ls_vec *values;
@@ -143,7 +148,8 @@ static void choose(chooser *ch, ls_vec value, const uint64_t *rows, int64_t n) {
   int32_t index = (int32_t)ch->n;
   ch->values[ch->n++] = value;
   for (int64_t w = 0; w < LS_BIT_WORDS(n); w++) {
-    for (uint64_t bits = rows[w]; bits; bits &= bits - 1) ch->choice[w * 64 + __builtin_ctzll(bits)] = index;
+    for (uint64_t bits = rows[w]; bits; bits &= bits - 1)
+      ch->choice[w * 64 + __builtin_ctzll(bits)] = index;
   }
 }
 
@@ -162,9 +168,15 @@ static void take_fixed(ls_column *out, const chooser *ch, int64_t n) {
     case 0:
       if (LS_BIT_GET(values, from)) LS_BIT_SET(out->values, row);
       break;
-    case 4: ((int32_t *)out->values)[row] = ((const int32_t *)(const void *)values)[from]; break;
-    case 8: ((int64_t *)out->values)[row] = ((const int64_t *)(const void *)values)[from]; break;
-    default: ((ls_i128 *)out->values)[row] = ((const ls_i128 *)(const void *)values)[from]; break;
+    case 4:
+      ((int32_t *)out->values)[row] = ((const int32_t *)(const void *)values)[from];
+      break;
+    case 8:
+      ((int64_t *)out->values)[row] = ((const int64_t *)(const void *)values)[from];
+      break;
+    default:
+      ((ls_i128 *)out->values)[row] = ((const ls_i128 *)(const void *)values)[from];
+      break;
     }
   }
 }
@@ -263,12 +275,20 @@ static int eval_extreme(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint
 int ls__ex_eval_logic(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   switch (ex->op) {
   case LS_EX_AND:
-  case LS_EX_OR: return eval_and_or(out, ex, ctx, active);
-  case LS_EX_NOT: return eval_not(out, ex, ctx, active);
-  case LS_EX_IS_NULL: return eval_is_null(out, ex, ctx, active);
-  case LS_EX_DISTINCT: return eval_distinct(out, ex, ctx, active);
-  case LS_EX_CASE: return eval_case(out, ex, ctx, active);
-  case LS_EX_COALESCE: return eval_coalesce(out, ex, ctx, active);
-  default: ls_assert(ex->op == LS_EX_EXTREME); return eval_extreme(out, ex, ctx, active);
+  case LS_EX_OR:
+    return eval_and_or(out, ex, ctx, active);
+  case LS_EX_NOT:
+    return eval_not(out, ex, ctx, active);
+  case LS_EX_IS_NULL:
+    return eval_is_null(out, ex, ctx, active);
+  case LS_EX_DISTINCT:
+    return eval_distinct(out, ex, ctx, active);
+  case LS_EX_CASE:
+    return eval_case(out, ex, ctx, active);
+  case LS_EX_COALESCE:
+    return eval_coalesce(out, ex, ctx, active);
+  default:
+    ls_assert(ex->op == LS_EX_EXTREME);
+    return eval_extreme(out, ex, ctx, active);
   }
 }

@@ -1,4 +1,5 @@
-/** @file eval_logic.h  Nodes that choose: three-valued logic, CASE, COALESCE, GREATEST; on whole bitmaps. */
+/** @file eval_logic.h  Nodes that choose: three-valued logic, CASE, COALESCE, GREATEST; on whole
+ * bitmaps. */
 #ifndef LS_EXPR_EVAL_LOGIC_H
 #define LS_EXPR_EVAL_LOGIC_H
 #include "expr/ex.h"

@@ -1,12 +1,14 @@
 /**
  * @file fn_string.c
- * Functions that search, measure and cut texts. Positions and lengths count characters (code points), from 1.
+ * Functions that search, measure and cut texts. Positions and lengths count characters (code
+ * points), from 1.
  */
 #include "expr/fn.h"
 
 static size_t char_count(ls_slice text) {
   size_t n = 0;
-  for (size_t i = 0; i < text.len; i++) n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+  for (size_t i = 0; i < text.len; i++)
+    n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
   return n;
 }
 
@@ -32,15 +34,17 @@ static const char *find(ls_slice text, ls_slice part) {
   return NULL;
 }
 
-/* -- measures ------------------------------------------------------------------------------------------------ */
+/* -- measures ---------------------------------------------------------------------------------- */
 
 LS_EX_KERNEL(ls__fn_char_length) {
   int64_t *values = out->values;
-  for (int64_t i = 0; i < call->n; i++) values[i] = (int64_t)char_count(ls__vec_slice(&call->args[0], i));
+  for (int64_t i = 0; i < call->n; i++)
+    values[i] = (int64_t)char_count(ls__vec_slice(&call->args[0], i));
 }
 LS_EX_KERNEL(ls__fn_octet_length) {
   int64_t *values = out->values;
-  for (int64_t i = 0; i < call->n; i++) values[i] = (int64_t)ls__vec_slice(&call->args[0], i).len;
+  for (int64_t i = 0; i < call->n; i++)
+    values[i] = (int64_t)ls__vec_slice(&call->args[0], i).len;
 }
 LS_EX_KERNEL(ls__fn_strpos) {
   int64_t *values = out->values;
@@ -49,39 +53,44 @@ LS_EX_KERNEL(ls__fn_strpos) {
     ls_slice text = ls__vec_slice(&call->args[0], i), part = ls__vec_slice(&call->args[1], i);
     const char *at = find(text, part);
     if (!at) continue;
-    values[i] = 1 + (part.len ? (int64_t)char_count((ls_slice){text.ptr, (size_t)(at - text.ptr)}) : 0);
+    values[i] =
+        1 + (part.len ? (int64_t)char_count((ls_slice){text.ptr, (size_t)(at - text.ptr)}) : 0);
   }
 }
 
-/* -- tests --------------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static bool starts_with(ls_slice text, ls_slice part) {
   return part.len <= text.len && (part.len == 0 || memcmp(text.ptr, part.ptr, part.len) == 0);
 }
 static bool ends_with(ls_slice text, ls_slice part) {
-  return part.len <= text.len && (part.len == 0 || memcmp(text.ptr + (text.len - part.len), part.ptr, part.len) == 0);
+  return part.len <= text.len &&
+         (part.len == 0 || memcmp(text.ptr + (text.len - part.len), part.ptr, part.len) == 0);
 }
 
 LS_EX_KERNEL(ls__fn_starts_with) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (starts_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
+    if (starts_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
+      LS_BIT_SET(out->values, i);
   }
 }
 LS_EX_KERNEL(ls__fn_ends_with) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (ends_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
+    if (ends_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
+      LS_BIT_SET(out->values, i);
   }
 }
 LS_EX_KERNEL(ls__fn_contains) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (find(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
+    if (find(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
+      LS_BIT_SET(out->values, i);
   }
 }
 
 typedef struct like_token {
   const char *ptr;
-  size_t len;   /* of the pattern's text that this token takes */
-  char kind;    /* '%', '_', 'c' a literal byte */
+  size_t len; /* of the pattern's text that this token takes */
+  char kind;  /* '%', '_', 'c' a literal byte */
   char byte;
 } like_token;
 
@@ -99,13 +108,15 @@ static like_token like_next(const char *p, const char *end, int escape) {
 
 static size_t char_bytes(const char *p, const char *end) {
   size_t n = 1;
-  while (p + n < end && ((unsigned char)p[n] & 0xC0) == 0x80) n++;
+  while (p + n < end && ((unsigned char)p[n] & 0xC0) == 0x80)
+    n++;
   return n;
 }
 
 /* Greedy with one step back to the last %: linear in practice, never exponential. */
 static bool like(ls_slice text, ls_slice pattern, int escape) {
-  const char *t = text.ptr, *t_end = text.ptr + text.len, *p = pattern.ptr, *p_end = pattern.ptr + pattern.len;
+  const char *t = text.ptr, *t_end = text.ptr + text.len, *p = pattern.ptr,
+             *p_end = pattern.ptr + pattern.len;
   const char *back_p = NULL, *back_t = NULL;
   for (;;) {
     if (p < p_end) {
@@ -136,7 +147,8 @@ static bool like_plain(ls_column *out, const ls_ex_call *call, ls_slice pattern)
   bool head = pattern.len && pattern.ptr[0] == '%';
   bool tail = pattern.len > 1 && pattern.ptr[pattern.len - 1] == '%';
   ls_slice part = {pattern.ptr + head, pattern.len - head - tail};
-  if (part.len && (memchr(part.ptr, '%', part.len) || memchr(part.ptr, '_', part.len))) return false;
+  if (part.len && (memchr(part.ptr, '%', part.len) || memchr(part.ptr, '_', part.len)))
+    return false;
   for (int64_t i = 0; i < call->n; i++) {
     ls_slice text = ls__vec_slice(&call->args[0], i);
     bool match = head && tail ? find(text, part) != NULL
@@ -150,16 +162,20 @@ static bool like_plain(ls_column *out, const ls_ex_call *call, ls_slice pattern)
 
 void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call) {
   int escape = call->n_args == 3 ? (unsigned char)ls__vec_slice(&call->args[2], 0).ptr[0] : -1;
-  if (escape < 0 && call->args[1].mask == 0 && like_plain(out, call, ls__column_slice(call->args[1].col, 0))) return;
+  if (escape < 0 && call->args[1].mask == 0 &&
+      like_plain(out, call, ls__column_slice(call->args[1].col, 0)))
+    return;
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
-    if (like(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i), escape)) LS_BIT_SET(out->values, i);
+    if (like(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i), escape))
+      LS_BIT_SET(out->values, i);
   }
 }
 
-/* -- regular expressions ------------------------------------------------------------------------------------- */
+/* -- regular expressions ----------------------------------------------------------------------- */
 
-/* What glibc answers with unbounded memory or time is refused: back references and large products of repetitions. */
+/* What glibc answers with unbounded memory or time is refused: back references and large products
+ * of repetitions. */
 static const char *regex_danger(ls_slice pattern) {
   int64_t product = 1;
   if (pattern.len > 1000) return "the pattern is longer than 1000 bytes";
@@ -167,7 +183,8 @@ static const char *regex_danger(ls_slice pattern) {
   for (size_t i = 0; i + 1 < pattern.len; i++) {
     char c = pattern.ptr[i];
     if (c == '\\') {
-      if (pattern.ptr[i + 1] >= '1' && pattern.ptr[i + 1] <= '9') return "back references are not supported";
+      if (pattern.ptr[i + 1] >= '1' && pattern.ptr[i + 1] <= '9')
+        return "back references are not supported";
       i++;
       continue;
     }
@@ -184,13 +201,26 @@ static const char *regex_danger(ls_slice pattern) {
   return NULL;
 }
 
+/* regexec wants a NUL at the end, and takes any other for it: such a text is refused rather than
+ * half looked at. */
 static void kernel_regexp(ls_column *out, const ls_ex_call *call) {
   const regex_t *regex = call->ctx->state->slots[call->node->slot].regex;
+  size_t longest = 0;
+  for (int64_t i = 0; i < call->n; i++) {
+    ls_slice text = ls__vec_slice(&call->args[0], i);
+    if (text.len > longest) longest = text.len;
+  }
+  char *copy = ls__arena_alloc(call->arena, longest + 1);
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
     ls_slice text = ls__vec_slice(&call->args[0], i);
-    regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)text.len};
-    if (regexec(regex, text.ptr ? text.ptr : "", 0, &match, REG_STARTEND) == 0) LS_BIT_SET(out->values, i);
+    if (text.len) memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    if (strlen(copy) != text.len) {
+      ls__ex_fail_fixed(out, call, i, "regexp_matches: the text holds a NUL byte");
+    } else if (regexec(regex, copy, 0, NULL, 0) == 0) {
+      LS_BIT_SET(out->values, i);
+    }
   }
 }
 
@@ -216,16 +246,19 @@ LS_EX_FORM(ls__fn_regexp_matches) {
   return ex;
 }
 
-/* -- cuts ---------------------------------------------------------------------------------------------------- */
+/* -- cuts -------------------------------------------------------------------------------------- */
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 static ls_slice trim(ls_slice text, bool head, bool tail) {
   while (head && text.len && is_blank(text.ptr[0])) {
     text.ptr++;
     text.len--;
   }
-  while (tail && text.len && is_blank(text.ptr[text.len - 1])) text.len--;
+  while (tail && text.len && is_blank(text.ptr[text.len - 1]))
+    text.len--;
   return text;
 }
 
@@ -239,9 +272,15 @@ static void trim_rows(ls_column *out, const ls_ex_call *call, bool head, bool ta
   }
 }
 
-LS_EX_KERNEL(ls__fn_trim) { trim_rows(out, call, true, true); }
-LS_EX_KERNEL(ls__fn_ltrim) { trim_rows(out, call, true, false); }
-LS_EX_KERNEL(ls__fn_rtrim) { trim_rows(out, call, false, true); }
+LS_EX_KERNEL(ls__fn_trim) {
+  trim_rows(out, call, true, true);
+}
+LS_EX_KERNEL(ls__fn_ltrim) {
+  trim_rows(out, call, true, false);
+}
+LS_EX_KERNEL(ls__fn_rtrim) {
+  trim_rows(out, call, false, true);
+}
 
 /* Characters [from, to), 0-based. */
 static ls_slice cut(ls_slice text, uint64_t from, uint64_t to) {
@@ -258,7 +297,8 @@ LS_EX_KERNEL(ls__fn_substr) {
       ls__column_append_null(out);
       continue;
     }
-    int64_t start = ls__vec_i64(&call->args[1], i), count = call->n_args == 3 ? ls__vec_i64(&call->args[2], i) : INT64_MAX;
+    int64_t start = ls__vec_i64(&call->args[1], i),
+            count = call->n_args == 3 ? ls__vec_i64(&call->args[2], i) : INT64_MAX;
     if (count < 0) {
       ls__ex_row_error(call->ctx, i, "substr: the count is negative");
       ls__column_append_null(out);
@@ -287,8 +327,12 @@ static void cut_side(ls_column *out, const ls_ex_call *call, bool left) {
   }
 }
 
-LS_EX_KERNEL(ls__fn_left) { cut_side(out, call, true); }
-LS_EX_KERNEL(ls__fn_right) { cut_side(out, call, false); }
+LS_EX_KERNEL(ls__fn_left) {
+  cut_side(out, call, true);
+}
+LS_EX_KERNEL(ls__fn_right) {
+  cut_side(out, call, false);
+}
 
 LS_EX_KERNEL(ls__fn_split) {
   for (int64_t i = 0; i < call->n; i++) {

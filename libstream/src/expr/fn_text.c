@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-/* ASCII only: what a letter's other case is outside ASCII depends on language and Unicode version. */
+/* ASCII only: what a letter's other case is outside ASCII depends on language and Unicode version.
+ */
 static void change_case(ls_column *out, const ls_ex_call *call, char first, char last) {
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) {
@@ -15,12 +16,17 @@ static void change_case(ls_column *out, const ls_ex_call *call, char first, char
     ls__text_put(out, call, i, text);
     if (ls__is_null(out, n_rows)) continue;
     char *made = (char *)out->values + at;
-    for (size_t k = 0; k < text.len; k++) made[k] = (char)(made[k] >= first && made[k] <= last ? made[k] ^ 0x20 : made[k]);
+    for (size_t k = 0; k < text.len; k++)
+      made[k] = (char)(made[k] >= first && made[k] <= last ? made[k] ^ 0x20 : made[k]);
   }
 }
 
-LS_EX_KERNEL(ls__fn_lower) { change_case(out, call, 'A', 'Z'); }
-LS_EX_KERNEL(ls__fn_upper) { change_case(out, call, 'a', 'z'); }
+LS_EX_KERNEL(ls__fn_lower) {
+  change_case(out, call, 'A', 'Z');
+}
+LS_EX_KERNEL(ls__fn_upper) {
+  change_case(out, call, 'a', 'z');
+}
 
 LS_EX_KERNEL(ls__fn_replace) {
   for (int64_t i = 0; i < call->n; i++) {
@@ -72,7 +78,8 @@ LS_EX_FORM(ls__fn_concat) {
 
 static size_t chars_of(ls_slice text) {
   size_t n = 0;
-  for (size_t i = 0; i < text.len; i++) n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+  for (size_t i = 0; i < text.len; i++)
+    n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
   return n;
 }
 
@@ -113,8 +120,12 @@ static void pad_rows(ls_column *out, const ls_ex_call *call, bool left) {
   }
 }
 
-LS_EX_KERNEL(ls__fn_lpad) { pad_rows(out, call, true); }
-LS_EX_KERNEL(ls__fn_rpad) { pad_rows(out, call, false); }
+LS_EX_KERNEL(ls__fn_lpad) {
+  pad_rows(out, call, true);
+}
+LS_EX_KERNEL(ls__fn_rpad) {
+  pad_rows(out, call, false);
+}
 
 LS_EX_KERNEL(ls__fn_to_hex) {
   static const char digits[] = "0123456789abcdef";
@@ -126,7 +137,8 @@ LS_EX_KERNEL(ls__fn_to_hex) {
     ls_text_out made = ls__text_begin(out, call, i);
     char buf[2 * 256];
     if (call->args[0].col->type->kind == LS_INT64) {
-      int len = snprintf(buf, sizeof buf, "%llx", (unsigned long long)ls__vec_i64(&call->args[0], i));
+      int len =
+          snprintf(buf, sizeof buf, "%llx", (unsigned long long)ls__vec_i64(&call->args[0], i));
       ls__text_add(&made, (ls_slice){buf, (size_t)len});
     } else {
       ls_slice bytes = ls__vec_slice(&call->args[0], i);
@@ -147,7 +159,9 @@ LS_EX_FORM(ls__fn_to_hex_form) {
   const ls_type *type = args[0]->type;
   (void)n_args;
   if (!ls__ex_is_int(type) && type->kind != LS_STRING && type->kind != LS_BYTES) {
-    return ls__ex_fail(c, args[0]->ast, "argument 1 of to_hex must be int64, string or bytes, not %s", ls__ex_type_text(c, type));
+    return ls__ex_fail(c, args[0]->ast,
+                       "argument 1 of to_hex must be int64, string or bytes, not %s",
+                       ls__ex_type_text(c, type));
   }
   return ls__ex_fold(c, ls__ex_call(c, ls__fn_to_hex, &ls__type_string, ast, args, 1));
 }

@@ -8,7 +8,8 @@
 void ls__text_add(ls_text_out *text, ls_slice piece) {
   ls_column *out = text->out;
   int64_t at = out->offsets[out->n_rows] + (int64_t)text->len;
-  if (text->too_long || piece.len > LS_EX_TEXT_MAX - text->len || at + (int64_t)piece.len > INT32_MAX) {
+  if (text->too_long || piece.len > LS_EX_TEXT_MAX - text->len ||
+      at + (int64_t)piece.len > INT32_MAX) {
     text->too_long = true;
     return;
   }
@@ -41,13 +42,26 @@ void ls__text_add_value(ls_text_out *text, const ls_column *column, int64_t row)
   size_t len = 0;
   switch (column->type->kind) {
   case LS_STRING:
-  case LS_BYTES: ls__text_add(text, ls__column_slice(column, row)); return;
-  case LS_BOOL: ls__text_add(text, ls__slice_of(LS_BIT_GET(column->values, row) ? "true" : "false")); return;
-  case LS_FLOAT64: len = ls__ex_float_format(buf, ls__column_f64(column)[row]); break;
-  case LS_DECIMAL: len = ls__decimal_format(buf, ls__i128_get(ls__column_i128(column)[row]), column->type->scale); break;
-  case LS_TIMESTAMP: len = ls__timestamp_format(buf, ls__column_i64(column)[row]); break;
-  case LS_DATE: len = ls__date_format(buf, ls__column_i32(column)[row]); break;
-  default: len = (size_t)snprintf(buf, sizeof buf, "%lld", (long long)ls__column_i64(column)[row]);
+  case LS_BYTES:
+    ls__text_add(text, ls__column_slice(column, row));
+    return;
+  case LS_BOOL:
+    ls__text_add(text, ls__slice_of(LS_BIT_GET(column->values, row) ? "true" : "false"));
+    return;
+  case LS_FLOAT64:
+    len = ls__ex_float_format(buf, ls__column_f64(column)[row]);
+    break;
+  case LS_DECIMAL:
+    len = ls__decimal_format(buf, ls__i128_get(ls__column_i128(column)[row]), column->type->scale);
+    break;
+  case LS_TIMESTAMP:
+    len = ls__timestamp_format(buf, ls__column_i64(column)[row]);
+    break;
+  case LS_DATE:
+    len = ls__date_format(buf, ls__column_i32(column)[row]);
+    break;
+  default:
+    len = (size_t)snprintf(buf, sizeof buf, "%lld", (long long)ls__column_i64(column)[row]);
   }
   ls__text_add(text, (ls_slice){buf, len});
 }

@@ -1,7 +1,7 @@
 /**
  * @file text_out.h
- * Writes a text piece by piece to the end of a STRING column, without a buffer between. A text longer than
- * LS_EX_TEXT_MAX, or more than the column can hold, makes a row error and a null.
+ * Writes a text piece by piece to the end of a STRING column, without a buffer between. A text
+ * longer than LS_EX_TEXT_MAX, or more than the column can hold, makes a row error and a null.
  */
 #ifndef LS_EXPR_TEXT_OUT_H
 #define LS_EXPR_TEXT_OUT_H
