@@ -1,0 +1,231 @@
+/** @file build_sinks.c  `sinks`: bindings, path templates, and that nothing sensitive gets there. */
+#include "base/buf.h"
+#include "topology/build.h"
+
+#define PATH_EXPRS_MAX 16
+
+/* ---- path templates ---- */
+
+typedef struct path_parts {
+  const char *literals[PATH_EXPRS_MAX + 1];
+  ls_expr *exprs[PATH_EXPRS_MAX];
+  uint32_t n;
+} path_parts;
+
+/* Offset of the brace that closes the one at text[at]; len when there is none. */
+static size_t find_close(const char *text, size_t len, size_t at) {
+  size_t depth = 0;
+  for (; at < len; at += ls__build_token(text, len, at)) {
+    if (text[at] == '{') depth++;
+    if (text[at] == '}' && --depth == 0) return at;
+  }
+  return len;
+}
+
+static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t len,
+                          const ls_rel *rel, path_parts *out) {
+  ls_mark mark = ls__yaml_locate(b->doc, path, from);
+  if (out->n == PATH_EXPRS_MAX) {
+    ls__diag_add(b->diag, mark, "more than 16 expressions in a path");
+    return false;
+  }
+  ls_expr *expr = ls__build_expr_part(b, path, from, len, rel->schema);
+  if (expr == NULL) return false;
+  ls_kind kind = ls__expr_type(expr)->kind;
+  if (kind != LS_STRING && kind != LS_DATE) {
+    if (!path->poisoned) {
+      ls__diag_add(b->diag, mark, "this is a %s; a part of a path is a string or a date: use date() "
+                   "or CAST", kind == LS_NONE ? "NULL" : ls__type_text(b, ls__expr_type(expr)));
+    }
+    return false;
+  }
+  const char *origin = ls__build_sensitive_expr(b, rel->at, expr);
+  if (origin != NULL) {
+    ls__diag_add(b->diag, mark, "the path shows %s, which is sensitive; mask it with a plugin's "
+                 "function, or leave it out", origin);
+    return false;
+  }
+  out->exprs[out->n++] = expr;
+  return true;
+}
+
+static bool parse_path(ls_build *b, const ls_yaml *path, const ls_rel *rel, path_parts *out) {
+  const char *text = path->text;
+  size_t from = 0;
+  bool ok = true;
+  for (size_t at = 0; at < path->len; at++) {
+    if (text[at] == '}') {
+      ls__diag_add(b->diag, ls__yaml_locate(b->doc, path, at), "a } without {; expressions in a path "
+                   "stand between { and }");
+      return false;
+    }
+    if (text[at] != '{') continue;
+    size_t close = find_close(text, path->len, at);
+    if (close == path->len) {
+      ls__diag_add(b->diag, ls__yaml_locate(b->doc, path, at), "a { without }; close the expression");
+      return false;
+    }
+    out->literals[out->n] = ls__arena_strndup(b->arena, text + from, at - from);
+    ok = add_path_expr(b, path, at + 1, close - at - 1, rel, out) && ok;
+    at = close;
+    from = close + 1;
+  }
+  out->literals[out->n] = ls__arena_strndup(b->arena, text + from, path->len - from);
+  return ok;
+}
+
+static bool is_segment_end(char c) { return c == '/' || c == 0; }
+
+/* Segments that are empty, hidden from readers, or lead elsewhere. */
+static bool check_segments(ls_build *b, const ls_yaml *path) {
+  const char *at = path->text;
+  const char *why = at[0] == '/' ? "begins with /" : NULL;
+  for (; why == NULL; at++) {
+    if (is_segment_end(at[0])) {
+      why = "has an empty part";
+    } else if (at[0] == '.' && (is_segment_end(at[1]) || (at[1] == '.' && is_segment_end(at[2])))) {
+      why = "has . or .. in it";
+    } else if (at[0] == '_' || at[0] == '.') {
+      why = "has a part that begins with _ or ., which readers of a lake skip";
+    }
+    while (!is_segment_end(*at)) at++;
+    if (*at == 0) break;
+  }
+  if (why == NULL) return true;
+  if (!path->poisoned) {
+    ls__diag_add(b->diag, path->mark, "path '%.80s' %s; give a directory below the lake's root",
+                 path->text, why);
+  }
+  return false;
+}
+
+static bool check_path_taken(ls_build *b, const ls_yaml *path) {
+  for (uint32_t i = 0; i < b->plan->n_sinks; i++) {
+    const char *other = b->sinks[i].path_pattern;
+    if (other == NULL || strcmp(other, path->text) != 0 || path->poisoned) continue;
+    ls__diag_add(b->diag, path->mark, "sink %s writes to this path already; each sink has its own",
+                 b->sinks[i].name);
+    return false;
+  }
+  return true;
+}
+
+/* ---- bindings ---- */
+
+static bool check_csv(ls_build *b, const ls_yaml *format, const ls_schema *schema) {
+  if (format->text[0] != 'c') return true;
+  for (uint32_t i = 0; i < schema->n_fields; i++) {
+    ls_kind kind = schema->fields[i].type->kind;
+    if (kind != LS_LIST && kind != LS_STRUCT) continue;
+    ls__diag_add(b->diag, format->mark, "csv has no place for column %s, a %s; use parquet or jsonl",
+                 schema->fields[i].name, ls__type_text(b, schema->fields[i].type));
+    return false;
+  }
+  return true;
+}
+
+static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_plan_sink *out) {
+  const ls_yaml *path = ls__yaml_get(lake, "path"), *format = ls__yaml_get(lake, "format");
+  const ls_yaml *keep = ls__yaml_get(lake, "keep"), *success = ls__yaml_get(lake, "success");
+  path_parts parts = {.n = 0};
+  if (path == NULL || format == NULL) return false;
+  bool ok = check_segments(b, path) && check_path_taken(b, path);
+  ok = parse_path(b, path, rel, &parts) && ok;
+  ok = check_csv(b, format, rel->schema) && ok;
+  out->path_pattern = path->text;
+  out->n_path_exprs = parts.n;
+  const char **literals = LS_ARENA_ARRAY(b->arena, const char *, parts.n + 1);
+  ls_expr **exprs = LS_ARENA_ARRAY(b->arena, ls_expr *, parts.n + 1);
+  memcpy(literals, parts.literals, (parts.n + 1) * sizeof *literals);
+  memcpy(exprs, parts.exprs, parts.n * sizeof *exprs);
+  out->path_literals = literals;
+  out->path_exprs = exprs;
+  out->format = format->text[0] == 'p'   ? LS_FORMAT_PARQUET
+                : format->text[0] == 'c' ? LS_FORMAT_CSV
+                                         : LS_FORMAT_JSON;
+  out->keep_last = keep != NULL && strcmp(keep->text, "last") == 0;
+  out->success_marker = success != NULL && ls__is_true(success->text);
+  if (out->keep_last && rel->schema->n_key == 0) {
+    ls__diag_add(b->diag, keep->mark, "keep: last is by key, but the rows of %s have none; use "
+                 "select_key, or keep: all", rel->name);
+    ok = false;
+  }
+  if (out->success_marker && parts.n > 0) {
+    ls__diag_add(b->diag, success->key->mark, "success is for one directory; this path has an "
+                 "expression and makes many");
+    ok = false;
+  }
+  return ok;
+}
+
+static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_plan_sink *out) {
+  const ls_yaml *topic = ls__yaml_get(live, "kafka"), *compacted = ls__yaml_get(live, "compacted");
+  if (topic == NULL) return false;
+  out->live_kafka = topic->text;
+  out->live_compacted = compacted != NULL && ls__is_true(compacted->text);
+  if (!out->live_compacted || rel->schema->n_key > 0) return true;
+  ls__diag_add(b->diag, compacted->mark, "a compacted topic has rows with a key, but those of %s have "
+               "none; use select_key", rel->name);
+  return false;
+}
+
+static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name,
+                            const ls_rel *rel) {
+  bool ok = true;
+  for (uint32_t i = 0; i < rel->schema->n_fields; i++) {
+    if (!rel->schema->fields[i].sensitive) continue;
+    const char *origin = ls__build_sensitive_origin(b, rel->at, i);
+    ls__diag_add(b->diag, from->mark, "column %s of sink %s shows %s, which is sensitive; mask it "
+                 "with a plugin's function (select), or leave it out", rel->schema->fields[i].name,
+                 name, origin != NULL ? origin : "a field");
+    ok = false;
+  }
+  return ok;
+}
+
+static bool has_binding(const ls_yaml *map) {
+  for (const ls_yaml *value = map->first; value != NULL; value = value->next) {
+    const char *key = value->key->text;
+    if (strcmp(key, "live") == 0 || strcmp(key, "lake") == 0) return true;
+  }
+  return false;
+}
+
+static void build_sink(ls_build *b, const ls_yaml *map) {
+  const ls_yaml *from = ls__yaml_get(map, "from"), *live = ls__yaml_get(map, "live");
+  const ls_yaml *lake = ls__yaml_get(map, "lake");
+  const char *name = map->key->text;
+  ls_plan_sink *sink = &b->sinks[b->plan->n_sinks];
+  ls_rel rel;
+  bool ok = true;
+  *sink = (ls_plan_sink){.name = name};
+  if (!has_binding(map)) {
+    ls__diag_add(b->diag, map->key->mark, "sink %s has neither live nor lake; give one, or both", name);
+    ok = false;
+  }
+  if (from == NULL) return;
+  ls_ref ref = ls__build_ref(b, from);
+  if (!ls__build_resolve(b, &ref, &rel)) return;
+  if (rel.global != LS_NO_GLOBAL) {
+    ls__diag_add(b->diag, from->mark, "%s is a global table: it has no rows to write", rel.name);
+    return;
+  }
+  ok = check_sensitive(b, from, name, &rel) && ok;
+  if (live != NULL) ok = parse_live(b, live, &rel, sink) && ok;
+  if (lake != NULL) ok = parse_lake(b, lake, &rel, sink) && ok;
+  if (!ok) return;
+  ls_plan_node *node = ls__build_node(b, name, LS_VERB_SINK, &rel, 1);
+  node->u.sink.sink = b->plan->n_sinks;
+  sink->schema = rel.schema;
+  sink->node = node->id;
+  b->plan->n_sinks++;
+}
+
+void ls__build_sinks(ls_build *b) {
+  const ls_yaml *sinks = ls__yaml_get(b->doc->root, "sinks");
+  uint32_t n = sinks != NULL ? sinks->n_children : 0;
+  b->sinks = LS_ARENA_ARRAY(b->arena, ls_plan_sink, n + 1);
+  for (const ls_yaml *map = sinks != NULL ? sinks->first : NULL; map != NULL; map = map->next) {
+    if (!map->bad && map->kind == LS_YAML_MAP) build_sink(b, map);
+  }
+}

@@ -1,0 +1,353 @@
+/** @file build_sources.c  `sources` and `tables`: schema, bindings, dead letters, SOURCE nodes. */
+#include "base/buf.h"
+#include "data/datetime.h"
+#include "topology/build.h"
+
+typedef struct binding {
+  const char *files, *live_kafka, *dead_letter_dir;
+  ls_format format;
+  int64_t lookback_us, idle_after_us;
+  const void *descriptor;
+} binding;
+
+static const ls_schema *find_schema(ls_build *b, const ls_yaml *map) {
+  const ls_yaml *name = ls__yaml_get(map, "schema");
+  if (name == NULL) return NULL;
+  ls__strmap_put(&b->schemas_used, name->text, b);
+  const ls_schema **cell = ls__strmap_get(&b->schemas, name->text);
+  if (cell != NULL || name->poisoned) return cell != NULL ? *cell : NULL;
+  const char **names = LS_ARENA_ARRAY(b->arena, const char *, b->schemas.n + 1);
+  for (size_t i = 0; i < b->schemas.n; i++) names[i] = b->schemas.entries[i].key;
+  const char *near = ls__nearest_name(name->text, names, b->schemas.n);
+  ls__diag_add(b->diag, name->mark, "there is no schema %.80s%s%s", name->text,
+               near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+  return NULL;
+}
+
+static bool has_key(const ls_yaml *map, const char *key) {
+  for (const ls_yaml *value = map->first; value != NULL; value = value->next) {
+    if (strcmp(value->key->text, key) == 0) return true;
+  }
+  return false;
+}
+
+static bool ends_in(const char *text, const char *end) {
+  size_t n = strlen(text), m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* By the file name without compression suffix; a trailing * stands for it as well. */
+static bool format_of_files(const char *files, ls_format *out) {
+  static const char *const suffixes[] = {".gz", ".zst", ".lz4", "*"};
+  static const struct {
+    const char *end;
+    ls_format format;
+  } ends[] = {{".jsonl", LS_FORMAT_JSON}, {".json", LS_FORMAT_JSON}, {".csv", LS_FORMAT_CSV},
+              {".parquet", LS_FORMAT_PARQUET}};
+  char name[512];
+  size_t len = strlen(files);
+  if (len >= sizeof name) return false;
+  memcpy(name, files, len + 1);
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    if (ends_in(name, suffixes[i])) name[strlen(name) - strlen(suffixes[i])] = 0;
+  }
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    if (!ends_in(name, ends[i].end)) continue;
+    *out = ends[i].format;
+    return true;
+  }
+  return false;
+}
+
+static ls_format format_of(const char *text) {
+  return text[0] == 'c' ? LS_FORMAT_CSV : strcmp(text, "parquet") == 0 ? LS_FORMAT_PARQUET
+         : text[0] == 'p' ? LS_FORMAT_PROTOBUF : LS_FORMAT_JSON;
+}
+
+/* A path below the lake's root can't lead out of it. */
+static bool check_path(ls_build *b, const ls_yaml *path) {
+  const char *text = path->text;
+  bool climbs = false;
+  for (const char *at = text; at != NULL; at = strchr(at, '/')) {
+    if (*at == '/') at++;
+    climbs |= strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0);
+  }
+  if (text[0] != '/' && !climbs) return true;
+  ls__diag_add(b->diag, path->mark, "%s: '%.80s' leads out of the lake; give a path below its root, "
+               "without / in front and ..", path->key->text, text);
+  return false;
+}
+
+static bool parse_lookback(ls_build *b, const ls_yaml *replay, binding *out) {
+  const ls_yaml *lookback = ls__yaml_get(replay, "lookback");
+  if (lookback == NULL) return true;
+  ls__duration_parse(&out->lookback_us, (ls_slice){lookback->text, lookback->len});
+  if (out->lookback_us % LS_US_PER_DAY != 0 && !lookback->poisoned) {
+    ls__diag_add(b->diag, lookback->mark, "lookback %s is not in whole days; files are by day: give "
+                 "3d", lookback->text);
+    return false;
+  }
+  if (out->lookback_us > 0 && strstr(out->files, "{date}") == NULL) {
+    ls__diag_add(b->diag, lookback->key->mark, "lookback needs {date} in files, as "
+                 "raw/x/dt={date}/*.jsonl");
+    return false;
+  }
+  return true;
+}
+
+static bool check_placeholders(ls_build *b, const ls_yaml *files) {
+  for (const char *at = files->text; (at = strchr(at, '{')) != NULL; at++) {
+    if (strncmp(at, "{date}", 6) == 0) continue;
+    ls_mark mark = ls__yaml_locate(b->doc, files, (size_t)(at - files->text));
+    ls__diag_add(b->diag, mark, "files: the only placeholder is {date}");
+    return false;
+  }
+  return true;
+}
+
+static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
+  const ls_yaml *files = ls__yaml_get(replay, "files");
+  if (files == NULL) return false;
+  if (!check_path(b, files) || !check_placeholders(b, files)) return false;
+  out->files = files->text;
+  const char *format = ls__yaml_text(replay, "format");
+  if (format != NULL) {
+    out->format = format_of(format);
+  } else if (!has_key(replay, "format") && !format_of_files(out->files, &out->format)) {
+    ls__diag_add(b->diag, files->mark, "files: '%.80s' does not tell the format; give format: json, "
+                 "csv, parquet or protobuf", out->files);
+    return false;
+  }
+  return parse_lookback(b, replay, out);
+}
+
+static bool topic_ok(const char *text) {
+  size_t len = strlen(text);
+  if (len == 0 || len > 249) return false;
+  for (const char *c = text; *c != 0; c++) {
+    bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+    if (!plain && strchr("._-", *c) == NULL) return false;
+  }
+  return true;
+}
+
+static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema, binding *out) {
+  const ls_yaml *topic = ls__yaml_get(live, "kafka");
+  if (topic == NULL) return false;
+  if (!topic_ok(topic->text) && !topic->poisoned) {
+    ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
+                 "most 249", topic->text);
+    return false;
+  }
+  out->live_kafka = topic->text;
+  const char *idle = ls__yaml_text(live, "idle_after");
+  if (idle != NULL) ls__duration_parse(&out->idle_after_us, ls__slice_of(idle));
+  const ls_yaml *compacted = ls__yaml_get(live, "compacted");
+  if (compacted != NULL && ls__is_true(compacted->text) && schema->n_key == 0) {
+    ls__diag_add(b->diag, compacted->mark, "a compacted topic has records with a key; give schema "
+                 "%s a key", schema->name);
+    return false;
+  }
+  return true;
+}
+
+static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound, bool live_proto,
+                           const void **descriptor) {
+  const ls_yaml *message = ls__yaml_get(map, "protobuf");
+  bool wanted = live_proto || (bound->files != NULL && bound->format == LS_FORMAT_PROTOBUF);
+  if (message == NULL) {
+    if (!wanted || has_key(map, "protobuf")) return !wanted;
+    ls__diag_add(b->diag, map->key->mark, "%s has the format protobuf but no message type; give "
+                 "protobuf: package.Message", map->key->text);
+    return false;
+  }
+  if (!wanted) {
+    ls__diag_add(b->diag, message->key->mark, "protobuf is of no use here; neither live nor replay "
+                 "has format: protobuf");
+    return false;
+  }
+  ls__strmap_put(&b->messages, message->text, b);
+  const ls_udf_message *found = ls__udf_find_message(b->udfs, message->text);
+  if (found == NULL) {
+    if (!b->plugins_failed && !message->poisoned) {
+      ls__diag_add(b->diag, message->mark, "no plugin has a message type %.80s; name its plugin "
+                   "under plugins", message->text);
+    }
+    return false;
+  }
+  *descriptor = found->descriptor;
+  return true;
+}
+
+static bool parse_dead_letters(ls_build *b, const ls_yaml *map, const char *name, binding *out) {
+  const ls_yaml *dead = ls__yaml_get(map, "dead_letters");
+  const ls_yaml *lake = ls__yaml_get(dead, "lake"), *topic = ls__yaml_get(dead, "kafka");
+  out->dead_letter_dir = ls__arena_printf(b->arena, "dlq/%s", name);
+  if (topic != NULL && !topic_ok(topic->text)) {
+    ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
+                 "most 249", topic->text);
+    return false;
+  }
+  if (lake == NULL) return true;
+  if (!check_path(b, lake)) return false;
+  out->dead_letter_dir = lake->text;
+  return true;
+}
+
+static bool parse_bindings(ls_build *b, const ls_yaml *map, const ls_schema *schema, binding *out) {
+  const ls_yaml *live = ls__yaml_get(map, "live"), *replay = ls__yaml_get(map, "replay");
+  *out = (binding){.format = LS_FORMAT_JSON, .idle_after_us = -1};
+  bool ok = true;
+  if (live == NULL && replay == NULL) {
+    if (has_key(map, "live") || has_key(map, "replay")) return false;
+    ls__diag_add(b->diag, map->key->mark, "%s has neither live nor replay; give one, or both",
+                 map->key->text);
+    ok = false;
+  }
+  if (replay != NULL) ok &= parse_replay(b, replay, out);
+  if (live != NULL) ok &= parse_live(b, live, schema, out);
+  const char *live_format = live != NULL ? ls__yaml_text(live, "format") : NULL;
+  bool live_proto = live_format != NULL && strcmp(live_format, "protobuf") == 0;
+  ok &= parse_protobuf(b, map, out, live_proto, &out->descriptor);
+  return parse_dead_letters(b, map, map->key->text, out) && ok;
+}
+
+static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema, uint32_t index,
+                         const binding *bound) {
+  ls_plan_node *node = ls__build_node(b, name, LS_VERB_SOURCE, NULL, 0);
+  const ls_schema *schemas[] = {schema};
+  ls__build_outputs(b, node, (const char *const[]){""}, schemas, 1);
+  node->u.source.source = index;
+  b->sources[index] = (ls_plan_source){.name = name,
+                                       .schema = schema,
+                                       .node = node->id,
+                                       .files = bound->files,
+                                       .format = bound->format,
+                                       .lookback_us = bound->lookback_us,
+                                       .protobuf_descriptor = bound->descriptor,
+                                       .live_kafka = bound->live_kafka,
+                                       .idle_after_us = bound->idle_after_us,
+                                       .dead_letter_dir = bound->dead_letter_dir};
+  return (ls_rel){.name = name, .schema = schema, .at = {node->id, 0}, .table = LS_NO_NODE,
+                  .global = LS_NO_GLOBAL, .partitioned = schema->n_key > 0,
+                  .has_time = schema->time_field >= 0};
+}
+
+static bool check_table(ls_build *b, const ls_entry *entry, const ls_schema *schema, bool global) {
+  const ls_yaml *store = ls__yaml_get(entry->map, "store");
+  if (schema != NULL && schema->n_key == 0) {
+    ls__diag_add(b->diag, entry->map->key->mark, "table %s has a schema without a key; give schema "
+                 "%s a key", entry->name, schema->name);
+    return false;
+  }
+  if (global && store != NULL) {
+    ls__diag_add(b->diag, store->key->mark, "a global table has no store; leave store or global out");
+    return false;
+  }
+  if (!global && store == NULL && !has_key(entry->map, "store")) {
+    ls__diag_add(b->diag, entry->map->key->mark, "table %s has no store; name one, or make it "
+                 "global: true", entry->name);
+    return false;
+  }
+  return true;
+}
+
+static bool build_table(ls_build *b, ls_entry *entry, const ls_schema *schema, uint32_t index,
+                        const binding *bound) {
+  ls_plan_store store;
+  uint64_t fp = ls__build_fingerprint("latest", schema, schema->key, schema->n_key, schema, "");
+  if (!ls__build_store(b, entry->map, "", fp, &store)) return false;
+  ls_rel rows = add_source(b, entry->name, schema, index, bound);
+  ls_plan_node *node = ls__build_latest_node(b, entry->name, rows, -1, LS_EMIT_CHANGES, store);
+  rows.table = node->id;
+  ls__build_done(entry, node, rows);
+  return true;
+}
+
+static bool build_global(ls_build *b, ls_entry *entry, uint32_t index, const binding *bound) {
+  if (bound->descriptor != NULL) {
+    const ls_yaml *message = ls__yaml_get(entry->map, "protobuf");
+    ls__diag_add(b->diag, message->key->mark, "a global table can't be protobuf; give json, csv or "
+                 "parquet");
+    return false;
+  }
+  ls_plan_global *global = &b->globals[index];
+  global->files = bound->files;
+  global->format = bound->format;
+  global->live_kafka = bound->live_kafka;
+  global->dead_letter_dir = bound->dead_letter_dir;
+  ls_rel rel = {.name = entry->name, .schema = global->schema, .at = {LS_NO_NODE, 0},
+                .table = LS_NO_NODE, .global = index};
+  entry->outputs[0] = (ls_entry_output){"", rel};
+  entry->n_outputs = 1;
+  return true;
+}
+
+static bool is_global(const ls_entry *entry) {
+  return entry->kind == LS_ENTRY_TABLE && ls__is_true(ls__yaml_text(entry->map, "global"));
+}
+
+static void build_entry(ls_build *b, ls_entry *entry, uint32_t index) {
+  const ls_schema *schema = find_schema(b, entry->map);
+  binding bound;
+  bool ok = schema != NULL;
+  if (entry->kind == LS_ENTRY_TABLE) ok &= check_table(b, entry, schema, is_global(entry));
+  if (!ok || !parse_bindings(b, entry->map, schema, &bound)) {
+    entry->state = LS_ENTRY_FAILED;
+    return;
+  }
+  if (entry->kind == LS_ENTRY_SOURCE) {
+    ls_rel rel = add_source(b, entry->name, schema, index, &bound);
+    ls__build_done(entry, &b->nodes[rel.at.node], rel);
+  } else if (is_global(entry)) {
+    ok = build_global(b, entry, index, &bound);
+  } else {
+    ok = build_table(b, entry, schema, index, &bound);
+  }
+  entry->state = ok ? LS_ENTRY_DONE : LS_ENTRY_FAILED;
+}
+
+static void reject_source_keys(ls_build *b, const ls_yaml *map) {
+  const ls_yaml *live = ls__yaml_get(map, "live"), *idle = ls__yaml_get(live, "idle_after");
+  const ls_yaml *replay = ls__yaml_get(map, "replay"), *lookback = ls__yaml_get(replay, "lookback");
+  const ls_yaml *wrong = idle != NULL ? idle : lookback;
+  if (wrong == NULL) return;
+  ls__diag_add(b->diag, wrong->key->mark, "%s is not for global tables, which are loaded whole",
+               wrong->key->text);
+}
+
+void ls__build_sources(ls_build *b) {
+  uint32_t n_sources = 0, n_globals = 0;
+  size_t n = b->entries.n;
+  b->globals = LS_ARENA_ARRAY(b->arena, ls_plan_global, n + 1);
+  b->plan->tables = LS_ARENA_ARRAY(b->arena, ls_expr_table, n + 1);
+  for (size_t i = 0; i < n; i++) {
+    ls_entry *entry = b->entries.entries[i].value;
+    if (entry->kind == LS_ENTRY_STEP) continue;
+    if (!is_global(entry)) {
+      n_sources++;
+      continue;
+    }
+    /* known before expressions are compiled, so that EXISTS finds it */
+    reject_source_keys(b, entry->map);
+    const ls_yaml *name = ls__yaml_get(entry->map, "schema");
+    const ls_schema **cell = name != NULL ? ls__strmap_get(&b->schemas, name->text) : NULL;
+    const ls_schema *schema = cell != NULL ? *cell : NULL;
+    if (schema == NULL) {
+      schema = ls__schema_new(b->arena, entry->name, 0);
+      b->globals_failed = true;
+    }
+    b->globals[n_globals] = (ls_plan_global){.name = entry->name, .schema = schema};
+    b->plan->tables[n_globals++] = (ls_expr_table){.name = entry->name, .schema = schema};
+  }
+  b->n_file_sources = n_sources;
+  b->plan->n_sources = n_sources;
+  b->plan->n_globals = n_globals;
+  uint32_t source = 0, global = 0;
+  for (size_t i = 0; i < n; i++) {
+    ls_entry *entry = b->entries.entries[i].value;
+    if (entry->kind == LS_ENTRY_STEP) continue;
+    uint32_t index = is_global(entry) ? global++ : source++;
+    if (entry->state != LS_ENTRY_FAILED) build_entry(b, entry, index);
+  }
+}

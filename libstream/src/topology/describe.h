@@ -1,0 +1,11 @@
+/** @file describe.h  Shared by the two forms of a description. */
+#ifndef LS_TOPOLOGY_DESCRIBE_H
+#define LS_TOPOLOGY_DESCRIBE_H
+#include "node/plan.h"
+
+/** The plan as Graphviz text: a cluster per sub-topology, stores as cylinders. */
+void ls__describe_dot(ls_buf *out, const ls_plan *plan);
+/** Verb as in the file: "left_join". */
+const char *ls__describe_join_kind(const ls_plan_node *node);
+void ls__describe_duration(ls_buf *out, int64_t us);
+#endif

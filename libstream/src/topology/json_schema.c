@@ -1,0 +1,173 @@
+/** @file json_schema.c  The JSON Schema (draft 2020-12) of the language from the options table. */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "topology/options.h"
+
+static void put_section(ls_buf *out, const char *path, int depth);
+
+static void put_string(ls_buf *out, const char *text) {
+  ls__buf_json_string(out, ls__slice_of(text));
+}
+
+static void put_line(ls_buf *out, int depth) { ls__buf_printf(out, "\n%*s", 2 * depth, ""); }
+
+#define NAME_PATTERN "\"^[A-Za-z_][A-Za-z0-9_]{0,63}$\""
+/* What a parameter may stand for is known only with its value. */
+#define PARAMETER "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}"
+
+static bool is_digits(const char *text, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    if (text[i] < '0' || text[i] > '9') return false;
+  }
+  return len > 0;
+}
+
+/* on and off are true and false to readers of YAML 1.1. */
+static void put_choices(ls_buf *out, const char *range) {
+  ls__buf_puts(out, "\"anyOf\": [{\"enum\": [");
+  for (const char *at = range; at != NULL;) {
+    const char *bar = strchr(at, '|');
+    size_t n = bar != NULL ? (size_t)(bar - at) : strlen(at);
+    if (at != range) ls__buf_puts(out, ", ");
+    if (is_digits(at, n)) ls__buf_printf(out, "%.*s, ", (int)n, at);
+    ls__buf_printf(out, "\"%.*s\"", (int)n, at);
+    at = bar != NULL ? bar + 1 : NULL;
+  }
+  if (strcmp(range, "on|off") == 0) ls__buf_puts(out, ", true, false");
+  ls__buf_puts(out, "]}, " PARAMETER "]");
+}
+
+static const char *item_schema(ls_option_type type) {
+  switch (type) {
+  case LS_OPTION_NAMES:
+  case LS_OPTION_REFS: return "{\"type\": \"string\"}";
+  default: return "{\"type\": [\"string\", \"number\", \"boolean\"]}";
+  }
+}
+
+static const char *scalar_schema(ls_option_type type) {
+  switch (type) {
+  case LS_OPTION_NAME: return "\"type\": \"string\"";
+  case LS_OPTION_TEXT:
+  case LS_OPTION_REF:
+  case LS_OPTION_TYPE: return "\"type\": \"string\"";
+  case LS_OPTION_BOOL: return "\"anyOf\": [{\"type\": \"boolean\"}, " PARAMETER "]";
+  case LS_OPTION_COUNT:
+    return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, " PARAMETER "]";
+  case LS_OPTION_SIZE:
+    return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, {\"type\": \"string\", \"pattern\": "
+           "\"^[0-9]+([KMGT]i)?B?$\"}, " PARAMETER "]";
+  case LS_OPTION_DURATION:
+  case LS_OPTION_DURATION_0:
+    return "\"type\": \"string\", \"pattern\": \"^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
+  case LS_OPTION_RETENTION:
+    return "\"type\": \"string\", \"pattern\": \"^forever$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
+  case LS_OPTION_BAD_RECORDS:
+    return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "
+           "\"^[0-9]+([.][0-9]{1,4})?%$|^[0-9]+$\"}, " PARAMETER "]";
+  default: return "\"type\": [\"string\", \"number\", \"boolean\"]";
+  }
+}
+
+static void put_named(ls_buf *out, const ls_option *option, int depth) {
+  char section[64];
+  ls__option_section(option, section);
+  ls__buf_puts(out, "\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": {\"pattern\": " NAME_PATTERN
+                    "},");
+  put_line(out, depth);
+  ls__buf_puts(out, "\"additionalProperties\": ");
+  if (option->type == LS_OPTION_EXPR_MAP || option->type == LS_OPTION_TEXT_MAP) {
+    ls__buf_puts(out, "{\"type\": [\"string\", \"number\", \"boolean\"]}");
+    return;
+  }
+  if (option->type == LS_OPTION_FIELDS) ls__buf_puts(out, "{\"anyOf\": [{\"type\": \"string\"}, ");
+  ls__buf_putc(out, '{');
+  put_section(out, section, depth + 1);
+  ls__buf_putc(out, '}');
+  if (option->type == LS_OPTION_FIELDS) ls__buf_puts(out, "]}");
+}
+
+static void put_value(ls_buf *out, const ls_option *option, int depth) {
+  char section[64];
+  switch (option->type) {
+  case LS_OPTION_MAP:
+    ls__option_section(option, section);
+    put_section(out, section, depth);
+    return;
+  case LS_OPTION_EXPR_MAP:
+  case LS_OPTION_TEXT_MAP:
+  case LS_OPTION_ENTRIES:
+  case LS_OPTION_FIELDS: put_named(out, option, depth); return;
+  case LS_OPTION_ENTRIES_OR_NAMES:
+    ls__buf_puts(out, "\"anyOf\": [{\"type\": \"array\", \"items\": {\"type\": \"string\", \"pattern\": "
+                      NAME_PATTERN "}}, {");
+    put_named(out, option, depth);
+    ls__buf_puts(out, "}]");
+    return;
+  case LS_OPTION_CHOICE: put_choices(out, option->range); return;
+  case LS_OPTION_NAMES:
+  case LS_OPTION_EXPRS:
+    ls__buf_printf(out, "\"anyOf\": [%s, {\"type\": \"array\", \"minItems\": 1, \"items\": %s}]",
+                   item_schema(option->type), item_schema(option->type));
+    return;
+  case LS_OPTION_LIST:
+  case LS_OPTION_REFS:
+    ls__buf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"items\": %s",
+                   item_schema(option->type));
+    return;
+  default: ls__buf_puts(out, scalar_schema(option->type)); return;
+  }
+}
+
+static void put_property(ls_buf *out, const ls_option *option, int depth) {
+  put_string(out, option->key);
+  ls__buf_puts(out, ": {\"description\": ");
+  put_string(out, option->help);
+  /* defaults in words are for readers, not for tools */
+  bool plain = option->fallback != NULL && strpbrk(option->fallback, " `<") == NULL;
+  if (plain) {
+    ls__buf_puts(out, ", \"default\": ");
+    put_string(out, option->fallback);
+  }
+  ls__buf_puts(out, ", ");
+  put_value(out, option, depth + 1);
+  ls__buf_putc(out, '}');
+}
+
+static void put_section(ls_buf *out, const char *path, int depth) {
+  const ls_option *option;
+  bool first = true;
+  put_line(out, depth);
+  ls__buf_puts(out, "\"type\": \"object\", \"additionalProperties\": false, \"required\": [");
+  for (size_t i = 0; (option = ls__option_at(i)) != NULL; i++) {
+    if (!option->required || strcmp(option->section, path) != 0) continue;
+    if (!first) ls__buf_puts(out, ", ");
+    put_string(out, option->key);
+    first = false;
+  }
+  ls__buf_puts(out, "],");
+  put_line(out, depth);
+  ls__buf_puts(out, "\"properties\": {");
+  first = true;
+  for (size_t i = 0; (option = ls__option_at(i)) != NULL; i++) {
+    if (strcmp(option->section, path) != 0) continue;
+    if (!first) ls__buf_putc(out, ',');
+    put_line(out, depth + 1);
+    put_property(out, option, depth + 1);
+    first = false;
+  }
+  put_line(out, depth);
+  ls__buf_putc(out, '}');
+}
+
+int ls_topology_json_schema(char **out, ls_error *err) {
+  (void)err;
+  ls_buf text = LS_BUF_INIT;
+  ls__buf_puts(&text, "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
+                      "  \"title\": \"libstream topology\",");
+  put_section(&text, "", 1);
+  ls__buf_puts(&text, "\n}\n");
+  *out = text.ptr;
+  return LS_OK;
+}

@@ -1,0 +1,15 @@
+/** @file load.h  What a loaded topology is made of, and loading without plugins. */
+#ifndef LS_TOPOLOGY_LOAD_H
+#define LS_TOPOLOGY_LOAD_H
+#include "topology/topology.h"
+
+struct ls_topology {
+  ls_arena arena; /* plan, schemas, expressions */
+  ls_plan plan;
+  ls_udf_registry *udfs;
+};
+
+/** Same as ls_topology_load_text; load_plugins false: the `plugins` section is checked, but no file is opened (fuzzing). */
+int ls__topology_load(ls_topology **out, const char *file_name, const char *text, size_t len,
+                      const ls_topology_opts *opts, bool load_plugins, ls_error *err);
+#endif

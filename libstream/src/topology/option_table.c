@@ -1,0 +1,128 @@
+/** @file option_table.c  The language, row by row. */
+#include <stdio.h>
+#include <string.h>
+
+#include "topology/options.h"
+
+static const ls_section sections[] = {
+    {"", "The file",
+     "One file is one topology. Keys may stand in any order. Unknown keys, repeated keys, anchors, "
+     "aliases and tags are errors; so is every source, table, step, branch, schema, plugin and "
+     "parameter that nothing uses. All errors of a file are reported at once."},
+    {"parameters.*", "parameters",
+     "`${name}` stands for a parameter's value in any scalar, `${name:-text}` for text when it has "
+     "none, `${name:month}` and `${name:year}` for `YYYY-MM` and `YYYY` of a date, `$${` for a plain "
+     "`${`. The value comes from the command line (`--set name=value`), else from the environment "
+     "variable `LS_PARAM_NAME`, else from `default`. It is checked against its type before it is put "
+     "in, so that it cannot change the meaning of what is around it; a `string` may hold letters, "
+     "digits, space and `_ . : + % / -`. In expressions, dates, timestamps, durations and strings go "
+     "between quotes: `DATE '${run_date}'`."},
+    {"runtime", "runtime", NULL},
+    {"runtime.state", "runtime: state", NULL},
+    {"plugins.*", "plugins",
+     "Either a map of names or a plain list: `plugins: [recon]`. A plugin is found by its name in the "
+     "plugin directories, unless `path` says where it is (relative to this file)."},
+    {"schemas.*", "schemas", NULL},
+    {"schemas.*.fields.*", "schemas: fields",
+     "A field is its type (`amount: decimal(18,4)`) or a map with the type and what its values must "
+     "be. Types: `bool`, `int64`, `float64`, `decimal(p,s)`, `string`, `bytes`, `timestamp`, `date`, "
+     "`list<type>`, `struct<name: type, ...>`. A record that breaks its schema goes to the dead "
+     "letters."},
+    {"sources.*", "sources",
+     "A source is a stream of records. It has a binding for live running, for replay, or both."},
+    {"tables.*", "tables",
+     "A table holds the last record of each key. With `global: true` it is loaded whole and may be "
+     "looked up by any columns and in `EXISTS(table, predicate)`; otherwise it is partitioned like "
+     "a stream and kept in its `store`."},
+    {"sources.*.live", "sources and tables: live", NULL},
+    {"sources.*.replay", "sources and tables: replay", NULL},
+    {"sources.*.dead_letters", "sources and tables: dead_letters", NULL},
+    {"steps.*", "steps",
+     "A step takes `from` one source, table or other step and applies one verb. Steps may stand in "
+     "any order but not read each other in a circle. Other outputs of a step are named with a dot: "
+     "branches by their name; of a windowed join `late` (right rows that came after window and "
+     "grace), `late_left` and `unmatched` (right rows whose window closed without a match); of a "
+     "windowed aggregate and of `latest` with `by`, `late`.\n\n"
+     "Sources and most steps are streams; `tables`, `latest` and an aggregate without a window are "
+     "tables. `filter`, `select` and the other row-by-row verbs read a table as the stream of its "
+     "changes. `join`, `latest`, `deduplicate`, `aggregate` and `changes` work by key: rows are sent "
+     "to the right partition beforehand where `select_key`, `by` or `on` make that necessary.\n\n"
+     "`branch` maps names to predicates; a row goes to the first that is true. The word `otherwise` "
+     "in place of the last predicate takes the rest: `branch: { big: amount > 1000, small: otherwise "
+     "}`. Rows that no branch takes are dropped and counted."},
+    {"steps.*.join", "steps: join, left_join, outer_join",
+     "What is joined decides how: two streams within a time window (`within`, or `before` and "
+     "`after`; `grace` and `store`), a stream with a table on their keys, a stream with a global "
+     "table by `on`, two tables on their keys. The columns of the right side are called "
+     "`<with>.<column>`. `outer_join` is for two streams or two tables."},
+    {"steps.*.flat_map", "steps: flat_map", NULL},
+    {"steps.*.latest", "steps: latest", NULL},
+    {"steps.*.deduplicate", "steps: deduplicate", NULL},
+    {"steps.*.aggregate", "steps: aggregate",
+     "The output has the columns of `by` (else the key), `window_start` and `window_end` of a "
+     "windowed aggregate, then `values`. Aggregates: `count(*)`, `count(x)`, `sum(x)`, `min(x)`, "
+     "`max(x)`, `avg(x)`, `first(x)`, `last(x)`, `collect(x)` and those of plugins."},
+    {"steps.*.aggregate.window", "steps: aggregate: window", NULL},
+    {"steps.*.changes", "steps: changes", NULL},
+    {"sinks.*", "sinks", "A sensitive field may not reach a sink: mask it with a plugin's function."},
+    {"sinks.*.live", "sinks: live", NULL},
+    {"sinks.*.lake", "sinks: lake",
+     "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
+     "`dt={date(event_time)}`. The runtime names the files."},
+};
+
+#define REQ true
+#define OPT false
+#define ROW(section, key, type, required, fallback, range, help) \
+  {section, key, LS_OPTION_##type, required, fallback, range, help},
+static const ls_option options[] = {
+#include "topology/options.def"
+};
+
+const ls_option *ls__option_at(size_t i) {
+  return i < sizeof options / sizeof *options ? &options[i] : NULL;
+}
+
+const ls_section *ls__section_at(size_t i) {
+  return i < sizeof sections / sizeof *sections ? &sections[i] : NULL;
+}
+
+void ls__option_section(const ls_option *option, char out[64]) {
+  if (option->type == LS_OPTION_MAP && option->range != NULL) {
+    snprintf(out, 64, "%s", option->range);
+    return;
+  }
+  const char *dot = option->section[0] != 0 ? "." : "";
+  const char *star = option->type == LS_OPTION_MAP ? "" : ".*";
+  snprintf(out, 64, "%s%s%s%s", option->section, dot, option->key, star);
+}
+
+const char *ls__option_type_text(ls_option_type type) {
+  switch (type) {
+  case LS_OPTION_TEXT: return "text";
+  case LS_OPTION_NAME: return "name";
+  case LS_OPTION_NAMES: return "column or list of columns";
+  case LS_OPTION_LIST: return "list of texts";
+  case LS_OPTION_REF: return "source, table or step";
+  case LS_OPTION_REFS: return "list of sources, tables or steps";
+  case LS_OPTION_EXPR: return "expression";
+  case LS_OPTION_EXPRS: return "expression or list of expressions";
+  case LS_OPTION_EXPR_MAP: return "map of name to expression";
+  case LS_OPTION_BOOL: return "true or false";
+  case LS_OPTION_COUNT: return "whole number from 1";
+  case LS_OPTION_SIZE: return "size, as 64KiB, 512MiB or 2GiB";
+  case LS_OPTION_DURATION: return "duration above 0, as 250ms, 10m or 3d";
+  case LS_OPTION_DURATION_0: return "duration, as 0s, 10m or 3d";
+  case LS_OPTION_RETENTION: return "duration above 0, as 10m or 3d, or forever";
+  case LS_OPTION_BAD_RECORDS: return "count or share, as 100 or 5%";
+  case LS_OPTION_CHOICE: return "one of";
+  case LS_OPTION_TYPE: return "type";
+  case LS_OPTION_LITERAL: return "value";
+  case LS_OPTION_TEXT_MAP: return "map of name to text";
+  case LS_OPTION_MAP: return "map";
+  case LS_OPTION_ENTRIES: return "map of names";
+  case LS_OPTION_ENTRIES_OR_NAMES: return "map of names, or list of names";
+  case LS_OPTION_FIELDS: return "map of name to type or map";
+  }
+  return "";
+}
