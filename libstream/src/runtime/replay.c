@@ -69,6 +69,7 @@ static void open_letters(ls_runtime *run) {
                                .default_days = run->to_days != INT32_MAX ? run->to_days : as_of_day,
                                .records_max = run->plan->max_bad_records, .spill_directory = run->work_directory};
   ls__dead_letters_new(&run->letters, &opts);
+  run->letter_port = ls__dead_letters_port(run->letters);
 }
 
 static int open_state(ls_runtime *run, ls_error *err) {

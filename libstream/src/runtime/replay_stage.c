@@ -29,8 +29,7 @@ static void note_end(ls_runtime *run, const ls_batch *batch) {
   while (end > seen && !atomic_compare_exchange_weak(&run->end_us, &seen, end)) {}
 }
 
-/** Partition of each row by its key (unkeyed: by its place); rows marked bad are dropped. */
-static void assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions) {
+void ls__run_assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions) {
   const ls_schema *schema = batch->schema;
   ls_buf key = LS_BUF_INIT;
   for (int64_t row = 0; row < batch->n_rows; row++) {
@@ -75,7 +74,7 @@ static int read_units(stage *at, uint32_t source, ls_file_worker *files, ls_erro
     note_end(run, batch);
     ls__arena_reset(&scratch);
     uint32_t *partitions = LS_ARENA_ARRAY(&scratch, uint32_t, batch->n_rows + 1);
-    assign_partitions(run, batch, partitions);
+    ls__run_assign_partitions(run, batch, partitions);
     rc = ls__sorter_add(sorter, chunk, partitions, err);
     if (rc < 0) break;
     ls__fault(LS_FAULT_REPLAY_READ);
@@ -203,7 +202,7 @@ static int process_partition(stage *at, uint32_t partition, ls_store_set *stores
   ls_runtime *run = at->run;
   ls_task_opts opts = {.plan = run->plan, .sub_topology = at->sub_topology, .worker = (int)partition, .stores = stores,
                        .globals = run->globals, .sinks = run->sink_ports, .repartitions = run->sorters,
-                       .n_partitions = run->n_workers, .dead_letters = ls__dead_letters_port(run->letters),
+                       .n_partitions = run->n_workers, .dead_letters = run->letter_port,
                        .file_of = ls__run_file_of, .file_payload = run};
   ls_task *task = NULL;
   feed from = {0};

@@ -35,6 +35,7 @@ struct ls_runtime {
   ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
   ls_sink_port **sink_ports;
   ls_dead_letters *letters;      /* sources first, then globals */
+  ls_dead_letter_port *letter_port; /* of letters; a test may put its own */
   ls_store_db *db;
 
   atomic_int stop;               /* asked to stop, or a worker failed */
@@ -57,6 +58,8 @@ int64_t ls__run_records(const ls_runtime *run);
 int64_t ls__run_bad_records(const ls_runtime *run);
 /* replay_stage.c */
 int ls__run_read(ls_runtime *run, uint32_t sub_topology, ls_error *err);
+/** Partition of each row by its key (unkeyed: by its place); rows marked bad (seq 0) get UINT32_MAX. */
+void ls__run_assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions);
 int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 /* replay_publish.c */
 int ls__run_publish(ls_runtime *run, ls_error *err);
