@@ -42,6 +42,9 @@ endif()
 if(LS_SANITIZE)
   add_compile_options(-fsanitize=${LS_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${LS_SANITIZE})
+  if(LS_SANITIZE MATCHES "address")
+    add_compile_definitions(LS_ARENA_DEBUG) # each arena allocation is a heap block of its own: overruns are seen
+  endif()
   if(LS_SANITIZE MATCHES "undefined")
     # vptr needs type information that the Arrow libraries keep hidden.
     add_compile_options(-fno-sanitize-recover=undefined "$<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=vptr>")

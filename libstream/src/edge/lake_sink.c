@@ -31,6 +31,7 @@ struct ls_lake_sink {
   pthread_mutex_t lock;      /* guards partitions */
   ls_strmap partitions;      /* path -> ls_lake_partition */
   ls_lake_partition *list;   /* sorted, after staging */
+  ls_sink_totals *totals;    /* NULL: none asked for */
   atomic_llong rows, outside;
   atomic_uint next_share;
 };
@@ -117,6 +118,7 @@ int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_erro
   ls_sorter_opts sorter_opts = {.schema = opts->schema, .n_partitions = N_SHARES, .keyed = true, .keep_last = opts->keep_last,
                                 .memory_bytes = opts->memory_bytes, .spill_directory = opts->spill_directory};
   ls__sorter_new(&sink->sorter, &sorter_opts);
+  if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
   if (opts->fixed_partition != NULL) (void)partition_share(sink, ls__slice_of(opts->fixed_partition));
   return LS_OK;
 }
@@ -136,11 +138,14 @@ void ls__lake_sink_free(ls_lake_sink *sink) {
     ls__free(partition->file);
     ls__free(partition);
   }
+  ls__sink_totals_free(sink->totals);
   ls__free(sink->list);
   ls__strmap_fini(&sink->partitions);
   pthread_mutex_destroy(&sink->lock);
   ls__free(sink);
 }
+
+const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink) { return sink->totals; }
 
 ls_sink_port *ls__lake_sink_port(ls_lake_sink *sink) { return &sink->port; }
 
@@ -185,6 +190,7 @@ static int writer_start(part_writer *writer, ls_lake_partition *partition, ls_er
 
 static int writer_rows(part_writer *writer, const ls_batch *batch, ls_error *err) {
   writer->partition->n_rows += batch->n_rows;
+  if (writer->sink->totals != NULL) LS_TRY(ls__sink_totals_add(writer->sink->totals, batch, err));
   if (writer->sink->opts.format == LS_FORMAT_PARQUET) return ls__parquet_write(writer->parquet, batch, err);
   for (int64_t row = 0; row < batch->n_rows; row++) {
     if (writer->sink->opts.format == LS_FORMAT_CSV) {

@@ -7,6 +7,7 @@
 #ifndef LS_EDGE_LAKE_SINK_H
 #define LS_EDGE_LAKE_SINK_H
 #include "codec/codec.h"
+#include "edge/sink_totals.h"
 #include "port/lake.h"
 #include "port/sink.h"
 
@@ -20,6 +21,7 @@ typedef struct ls_lake_sink_opts {
   /** Partition paths that this run replaces; a row of another partition is not published but counted. NULL: all. */
   bool (*in_run)(void *payload, ls_slice partition);
   void *in_run_payload;
+  const ls_sink_totals_spec *totals; /* NULL: none */
   int n_workers;
   size_t memory_bytes;
   const char *spill_directory;
@@ -41,6 +43,8 @@ int ls__lake_sink_seal(ls_lake_sink *sink, ls_error *err);
 int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_lake_stage *stage, ls_error *err);
 /** After staging: the partitions in path order. */
 const ls_lake_partition *ls__lake_sink_partitions(ls_lake_sink *sink, size_t *n);
+/** Totals of the rows written, NULL when the sink has none. */
+const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink);
 int64_t ls__lake_sink_rows(const ls_lake_sink *sink);      /* written by nodes */
 int64_t ls__lake_sink_outside(const ls_lake_sink *sink);   /* of partitions outside the run */
 #endif

@@ -74,6 +74,18 @@ static void put_outputs(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '}');
 }
 
+static void put_totals(ls_buf *out, const ls_runtime *run) {
+  member(out, "totals");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    const ls_sink_totals *totals = run->sinks[i] != NULL ? ls__lake_sink_totals(run->sinks[i]) : NULL;
+    if (totals == NULL) continue;
+    member(out, run->plan->sinks[i].name);
+    ls__sink_totals_format(out, totals);
+  }
+  ls__buf_putc(out, '}');
+}
+
 static void put_partitions(ls_buf *out, const ls_runtime *run) {
   member(out, "tables");
   ls__buf_putc(out, '{');
@@ -149,6 +161,7 @@ void ls__run_summary(ls_buf *out, const ls_runtime *run) {
   }
   if (run->sinks != NULL) {
     put_outputs(out, run);
+    put_totals(out, run);
     put_partitions(out, run);
   }
   if (run->counters != NULL) put_steps(out, run);

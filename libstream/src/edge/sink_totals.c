@@ -1,0 +1,139 @@
+/** @file sink_totals.c  See sink_totals.h. */
+#include "edge/sink_totals.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct ls_sink_totals {
+  ls_sink_totals_spec spec;
+  const ls_schema *schema;
+  pthread_mutex_t lock;
+  ls_strmap *counts; /* per count_by: value -> int64_t */
+  ls_strmap sums;    /* per value -> ls_int128[n_sum] */
+  ls_buf name;
+};
+
+void ls__sink_totals_new(ls_sink_totals **out, const ls_sink_totals_spec *spec, const ls_schema *schema) {
+  ls_sink_totals *totals = LS_NEW(ls_sink_totals);
+  totals->spec = *spec;
+  totals->schema = schema;
+  totals->counts = ls__calloc(spec->n_count_by + 1, sizeof *totals->counts);
+  pthread_mutex_init(&totals->lock, NULL);
+  *out = totals;
+}
+
+static void map_free(ls_strmap *map) {
+  for (size_t i = 0; i < map->n; i++) ls__free(map->entries[i].value);
+  ls__strmap_fini(map);
+}
+
+void ls__sink_totals_free(ls_sink_totals *totals) {
+  if (totals == NULL) return;
+  for (uint32_t i = 0; i < totals->spec.n_count_by; i++) map_free(&totals->counts[i]);
+  map_free(&totals->sums);
+  ls__free(totals->counts);
+  ls__buf_fini(&totals->name);
+  pthread_mutex_destroy(&totals->lock);
+  ls__free(totals);
+}
+
+/** Value of the map for a row's column value; made zeroed when new. Null counts as "". */
+static void *slot_of(ls_sink_totals *totals, ls_strmap *map, const ls_column *column, int64_t row, size_t n_bytes) {
+  ls__buf_clear(&totals->name);
+  if (column != NULL && !ls__is_null(column, row)) {
+    ls_slice value = ls__column_slice(column, row);
+    ls__buf_append(&totals->name, value.ptr, value.len);
+  }
+  ls__buf_puts(&totals->name, ""); /* NUL-terminated */
+  void *slot = ls__strmap_get(map, totals->name.ptr);
+  if (slot == NULL) {
+    slot = ls__calloc(1, n_bytes);
+    ls__strmap_put(map, totals->name.ptr, slot);
+  }
+  return slot;
+}
+
+static int add_row(ls_sink_totals *totals, const ls_batch *batch, int64_t row, ls_error *err) {
+  const ls_sink_totals_spec *spec = &totals->spec;
+  for (uint32_t i = 0; i < spec->n_count_by; i++) {
+    ++*(int64_t *)slot_of(totals, &totals->counts[i], &batch->columns[spec->count_by[i]], row, sizeof(int64_t));
+  }
+  if (spec->n_sum == 0) return LS_OK;
+  const ls_column *per = spec->per >= 0 ? &batch->columns[spec->per] : NULL;
+  ls_i128 *sums = slot_of(totals, &totals->sums, per, row, spec->n_sum * sizeof(ls_i128));
+  for (uint32_t i = 0; i < spec->n_sum; i++) {
+    const ls_column *column = &batch->columns[spec->sum[i]];
+    if (ls__is_null(column, row)) continue;
+    ls_int128 sum;
+    if (ls__decimal_add(&sum, ls__i128_get(sums[i]), ls__i128_get(ls__column_i128(column)[row])) < 0) {
+      return ls_error_set(err, LS_EOVERFLOW, "the total of %s needs more than 38 digits", totals->schema->fields[spec->sum[i]].name);
+    }
+    sums[i] = ls__i128_make(sum);
+  }
+  return LS_OK;
+}
+
+int ls__sink_totals_add(ls_sink_totals *totals, const ls_batch *batch, ls_error *err) {
+  int rc = LS_OK;
+  pthread_mutex_lock(&totals->lock);
+  for (int64_t row = 0; row < batch->n_rows && rc >= 0; row++) rc = add_row(totals, batch, row, err);
+  pthread_mutex_unlock(&totals->lock);
+  return rc;
+}
+
+static int by_key(const void *a, const void *b) { return strcmp(((const ls_strmap_entry *)a)->key, ((const ls_strmap_entry *)b)->key); }
+
+static ls_strmap_entry *sorted(const ls_strmap *map) {
+  ls_strmap_entry *entries = ls__calloc(map->n + 1, sizeof *entries);
+  if (map->n > 0) memcpy(entries, map->entries, map->n * sizeof *entries);
+  qsort(entries, map->n, sizeof *entries, by_key);
+  return entries;
+}
+
+static void put_name(ls_buf *out, const char *name, bool first) {
+  if (!first) ls__buf_putc(out, ',');
+  ls__buf_json_string(out, ls__slice_of(name));
+  ls__buf_putc(out, ':');
+}
+
+static void format_counts(ls_buf *out, const ls_strmap *map) {
+  ls_strmap_entry *entries = sorted(map);
+  ls__buf_putc(out, '{');
+  for (size_t i = 0; i < map->n; i++) {
+    put_name(out, entries[i].key, i == 0);
+    ls__buf_printf(out, "%lld", (long long)*(int64_t *)entries[i].value);
+  }
+  ls__buf_putc(out, '}');
+  ls__free(entries);
+}
+
+static void format_sums(ls_buf *out, const ls_sink_totals *totals, const ls_i128 *sums) {
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < totals->spec.n_sum; i++) {
+    const ls_field *field = &totals->schema->fields[totals->spec.sum[i]];
+    char text[LS_DECIMAL_TEXT_MAX];
+    size_t len = ls__decimal_format(text, ls__i128_get(sums[i]), field->type->scale);
+    put_name(out, field->name, i == 0);
+    ls__buf_json_string(out, (ls_slice){text, len});
+  }
+  ls__buf_putc(out, '}');
+}
+
+void ls__sink_totals_format(ls_buf *out, const ls_sink_totals *totals) {
+  ls__buf_puts(out, "{\"counts\":{");
+  for (uint32_t i = 0; i < totals->spec.n_count_by; i++) {
+    put_name(out, totals->schema->fields[totals->spec.count_by[i]].name, i == 0);
+    format_counts(out, &totals->counts[i]);
+  }
+  ls__buf_puts(out, "},\"sums\":{");
+  ls_strmap_entry *entries = sorted(&totals->sums);
+  for (size_t i = 0; i < totals->sums.n; i++) {
+    put_name(out, entries[i].key, i == 0);
+    format_sums(out, totals, entries[i].value);
+  }
+  ls__free(entries);
+  ls__buf_puts(out, "}}");
+}
