@@ -1,7 +1,8 @@
 /**
  * @file arrow_import.c
- * Arrow arrays into our columns. Each array is first made into a view, a column in our layout: where the layouts agree
- * it points into Arrow's buffers, otherwise values are converted into scratch memory. Then the view is appended.
+ * Arrow arrays into our columns. Each array is first made into a view, a column in our layout:
+ * where the layouts agree it points into Arrow's buffers, otherwise values are converted into
+ * scratch memory. Then the view is appended.
  */
 #include "base/assert.h"
 #include "edge/arrow_bridge.h"
@@ -32,36 +33,47 @@ typedef enum plan_op {
 struct ls_arrow_plan {
   plan_op op;
   const ls_type *type;
-  int width;                 /* bytes of an Arrow value; INT: negative means unsigned */
-  int precision, scale;      /* DECIMAL, of the Arrow side */
-  int64_t multiply, divide;  /* TIME */
+  int width;                /* bytes of an Arrow value; INT: negative means unsigned */
+  int precision, scale;     /* DECIMAL, of the Arrow side */
+  int64_t multiply, divide; /* TIME */
   bool check_utf8;
-  ls_arrow_plan *children;   /* LIST: 1, STRUCT: n_fields, DICTIONARY: 1 (the values) */
-  int64_t *child_index;      /* STRUCT: Arrow child of each field, -1: absent */
+  ls_arrow_plan *children; /* LIST: 1, STRUCT: n_fields, DICTIONARY: 1 (the values) */
+  int64_t *child_index;    /* STRUCT: Arrow child of each field, -1: absent */
 };
 
-/* -- planning: which Arrow type is it ------------------------------------------------------------------------------ */
+/* -- planning: which Arrow type is it ---------------------------------------------------------- */
 
-static int mistyped(const ls_arrow_plan *plan, const struct ArrowSchema *schema, const char *column, ls_error *err) {
+static int mistyped(const ls_arrow_plan *plan, const struct ArrowSchema *schema, const char *column,
+                    ls_error *err) {
   ls_buf want = LS_BUF_INIT;
   ls__type_format(&want, plan->type);
-  int rc = ls_error_set(err, LS_EDATA, "column '%s': the file's type does not fit (Arrow format '%.*s'%s), want %s", column,
-                        TEXT_MAX, schema->format, schema->dictionary ? ", dictionary-encoded" : "", want.ptr);
+  int rc = ls_error_set(
+      err, LS_EDATA, "column '%s': the file's type does not fit (Arrow format '%.*s'%s), want %s",
+      column, TEXT_MAX, schema->format, schema->dictionary ? ", dictionary-encoded" : "", want.ptr);
   ls__buf_fini(&want);
   return rc;
 }
 
 static int integer_width(char format) {
   switch (format) {
-    case 'c': return 1;
-    case 's': return 2;
-    case 'i': return 4;
-    case 'l': return 8;
-    case 'C': return -1;
-    case 'S': return -2;
-    case 'I': return -4;
-    case 'L': return -8;
-    default: return 0;
+  case 'c':
+    return 1;
+  case 's':
+    return 2;
+  case 'i':
+    return 4;
+  case 'l':
+    return 8;
+  case 'C':
+    return -1;
+  case 'S':
+    return -2;
+  case 'I':
+    return -4;
+  case 'L':
+    return -8;
+  default:
+    return 0;
   }
 }
 
@@ -89,11 +101,20 @@ static bool plan_timestamp(ls_arrow_plan *plan, const char *format) {
   plan->width = 8;
   plan->multiply = plan->divide = 1;
   switch (format[2]) {
-    case 's': plan->multiply = 1000000; return true;
-    case 'm': plan->multiply = 1000; return true;
-    case 'u': plan->op = OP_PLAIN; return true;
-    case 'n': plan->divide = 1000; return true;
-    default: return false;
+  case 's':
+    plan->multiply = 1000000;
+    return true;
+  case 'm':
+    plan->multiply = 1000;
+    return true;
+  case 'u':
+    plan->op = OP_PLAIN;
+    return true;
+  case 'n':
+    plan->divide = 1000;
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -112,7 +133,8 @@ static bool plan_date(ls_arrow_plan *plan, const char *format) {
 static bool plan_text(ls_arrow_plan *plan, const char *format) {
   plan->check_utf8 = plan->type->kind == LS_STRING;
   bool is_text = strchr(format, 'u') || strchr(format, 'U');
-  if (plan->type->kind == LS_BYTES && is_text) return false; /* text is no bytes: the declared schema is wrong */
+  if (plan->type->kind == LS_BYTES && is_text)
+    return false; /* text is no bytes: the declared schema is wrong */
   if (strcmp(format, "u") == 0 || strcmp(format, "z") == 0) {
     plan->op = OP_TEXT;
   } else if (strcmp(format, "U") == 0 || strcmp(format, "Z") == 0) {
@@ -130,30 +152,35 @@ static bool plan_text(ls_arrow_plan *plan, const char *format) {
 
 static bool plan_scalar(ls_arrow_plan *plan, const char *format) {
   switch (plan->type->kind) {
-    case LS_BOOL:
-      plan->op = OP_BITS;
-      return strcmp(format, "b") == 0;
-    case LS_INT64:
-      plan->width = strlen(format) == 1 ? integer_width(format[0]) : 0;
-      plan->op = plan->width == 8 ? OP_PLAIN : OP_INT;
-      return plan->width != 0;
-    case LS_FLOAT64:
-      plan->op = strcmp(format, "f") == 0 ? OP_FLOAT : OP_PLAIN;
-      return strcmp(format, "f") == 0 || strcmp(format, "g") == 0;
-    case LS_DECIMAL: return plan_decimal(plan, format);
-    case LS_TIMESTAMP: return plan_timestamp(plan, format);
-    case LS_DATE: return plan_date(plan, format);
-    case LS_STRING:
-    case LS_BYTES: return plan_text(plan, format);
-    default: return false;
+  case LS_BOOL:
+    plan->op = OP_BITS;
+    return strcmp(format, "b") == 0;
+  case LS_INT64:
+    plan->width = strlen(format) == 1 ? integer_width(format[0]) : 0;
+    plan->op = plan->width == 8 ? OP_PLAIN : OP_INT;
+    return plan->width != 0;
+  case LS_FLOAT64:
+    plan->op = strcmp(format, "f") == 0 ? OP_FLOAT : OP_PLAIN;
+    return strcmp(format, "f") == 0 || strcmp(format, "g") == 0;
+  case LS_DECIMAL:
+    return plan_decimal(plan, format);
+  case LS_TIMESTAMP:
+    return plan_timestamp(plan, format);
+  case LS_DATE:
+    return plan_date(plan, format);
+  case LS_STRING:
+  case LS_BYTES:
+    return plan_text(plan, format);
+  default:
+    return false;
   }
 }
 
-static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
-                     const char *column, ls_error *err);
+static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
+                     const struct ArrowSchema *schema, const char *column, ls_error *err);
 
-static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowSchema *schema, const char *column,
-                       ls_error *err) {
+static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowSchema *schema,
+                       const char *column, ls_error *err) {
   const ls_type *type = plan->type;
   plan->op = OP_STRUCT;
   plan->children = LS_ARENA_ARRAY(arena, ls_arrow_plan, type->n_fields);
@@ -161,16 +188,20 @@ static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowS
   for (uint32_t i = 0; i < type->n_fields; i++) {
     const char *name = ls__arena_printf(arena, "%s.%s", column, type->fields[i].name);
     int64_t found = 0;
-    while (found < schema->n_children && strcmp(schema->children[found]->name, type->fields[i].name) != 0) found++;
-    if (found == schema->n_children) return ls_error_set(err, LS_EDATA, "column '%s': is missing in the file", name);
+    while (found < schema->n_children &&
+           strcmp(schema->children[found]->name, type->fields[i].name) != 0)
+      found++;
+    if (found == schema->n_children)
+      return ls_error_set(err, LS_EDATA, "column '%s': is missing in the file", name);
     plan->child_index[i] = found;
-    LS_TRY(plan_fill(&plan->children[i], arena, type->fields[i].type, schema->children[found], name, err));
+    LS_TRY(plan_fill(&plan->children[i], arena, type->fields[i].type, schema->children[found], name,
+                     err));
   }
   return LS_OK;
 }
 
-static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
-                     const char *column, ls_error *err) {
+static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
+                     const struct ArrowSchema *schema, const char *column, ls_error *err) {
   plan->type = type;
   const char *format = schema->format;
   if (schema->dictionary) {
@@ -184,7 +215,8 @@ static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, 
     plan->op = OP_NULL;
     return LS_OK;
   }
-  if (type->kind == LS_STRUCT && strcmp(format, "+s") == 0) return plan_struct(plan, arena, schema, column, err);
+  if (type->kind == LS_STRUCT && strcmp(format, "+s") == 0)
+    return plan_struct(plan, arena, schema, column, err);
   bool is_list = strcmp(format, "+l") == 0 || strcmp(format, "+L") == 0;
   if (type->kind == LS_LIST && is_list) {
     plan->op = format[1] == 'l' ? OP_LIST : OP_LIST_LARGE;
@@ -194,15 +226,16 @@ static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, 
   return plan_scalar(plan, format) ? LS_OK : mistyped(plan, schema, column, err);
 }
 
-int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
-                       const char *column, ls_error *err) {
+int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type,
+                       const struct ArrowSchema *schema, const char *column, ls_error *err) {
   *out = LS_ARENA_NEW(arena, ls_arrow_plan);
   return plan_fill(*out, arena, type, schema, column, err);
 }
 
-/* -- views ----------------------------------------------------------------------------------------------------------- */
+/* -- views ------------------------------------------------------------------------------------- */
 
-/* What one conversion works on: rows [first, first + n) of an Arrow array, counted from the start of its buffers. */
+/* What one conversion works on: rows [first, first + n) of an Arrow array, counted from the
+ * start of its buffers. */
 typedef struct span {
   const struct ArrowArray *array;
   int64_t first, n;
@@ -216,7 +249,8 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
 static int bad_value(const span *in, const ls_type *type, const char *what) {
   ls_buf text = LS_BUF_INIT;
   ls__type_format(&text, type);
-  int rc = ls_error_set(in->err, LS_EDATA, "column '%s': a value %s %s", in->column, what, text.ptr);
+  int rc =
+      ls_error_set(in->err, LS_EDATA, "column '%s': a value %s %s", in->column, what, text.ptr);
   ls__buf_fini(&text);
   return rc;
 }
@@ -225,7 +259,8 @@ static int bad_value(const span *in, const ls_type *type, const char *what) {
 static uint64_t *shift_bits(const uint8_t *bits, int64_t first, int64_t n, ls_arena *scratch) {
   uint64_t *words = LS_ARENA_ARRAY(scratch, uint64_t, LS_BIT_WORDS(n) + 1);
   for (int64_t done = 0; done < n;) {
-    int64_t at = first + done, chunk = n - done < 56 ? n - done : 56; /* 56 + 7 bits are within 8 bytes */
+    int64_t at = first + done,
+            chunk = n - done < 56 ? n - done : 56; /* 56 + 7 bits are within 8 bytes */
     uint64_t word = 0;
     memcpy(&word, bits + (at >> 3), (size_t)(((at & 7) + chunk + 7) >> 3));
     word = (word >> (at & 7)) & ((UINT64_C(1) << chunk) - 1);
@@ -275,7 +310,8 @@ static int convert_integers(ls_column *view, const ls_arrow_plan *plan, const sp
   view->values = to;
   for (int64_t i = 0; i < in->n; i++) {
     if (ls__is_null(view, i)) continue;
-    if (!load_integer(&to[i], from + i * step, plan->width)) return bad_value(in, plan->type, "does not fit");
+    if (!load_integer(&to[i], from + i * step, plan->width))
+      return bad_value(in, plan->type, "does not fit");
   }
   return LS_OK;
 }
@@ -316,7 +352,8 @@ static int convert_decimals(ls_column *view, const ls_arrow_plan *plan, const sp
     if (ls__is_null(view, i)) continue;
     ls_int128 value = 0;
     if (!load_decimal(&value, from + i * plan->width, plan->width) ||
-        ls__decimal_rescale(&value, value, plan->scale, type->scale, type->precision, LS_ROUND_EXACT) != LS_OK) {
+        ls__decimal_rescale(&value, value, plan->scale, type->scale, type->precision,
+                            LS_ROUND_EXACT) != LS_OK) {
       return bad_value(in, type, "is not exact in");
     }
     to[i] = ls__i128_make(value);
@@ -332,7 +369,8 @@ static int convert_times(ls_column *view, const ls_arrow_plan *plan, const span 
     if (ls__is_null(view, i)) continue;
     int64_t value;
     memcpy(&value, from + i * 8, 8);
-    bool exact = value % plan->divide == 0 && !__builtin_mul_overflow(value / plan->divide, plan->multiply, &value);
+    bool exact = value % plan->divide == 0 &&
+                 !__builtin_mul_overflow(value / plan->divide, plan->multiply, &value);
     if (!exact || (to_days && (value < INT32_MIN || value > INT32_MAX))) {
       return bad_value(in, plan->type, "is not exact in");
     }
@@ -345,7 +383,7 @@ static int convert_times(ls_column *view, const ls_arrow_plan *plan, const span 
   return LS_OK;
 }
 
-/* -- text ------------------------------------------------------------------------------------------------------------ */
+/* -- text -------------------------------------------------------------------------------------- */
 
 typedef ls_slice (*text_at_fn)(const ls_arrow_plan *plan, const span *in, int64_t row);
 
@@ -371,13 +409,15 @@ static ls_slice fixed_text_at(const ls_arrow_plan *plan, const span *in, int64_t
   return (ls_slice){values_at(in, 1, plan->width) + row * plan->width, (size_t)plan->width};
 }
 
-static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *in, text_at_fn text_at) {
+static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *in,
+                        text_at_fn text_at) {
   view->offsets = LS_ARENA_ARRAY(in->scratch, int32_t, in->n + 1);
   int64_t n_bytes = 0;
   for (int64_t i = 0; i < in->n; i++) {
     if (!ls__is_null(view, i)) n_bytes += (int64_t)text_at(plan, in, i).len;
     if (n_bytes > INT32_MAX) {
-      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2 GiB of bytes in one batch", in->column);
+      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2 GiB of bytes in one batch",
+                          in->column);
     }
     view->offsets[i + 1] = (int32_t)n_bytes;
   }
@@ -391,7 +431,8 @@ static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *
   return LS_OK;
 }
 
-/* Parquet readers take text as it comes. Checked as a whole, then that no value begins inside a character. */
+/* Parquet readers take text as it comes. Checked as a whole, then that no value begins inside a
+ * character. */
 static int check_text(const ls_column *view, const span *in) {
   if (in->n == 0) return LS_OK;
   const char *bytes = view->values;
@@ -402,36 +443,46 @@ static int check_text(const ls_column *view, const span *in) {
     int32_t at = view->offsets[i];
     good = at == end || ((unsigned char)bytes[at] & 0xC0) != 0x80;
   }
-  return good ? LS_OK : ls_error_set(in->err, LS_EDATA, "column '%s': a text is not UTF-8", in->column);
+  return good ? LS_OK
+              : ls_error_set(in->err, LS_EDATA, "column '%s': a text is not UTF-8", in->column);
 }
 
 static int view_text(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   int rc = LS_OK;
   switch (plan->op) {
-    case OP_TEXT_LARGE: rc = convert_text(view, plan, in, large_text_at); break;
-    case OP_TEXT_VIEW: rc = convert_text(view, plan, in, viewed_text_at); break;
-    case OP_TEXT_FIXED: rc = convert_text(view, plan, in, fixed_text_at); break;
-    default:
-      view_offsets(view, in);
-      view->values = (void *)(uintptr_t)in->array->buffers[2];
+  case OP_TEXT_LARGE:
+    rc = convert_text(view, plan, in, large_text_at);
+    break;
+  case OP_TEXT_VIEW:
+    rc = convert_text(view, plan, in, viewed_text_at);
+    break;
+  case OP_TEXT_FIXED:
+    rc = convert_text(view, plan, in, fixed_text_at);
+    break;
+  default:
+    view_offsets(view, in);
+    view->values = (void *)(uintptr_t)in->array->buffers[2];
   }
   if (rc == LS_OK && plan->check_utf8) rc = check_text(view, in);
   return rc;
 }
 
-/* -- nested and dictionary-encoded ------------------------------------------------------------------------------------ */
+/* -- nested and dictionary-encoded ------------------------------------------------------------- */
 
-/* Only the elements that the rows use are looked at: a batch is often a slice of a much longer array. */
+/* Only the elements that the rows use are looked at: a batch is often a slice of a much longer
+ * array. */
 static int view_list(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   bool large = plan->op == OP_LIST_LARGE;
   const char *from = in->n > 0 ? values_at(in, 1, large ? 8 : 4) : NULL;
   int64_t begin = 0, end = 0;
   view->offsets = LS_ARENA_ARRAY(in->scratch, int32_t, in->n + 1);
   for (int64_t i = 0; from && i <= in->n; i++) {
-    end = large ? ((const int64_t *)(const void *)from)[i] : ((const int32_t *)(const void *)from)[i];
+    end =
+        large ? ((const int64_t *)(const void *)from)[i] : ((const int32_t *)(const void *)from)[i];
     if (i == 0) begin = end;
     if (end - begin > INT32_MAX) {
-      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2^31 elements in one batch", in->column);
+      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2^31 elements in one batch",
+                          in->column);
     }
     view->offsets[i] = (int32_t)(end - begin);
   }
@@ -471,9 +522,10 @@ static int view_dictionary(ls_column *view, const ls_arrow_plan *plan, const spa
   const char *from = values_at(in, 1, step);
   for (int64_t i = 0; i < in->n; i++) {
     int64_t index = -1;
-    if (!ls__is_null(view, i) &&
-        (!load_integer(&index, from + i * step, plan->width) || index < 0 || index >= dictionary->length)) {
-      return ls_error_set(in->err, LS_EDATA, "column '%s': a dictionary index is out of range", in->column);
+    if (!ls__is_null(view, i) && (!load_integer(&index, from + i * step, plan->width) ||
+                                  index < 0 || index >= dictionary->length)) {
+      return ls_error_set(in->err, LS_EDATA, "column '%s': a dictionary index is out of range",
+                          in->column);
     }
     rows[i] = (int32_t)index;
   }
@@ -488,37 +540,47 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
   view->n_rows = in->n;
   if (plan->op == OP_NULL) {
     ls__column_init(view, plan->type, in->scratch, in->n);
-    for (int64_t i = 0; i < in->n; i++) ls__column_append_null(view);
+    for (int64_t i = 0; i < in->n; i++)
+      ls__column_append_null(view);
     return LS_OK;
   }
   const void *validity = in->array->n_buffers > 0 ? in->array->buffers[0] : NULL;
   if (validity && in->array->null_count != 0) view->validity = view_bits(validity, in);
   switch (plan->op) {
-    case OP_BITS:
-      if (in->n > 0) view->values = view_bits(in->array->buffers[1], in);
-      return LS_OK;
-    case OP_PLAIN:
-      view->values = (void *)(uintptr_t)values_at(in, 1, (int)ls__type_width(plan->type));
-      return LS_OK;
-    case OP_INT: return convert_integers(view, plan, in);
-    case OP_FLOAT: return convert_floats(view, in);
-    case OP_DECIMAL: return convert_decimals(view, plan, in);
-    case OP_TIME: return convert_times(view, plan, in);
-    case OP_TEXT:
-    case OP_TEXT_LARGE:
-    case OP_TEXT_VIEW:
-    case OP_TEXT_FIXED: return view_text(view, plan, in);
-    case OP_LIST:
-    case OP_LIST_LARGE: return view_list(view, plan, in);
-    case OP_STRUCT: return view_struct(view, plan, in);
-    case OP_DICTIONARY: return view_dictionary(view, plan, in);
-    case OP_NULL: break;
+  case OP_BITS:
+    if (in->n > 0) view->values = view_bits(in->array->buffers[1], in);
+    return LS_OK;
+  case OP_PLAIN:
+    view->values = (void *)(uintptr_t)values_at(in, 1, (int)ls__type_width(plan->type));
+    return LS_OK;
+  case OP_INT:
+    return convert_integers(view, plan, in);
+  case OP_FLOAT:
+    return convert_floats(view, in);
+  case OP_DECIMAL:
+    return convert_decimals(view, plan, in);
+  case OP_TIME:
+    return convert_times(view, plan, in);
+  case OP_TEXT:
+  case OP_TEXT_LARGE:
+  case OP_TEXT_VIEW:
+  case OP_TEXT_FIXED:
+    return view_text(view, plan, in);
+  case OP_LIST:
+  case OP_LIST_LARGE:
+    return view_list(view, plan, in);
+  case OP_STRUCT:
+    return view_struct(view, plan, in);
+  case OP_DICTIONARY:
+    return view_dictionary(view, plan, in);
+  case OP_NULL:
+    break;
   }
   return LS_OK;
 }
 
-int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array, ls_arena *scratch,
-                     const char *column, ls_error *err) {
+int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array,
+                     ls_arena *scratch, const char *column, ls_error *err) {
   span in = {array, array->offset, array->length, scratch, column, err};
   ls_column view;
   LS_TRY(make_view(&view, plan, &in));

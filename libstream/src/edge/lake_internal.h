@@ -1,7 +1,8 @@
 /**
  * @file lake_internal.h
- * What the files of the lake share. Plain C on both sides: lake_arrow.cc and parquet_arrow.cc are the only C++, and
- * no Arrow type crosses this header. Local file systems are served by POSIX calls alone.
+ * What the files of the lake share. Plain C on both sides: lake_arrow.cc and parquet_arrow.cc are
+ * the only C++, and no Arrow type crosses this header. Local file systems are served by POSIX calls
+ * alone.
  */
 #ifndef LS_EDGE_LAKE_INTERNAL_H
 #define LS_EDGE_LAKE_INTERNAL_H
@@ -62,19 +63,23 @@ int ls__s3_upload(ls_s3 *s3, const char *file, const char *key, ls_error *err);
 
 typedef struct ls_s3_reader ls_s3_reader;
 int ls__s3_reader_open(ls_s3_reader **out, ls_s3 *s3, const char *key, ls_error *err);
-int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err);
+int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
+                       ls_error *err);
 void ls__s3_reader_close(ls_s3_reader *reader);
 
 /* Streaming decompression (lake_arrow.cc). */
 typedef struct ls_decoder ls_decoder;
 /** *out NULL when the name says the file is not compressed. */
 int ls__decoder_new(ls_decoder **out, const char *name, ls_error *err);
-/** Decodes from in to out. *finished: a frame or member ended, and the decoder is ready for the next one. @errors LS_EDATA */
-int ls__decoder_step(ls_decoder *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes, size_t *n_made,
-                     bool *finished, ls_error *err);
+/**
+ * Decodes from in to out. *finished: a frame or member ended, and the decoder is ready for the
+ * next one. @errors LS_EDATA
+ */
+int ls__decoder_step(ls_decoder *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes,
+                     size_t *n_made, bool *finished, ls_error *err);
 void ls__decoder_free(ls_decoder *decoder);
 
-/* Staged files (lake_stage.c); may be called for different files of a stage by different threads. */
+/* Staged files (lake_stage.c); different files of a stage may come from different threads. */
 /** Whole path of the staging file, its directories made; on the heap. */
 int ls__stage_begin(char **out_file, ls_lake_stage *stage, const char *path, ls_error *err);
 /** The file is complete: fsync, and publish will take it. Passes the fault point. */

@@ -1,7 +1,8 @@
 /**
  * @file lake_list.c
- * Listing by pattern: one directory level at a time, so that only directories that match so far are ever listed.
- * On S3 that is one request (per 1000 names) per matching directory below the pattern's constant prefix.
+ * Listing by pattern: one directory level at a time, so that only directories that match so far are
+ * ever listed. On S3 that is one request (per 1000 names) per matching directory below the
+ * pattern's constant prefix.
  */
 #include "edge/lake_internal.h"
 
@@ -32,13 +33,15 @@ static bool is_constant(const char *segment, size_t len) {
 
 /* Matches {date} at name: within the range, its length is fixed. */
 static bool match_date(const lister *list, ls_slice name, int32_t *days) {
-  if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK) return false;
+  if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK)
+    return false;
   return *days >= list->from_days && *days <= list->to_days;
 }
 
 /**
- * Whether a name matches a segment of '*', '{date}' and plain characters. Every token but '*' has a fixed length, so
- * going back to the last '*' is enough and the cost is bounded by the product of the lengths.
+ * Whether a name matches a segment of '*', '{date}' and plain characters. Every token but '*' has a
+ * fixed length, so going back to the last '*' is enough and the cost is bounded by the product of
+ * the lengths.
  */
 static bool match_segment(const lister *list, ls_slice segment, ls_slice name, int32_t *date_days) {
   size_t s = 0, n = 0, star_s = SIZE_MAX, star_n = 0;
@@ -69,7 +72,8 @@ static bool match_segment(const lister *list, ls_slice segment, ls_slice name, i
   return true;
 }
 
-/* The date of a dt=YYYY-MM-DD directory in the path; patterns without {date} still give dates to their files. */
+/* The date of a dt=YYYY-MM-DD directory in the path; patterns without {date} still give dates
+ * to their files. */
 static int32_t date_of_path(const char *path) {
   for (const char *segment = path; segment; segment = strchr(segment, '/')) {
     segment += *segment == '/';
@@ -107,12 +111,14 @@ static void path_pop(lister *list, size_t before) {
 }
 
 static char *current_full_path(const lister *list) {
-  return list->path.len == 0 ? ls__strdup(list->lake->base) : ls__lake_full_path(list->lake, list->path.ptr);
+  return list->path.len == 0 ? ls__strdup(list->lake->base)
+                             : ls__lake_full_path(list->lake, list->path.ptr);
 }
 
 static int walk(lister *list, const char *pattern, int32_t date_days, ls_error *err);
 
-static int walk_constant(lister *list, ls_slice segment, const char *rest, int32_t date_days, ls_error *err) {
+static int walk_constant(lister *list, ls_slice segment, const char *rest, int32_t date_days,
+                         ls_error *err) {
   size_t before = path_push(list, segment.ptr, segment.len);
   int rc = LS_OK;
   if (rest) {
@@ -130,10 +136,12 @@ static int walk_constant(lister *list, ls_slice segment, const char *rest, int32
   return rc;
 }
 
-static bool is_hidden(const char *name) { return name[0] == '.' || name[0] == '_'; }
+static bool is_hidden(const char *name) {
+  return name[0] == '.' || name[0] == '_';
+}
 
-static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest, int32_t date_days,
-                      ls_error *err) {
+static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest,
+                      int32_t date_days, ls_error *err) {
   if (is_hidden(entry->name) || entry->is_dir != (rest != NULL)) return LS_OK;
   if (!match_segment(list, segment, ls__slice_of(entry->name), &date_days)) return LS_OK;
   size_t before = path_push(list, entry->name, strlen(entry->name));
@@ -169,16 +177,18 @@ static int compare_files(const void *a, const void *b) {
 }
 
 void ls__lake_files_free(ls_lake_files *files) {
-  for (size_t i = 0; i < files->n; i++) ls__free(files->files[i].path);
+  for (size_t i = 0; i < files->n; i++)
+    ls__free(files->files[i].path);
   ls__free(files->files);
   *files = (ls_lake_files){NULL, 0, 0};
 }
 
-int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days,
-                  ls_error *err) {
+int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days,
+                  int32_t to_days, ls_error *err) {
   *out = (ls_lake_files){NULL, 0, 0};
   LS_TRY(ls__lake_check_path(pattern, err));
-  lister list = {.out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};
+  lister list = {
+      .out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};
   int rc = walk(&list, pattern, INT32_MIN, err);
   ls__buf_fini(&list.path);
   if (rc < 0) {

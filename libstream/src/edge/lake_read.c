@@ -1,7 +1,8 @@
 /**
  * @file lake_read.c
- * Sequential reading of one file: raw bytes from disk or S3, through a decoder when the name says so. Files of several
- * gzip members or zstd/lz4 frames are read to their end; a stream that stops inside one is LS_EDATA.
+ * Sequential reading of one file: raw bytes from disk or S3, through a decoder when the name says
+ * so. Files of several gzip members or zstd/lz4 frames are read to their end; a stream that stops
+ * inside one is LS_EDATA.
  */
 #include "edge/lake_internal.h"
 
@@ -14,15 +15,15 @@
 #define IN_BYTES ((size_t)1 << 20)
 
 struct ls_lake_reader {
-  int fd;               /* -1: S3 */
+  int fd; /* -1: S3 */
   ls_s3_reader *remote;
-  char *name;           /* for messages */
-  ls_decoder *decoder;  /* NULL: not compressed */
-  char *in;             /* IN_BYTES of raw input for the decoder */
+  char *name;          /* for messages */
+  ls_decoder *decoder; /* NULL: not compressed */
+  char *in;            /* IN_BYTES of raw input for the decoder */
   size_t in_pos, in_len;
-  bool raw_end;         /* the raw input is exhausted */
-  bool in_frame;        /* a frame has begun and not ended */
-  bool any;             /* some raw byte was read */
+  bool raw_end;  /* the raw input is exhausted */
+  bool in_frame; /* a frame has begun and not ended */
+  bool any;      /* some raw byte was read */
 };
 
 static int open_raw(ls_lake_reader *reader, ls_lake *lake, const char *path, ls_error *err) {
@@ -60,7 +61,8 @@ int ls__lake_reader_open(ls_lake_reader **out, ls_lake *lake, const char *path, 
   return LS_OK;
 }
 
-static int read_raw(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
+static int read_raw(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
+                    ls_error *err) {
   if (reader->fd < 0) return ls__s3_reader_read(reader->remote, buffer, n_bytes, n_read, err);
   for (;;) {
     ssize_t n = read(reader->fd, buffer, n_bytes);
@@ -80,8 +82,10 @@ static int fill(ls_lake_reader *reader, ls_error *err) {
   return LS_OK;
 }
 
-/* One call of the decoder on what is buffered; nothing buffered drains what the decoder still holds. */
-static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_made, ls_error *err) {
+/* One call of the decoder on what is buffered; nothing buffered drains what the decoder still
+ * holds. */
+static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_made,
+                ls_error *err) {
   ls_slice in = {reader->in + reader->in_pos, reader->in_len - reader->in_pos};
   size_t n_used = 0;
   bool finished = false;
@@ -102,7 +106,8 @@ static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_
   return LS_OK;
 }
 
-static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
+static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
+                        ls_error *err) {
   for (;;) {
     if (reader->in_pos < reader->in_len || reader->in_frame) {
       size_t n_made = 0;
@@ -121,7 +126,8 @@ static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, si
   }
 }
 
-int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
+int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
+                  ls_error *err) {
   *n_read = 0;
   if (n_bytes == 0) return LS_OK;
   if (!reader->decoder) return read_raw(reader, buffer, n_bytes, n_read, err);

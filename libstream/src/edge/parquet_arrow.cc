@@ -2,9 +2,9 @@
  * @file parquet_arrow.cc
  * Parquet over Arrow: the writer of staged files and the reader of row groups.
  *
- * The writer's bytes depend on the rows alone. Rows are cut anew into chunks of chunk_rows before Arrow sees them
- * (page boundaries follow its calls), row groups have a fixed number of chunks, and every choice of encoding is made
- * from the first chunk. Neither time nor host goes into a file.
+ * The writer's bytes depend on the rows alone. Rows are cut anew into chunks of chunk_rows before
+ * Arrow sees them (page boundaries follow its calls), row groups have a fixed number of chunks, and
+ * every choice of encoding is made from the first chunk. Neither time nor host goes into a file.
  */
 #include "edge/lake_arrow.h"
 
@@ -37,12 +37,12 @@ constexpr int64_t chunk_rows = 16384;
 constexpr int64_t group_rows = 8 * chunk_rows;
 constexpr int zstd_level = 1;
 constexpr int64_t page_bytes = 1 << 20;
-constexpr int64_t read_rows = 32768;          /* of one Arrow batch while a row group is read */
+constexpr int64_t read_rows = 32768;            /* of one Arrow batch while a row group is read */
 constexpr int64_t local_buffer_bytes = 1 << 18; /* per column, of a local file */
 
-}  // namespace
+} // namespace
 
-/* -- writing --------------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 struct ls_parquet_writer {
   ls_lake_stage *stage = nullptr;
@@ -68,8 +68,9 @@ static ls_slice value_bytes(const ls_column *column, int64_t row) {
 }
 
 /**
- * Whether values of the first chunk repeat enough for a dictionary to pay. Distinct values are counted by the bits
- * their hashes set: a few collisions don't matter, and the answer is the same in every run.
+ * Whether values of the first chunk repeat enough for a dictionary to pay. Distinct values are
+ * counted by the bits their hashes set: a few collisions don't matter, and the answer is the same
+ * in every run.
  */
 static bool repeats(const ls_column *column, int64_t first, int64_t n) {
   if (column->type->kind == LS_BOOL || column->type->kind == LS_STRUCT || n == 0) return true;
@@ -98,8 +99,8 @@ static bool is_stored_as_int(const ls_type *type) {
          (type->kind == LS_DECIMAL && type->precision <= 18);
 }
 
-static std::shared_ptr<parquet::WriterProperties> make_properties(const ls_schema *schema, const ls_column *columns,
-                                                                  int64_t first, int64_t n) {
+static std::shared_ptr<parquet::WriterProperties>
+make_properties(const ls_schema *schema, const ls_column *columns, int64_t first, int64_t n) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(ls_edge::memory_pool())
       ->created_by("libstream version " LS_VERSION_STRING)
@@ -119,23 +120,26 @@ static std::shared_ptr<parquet::WriterProperties> make_properties(const ls_schem
   return builder.build();
 }
 
-static Status open_writer(ls_parquet_writer *writer, const ls_column *columns, int64_t first, int64_t n) {
+static Status open_writer(ls_parquet_writer *writer, const ls_column *columns, int64_t first,
+                          int64_t n) {
   auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
   ARROW_ASSIGN_OR_RAISE(writer->writer,
-                        parquet::arrow::FileWriter::Open(*writer->arrow_schema, ls_edge::memory_pool(), writer->sink,
-                                                         make_properties(writer->schema, columns, first, n),
-                                                         arrow_properties));
+                        parquet::arrow::FileWriter::Open(
+                            *writer->arrow_schema, ls_edge::memory_pool(), writer->sink,
+                            make_properties(writer->schema, columns, first, n), arrow_properties));
   return Status::OK();
 }
 
-static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, int64_t first, int64_t n) {
+static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, int64_t first,
+                         int64_t n) {
   if (!writer->writer) ARROW_RETURN_NOT_OK(open_writer(writer, columns, first, n));
   ArrowArray rows;
   ls__arrow_export_rows(&rows, writer->schema, columns, first, n);
   ARROW_ASSIGN_OR_RAISE(auto batch, arrow::ImportRecordBatch(&rows, writer->arrow_schema));
   for (int i = 0; i < batch->num_columns(); i++) {
     if (!writer->arrow_schema->field(i)->nullable() && batch->column(i)->null_count() > 0) {
-      return Status::Invalid("column '", writer->arrow_schema->field(i)->name(), "' is declared not null and has a null");
+      return Status::Invalid("column '", writer->arrow_schema->field(i)->name(),
+                             "' is declared not null and has a null");
     }
   }
   return writer->writer->WriteRecordBatch(*batch);
@@ -143,7 +147,8 @@ static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, in
 
 static Status flush_pending(ls_parquet_writer *writer) {
   ARROW_RETURN_NOT_OK(write_rows(writer, writer->pending.data(), 0, writer->n_pending));
-  for (ls_column &column : writer->pending) ls__column_clear(&column);
+  for (ls_column &column : writer->pending)
+    ls__column_clear(&column);
   writer->n_pending = 0;
   return Status::OK();
 }
@@ -187,8 +192,9 @@ static Status start_file(ls_parquet_writer *writer) {
   return Status::OK();
 }
 
-extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage, const char *path,
-                                       const ls_schema *schema, ls_error *err) try {
+extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage,
+                                       const char *path, const ls_schema *schema,
+                                       ls_error *err) try {
   auto writer = std::make_unique<ls_parquet_writer>();
   char *file = nullptr;
   LS_TRY(ls__stage_begin(&file, stage, path, err));
@@ -209,7 +215,8 @@ extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *s
   return ls_error_set(err, LS_EIO, "%s: %s", path, e.what());
 }
 
-extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch, ls_error *err) try {
+extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch,
+                                 ls_error *err) try {
   Status status = write_batch(writer, batch);
   return status.ok() ? LS_OK : fail(err, status, writer->name, LS_EINVAL);
 } catch (const std::exception &e) {
@@ -228,22 +235,23 @@ extern "C" int ls__parquet_writer_finish(ls_parquet_writer *handle, ls_error *er
 }
 
 extern "C" void ls__parquet_writer_abandon(ls_parquet_writer *writer) {
-  if (writer && writer->sink) (void)writer->sink->Close(); /* before Arrow's destructor would write a footer to it */
+  if (writer && writer->sink)
+    (void)writer->sink->Close(); /* before Arrow's destructor would write a footer to it */
   delete writer;
 }
 
-/* -- reading --------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct ls_parquet_reader {
   ls_edge::RandomFile file;
   const ls_schema *schema = nullptr;
   std::unique_ptr<parquet::arrow::FileReader> reader;
-  std::vector<int> leaves;             /* Parquet columns to read, in file order */
-  std::vector<uint32_t> fields;        /* our field of each column of an Arrow batch */
-  std::vector<ls_arrow_plan *> plans;  /* the same order */
-  std::vector<bool> read;              /* per field of the schema */
-  ls_arena arena;                      /* of plans */
-  ls_arena scratch;                    /* of one Arrow batch */
+  std::vector<int> leaves;            /* Parquet columns to read, in file order */
+  std::vector<uint32_t> fields;       /* our field of each column of an Arrow batch */
+  std::vector<ls_arrow_plan *> plans; /* the same order */
+  std::vector<bool> read;             /* per field of the schema */
+  ls_arena arena;                     /* of plans */
+  ls_arena scratch;                   /* of one Arrow batch */
 
   ls_parquet_reader() {
     ls__arena_init(&arena, 0);
@@ -275,16 +283,21 @@ static int open_file(ls_parquet_reader *reader, ls_error *err) {
   arrow_properties.set_pre_buffer(!local && !reader->file.whole);
   parquet::arrow::FileReaderBuilder builder;
   Status status = builder.Open(reader->file.file, properties);
-  if (status.ok()) status = builder.memory_pool(ls_edge::memory_pool())->properties(arrow_properties)->Build(&reader->reader);
+  if (status.ok())
+    status = builder.memory_pool(ls_edge::memory_pool())
+                 ->properties(arrow_properties)
+                 ->Build(&reader->reader);
   return status.ok() ? LS_OK : fail_read(reader, status, err);
 }
 
 static void add_leaves(const parquet::arrow::SchemaField &field, std::vector<int> *leaves) {
   if (field.is_leaf()) leaves->push_back(field.column_index);
-  for (const auto &child : field.children) add_leaves(child, leaves);
+  for (const auto &child : field.children)
+    add_leaves(child, leaves);
 }
 
-static int add_plan(ls_parquet_reader *reader, uint32_t field, const arrow::Field &found, ls_error *err) {
+static int add_plan(ls_parquet_reader *reader, uint32_t field, const arrow::Field &found,
+                    ls_error *err) {
   ArrowSchema exported;
   Status status = arrow::ExportType(*found.type(), &exported);
   if (!status.ok()) return fail(err, status, reader->file.name, LS_EDATA);
@@ -301,7 +314,8 @@ static int add_plan(ls_parquet_reader *reader, uint32_t field, const arrow::Fiel
   return LS_OK;
 }
 
-/* Finds each wanted field among the file's columns; the order of the file is the order of Arrow's batches. */
+/* Finds each wanted field among the file's columns; the order of the file is the order of
+ * Arrow's batches. */
 static int plan_columns(ls_parquet_reader *reader, const uint64_t *wanted, ls_error *err) {
   const ls_schema *schema = reader->schema;
   const auto &found = reader->reader->manifest().schema_fields;
@@ -316,7 +330,8 @@ static int plan_columns(ls_parquet_reader *reader, const uint64_t *wanted, ls_er
       n_matches++;
     }
     if (n_matches != 1) {
-      return ls_error_set(err, LS_EDATA, "%s: column '%s': %s", reader->file.name.c_str(), schema->fields[i].name,
+      return ls_error_set(err, LS_EDATA, "%s: column '%s': %s", reader->file.name.c_str(),
+                          schema->fields[i].name,
                           n_matches ? "is in the file more than once" : "is missing in the file");
     }
     reader->read[i] = true;
@@ -330,7 +345,8 @@ static int plan_columns(ls_parquet_reader *reader, const uint64_t *wanted, ls_er
 }
 
 extern "C" int ls__parquet_reader_open(ls_parquet_reader **out, ls_lake *lake, const char *path,
-                                       const ls_schema *schema, const uint64_t *wanted, ls_error *err) try {
+                                       const ls_schema *schema, const uint64_t *wanted,
+                                       ls_error *err) try {
   auto reader = std::make_unique<ls_parquet_reader>();
   reader->schema = schema;
   LS_TRY(ls_edge::open_random(&reader->file, lake, path, err));
@@ -350,7 +366,8 @@ extern "C" int64_t ls__parquet_reader_group_rows(const ls_parquet_reader *reader
   return reader->reader->parquet_reader()->metadata()->RowGroup(group)->num_rows();
 }
 
-static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at, const arrow::Array &array, ls_error *err) {
+static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at,
+                        const arrow::Array &array, ls_error *err) {
   ArrowArray exported;
   Status status = arrow::ExportArray(array, &exported);
   if (!status.ok()) return fail(err, status, reader->file.name, LS_EDATA);
@@ -363,7 +380,8 @@ static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at, con
 }
 
 /* All Arrow batches of one row group; *n_rows what they held. */
-static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, int64_t *n_rows, ls_error *err) {
+static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, int64_t *n_rows,
+                        ls_error *err) {
   *n_rows = 0;
   auto batches = reader->reader->GetRecordBatchReader({group}, reader->leaves);
   if (!batches.ok()) return fail_read(reader, batches.status(), err);
@@ -380,20 +398,24 @@ static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group,
   }
 }
 
-extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, ls_error *err) try {
+extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group,
+                                      ls_error *err) try {
   int64_t want = ls__parquet_reader_group_rows(reader, group), n_rows = want;
   if (!reader->fields.empty()) {
-    for (uint32_t field : reader->fields) ls__column_reserve(&out->columns[field], want);
+    for (uint32_t field : reader->fields)
+      ls__column_reserve(&out->columns[field], want);
     LS_TRY(append_group(out, reader, group, &n_rows, err));
   }
   if (!reader->file.whole) LS_TRY(ls_edge::check_not_replaced(reader->file, err));
   if (n_rows != want) {
-    return ls_error_set(err, LS_EDATA, "%s: row group %d has %lld rows, its header says %lld", reader->file.name.c_str(),
-                        group, static_cast<long long>(n_rows), static_cast<long long>(want));
+    return ls_error_set(err, LS_EDATA, "%s: row group %d has %lld rows, its header says %lld",
+                        reader->file.name.c_str(), group, static_cast<long long>(n_rows),
+                        static_cast<long long>(want));
   }
   for (uint32_t i = 0; i < reader->schema->n_fields; i++) {
     if (reader->read[i]) continue;
-    for (int64_t row = 0; row < want; row++) ls__column_append_null(&out->columns[i]);
+    for (int64_t row = 0; row < want; row++)
+      ls__column_append_null(&out->columns[i]);
   }
   out->n_rows += want;
   return LS_OK;
@@ -401,4 +423,6 @@ extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, 
   return ls_error_set(err, LS_EDATA, "%s: %s", reader->file.name.c_str(), e.what());
 }
 
-extern "C" void ls__parquet_reader_close(ls_parquet_reader *reader) { delete reader; }
+extern "C" void ls__parquet_reader_close(ls_parquet_reader *reader) {
+  delete reader;
+}

@@ -9,11 +9,13 @@
 
 #include "data/datetime.h"
 
-const char test_all_types[] =
-    "id: string not null, flag: bool, count: int64, score: float64, amount: decimal(18,4), total: decimal(38,10), "
-    "rate: decimal(9,2) not null, name: string, raw: bytes, at: timestamp, day: date, flags: list<string>, "
-    "parts: list<decimal(18,4)>, pair: struct<left: int64, right: string>, deep: list<list<int64>>, "
-    "rows: list<struct<a: bool, b: list<string>>>";
+const char test_all_types[] = "id: string not null, flag: bool, count: int64, score: float64, "
+                              "amount: decimal(18,4), total: decimal(38,10), "
+                              "rate: decimal(9,2) not null, name: string, raw: bytes, at: "
+                              "timestamp, day: date, flags: list<string>, "
+                              "parts: list<decimal(18,4)>, pair: struct<left: int64, right: "
+                              "string>, deep: list<list<int64>>, "
+                              "rows: list<struct<a: bool, b: list<string>>>";
 
 void test_lake_open(test_lake *t) {
   ls_error err = LS_ERROR_INIT;
@@ -76,8 +78,10 @@ char *test_list(test_lake *t, const char *pattern, const char *from, const char 
   ls_error err = LS_ERROR_INIT;
   ls_lake_files files;
   ls_buf text = LS_BUF_INIT;
-  ck_ok(ls__lake_list(&files, t->lake, pattern, days_of(from, INT32_MIN), days_of(to, INT32_MAX), &err));
-  for (size_t i = 0; i < files.n; i++) ls__buf_printf(&text, "%s%s", i ? " " : "", files.files[i].path);
+  ck_ok(ls__lake_list(&files, t->lake, pattern, days_of(from, INT32_MIN), days_of(to, INT32_MAX),
+                      &err));
+  for (size_t i = 0; i < files.n; i++)
+    ls__buf_printf(&text, "%s%s", i ? " " : "", files.files[i].path);
   ls__lake_files_free(&files);
   char *out = ls__arena_strndup(&t->arena, text.ptr, text.len);
   ls__buf_fini(&text);
@@ -113,12 +117,13 @@ ls_schema *test_schema(ls_arena *arena, const char *text) {
     if (!field->nullable) type.len -= 9;
     ck_ok(ls__type_parse(&field->type, arena, type, &err));
     at += len;
-    while (*at == ',' || *at == ' ') at++;
+    while (*at == ',' || *at == ' ')
+      at++;
   }
   return schema;
 }
 
-/* -- rows ------------------------------------------------------------------------------------------------------------ */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(uint64_t *state) {
   uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
@@ -128,7 +133,13 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 static void append_text(ls_column *column, uint64_t *state, bool is_bytes) {
-  static const char *const words[] = {"", "a", "KYC_REQUIRED", "gr\xC3\xBC\xC3\x9F" "e", "\xE2\x82\xAC 12", "a longer text of words"};
+  static const char *const words[] = {"",
+                                      "a",
+                                      "KYC_REQUIRED",
+                                      "gr\xC3\xBC\xC3\x9F"
+                                      "e",
+                                      "\xE2\x82\xAC 12",
+                                      "a longer text of words"};
   uint64_t r = next_random(state);
   char text[64];
   if (is_bytes) {
@@ -159,23 +170,42 @@ static void append_random(ls_column *column, uint64_t *state, bool nullable) {
     return;
   }
   switch (column->type->kind) {
-    case LS_BOOL: ls__column_append_bool(column, r & 64); break;
-    case LS_INT64: ls__column_append_i64(column, (int64_t)next_random(state)); break;
-    case LS_TIMESTAMP: ls__column_append_i64(column, (int64_t)(next_random(state) >> 12) - (INT64_C(1) << 40)); break;
-    case LS_FLOAT64: ls__column_append_f64(column, (double)(int64_t)next_random(state) / 1e6); break;
-    case LS_DATE: ls__column_append_i32(column, (int32_t)(next_random(state) % 40000) - 10000); break;
-    case LS_DECIMAL: append_decimal(column, state); break;
-    case LS_STRING: append_text(column, state, false); break;
-    case LS_BYTES: append_text(column, state, true); break;
-    case LS_LIST:
-      for (uint64_t n = next_random(state) % 4; n > 0; n--) append_random(&column->children[0], state, true);
-      ls__column_append_list_end(column);
-      break;
-    case LS_STRUCT:
-      for (uint32_t i = 0; i < column->type->n_fields; i++) append_random(&column->children[i], state, true);
-      ls__column_append_struct_end(column);
-      break;
-    case LS_NONE: break;
+  case LS_BOOL:
+    ls__column_append_bool(column, r & 64);
+    break;
+  case LS_INT64:
+    ls__column_append_i64(column, (int64_t)next_random(state));
+    break;
+  case LS_TIMESTAMP:
+    ls__column_append_i64(column, (int64_t)(next_random(state) >> 12) - (INT64_C(1) << 40));
+    break;
+  case LS_FLOAT64:
+    ls__column_append_f64(column, (double)(int64_t)next_random(state) / 1e6);
+    break;
+  case LS_DATE:
+    ls__column_append_i32(column, (int32_t)(next_random(state) % 40000) - 10000);
+    break;
+  case LS_DECIMAL:
+    append_decimal(column, state);
+    break;
+  case LS_STRING:
+    append_text(column, state, false);
+    break;
+  case LS_BYTES:
+    append_text(column, state, true);
+    break;
+  case LS_LIST:
+    for (uint64_t n = next_random(state) % 4; n > 0; n--)
+      append_random(&column->children[0], state, true);
+    ls__column_append_list_end(column);
+    break;
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < column->type->n_fields; i++)
+      append_random(&column->children[i], state, true);
+    ls__column_append_struct_end(column);
+    break;
+  case LS_NONE:
+    break;
   }
 }
 
@@ -191,7 +221,8 @@ ls_batch *test_rows(ls_arena *arena, const ls_schema *schema, int64_t n_rows, ui
   return batch;
 }
 
-static void view_column(ls_column *out, const ls_column *column, int64_t first, int64_t n, ls_arena *arena) {
+static void view_column(ls_column *out, const ls_column *column, int64_t first, int64_t n,
+                        ls_arena *arena) {
   *out = *column;
   out->arena = NULL;
   out->n_rows = n;
@@ -220,16 +251,18 @@ ls_batch *test_view(ls_arena *arena, const ls_batch *batch, int64_t first, int64
   return view;
 }
 
-void test_same_rows(const ls_batch *a, int64_t first_a, const ls_batch *b, int64_t first_b, int64_t n) {
+void test_same_rows(const ls_batch *a, int64_t first_a, const ls_batch *b, int64_t first_b,
+                    int64_t n) {
   for (uint32_t i = 0; i < a->schema->n_fields; i++) {
     for (int64_t row = 0; row < n; row++) {
-      ck_assert_msg(ls__column_value_eq(&a->columns[i], first_a + row, &b->columns[i], first_b + row),
-                    "column %s, row %lld differs", a->schema->fields[i].name, (long long)row);
+      ck_assert_msg(
+          ls__column_value_eq(&a->columns[i], first_a + row, &b->columns[i], first_b + row),
+          "column %s, row %lld differs", a->schema->fields[i].name, (long long)row);
     }
   }
 }
 
-/* -- Parquet --------------------------------------------------------------------------------------------------------- */
+/* -- Parquet ----------------------------------------------------------------------------------- */
 
 void test_write_parquet(test_lake *t, const char *path, const ls_batch *batch, int64_t cut) {
   ls_error err = LS_ERROR_INIT;
@@ -260,15 +293,16 @@ void test_write_parquet(test_lake *t, const char *path, const ls_batch *batch, i
   ls__arena_fini(&arena);
 }
 
-int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema, const uint64_t *wanted,
-                      ls_error *err) {
+int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema,
+                      const uint64_t *wanted, ls_error *err) {
   ls_parquet_reader *reader = NULL;
   LS_TRY(ls__parquet_reader_open(&reader, t->lake, path, schema, wanted, err));
   int rc = LS_OK;
   for (int32_t group = 0; group < ls__parquet_reader_n_groups(reader) && rc == LS_OK; group++) {
     int64_t before = out->n_rows;
     rc = ls__parquet_read_group(out, reader, group, err);
-    if (rc == LS_OK) ck_assert_int_eq(out->n_rows - before, ls__parquet_reader_group_rows(reader, group));
+    if (rc == LS_OK)
+      ck_assert_int_eq(out->n_rows - before, ls__parquet_reader_group_rows(reader, group));
   }
   ls__parquet_reader_close(reader);
   return rc;
