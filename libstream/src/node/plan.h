@@ -153,7 +153,11 @@ typedef struct ls_plan_sink {
   uint32_t n_path_exprs;
   ls_format format;            /* PARQUET, JSON (lines) or CSV */
   bool keep_last;              /* of each key only the last row (upsert) */
-  bool success_marker;         /* _SUCCESS and _summary.json beside the data (paths without exprs only) */
+  bool success_marker;         /* _SUCCESS beside the data, written last (paths without exprs only) */
+  bool summary;                /* _summary.json beside the data, above the first expr of the path */
+  const uint32_t *count_by; uint32_t n_count_by; /* STRING fields whose values the summary counts */
+  const uint32_t *sum; uint32_t n_sum;           /* DECIMAL fields it sums */
+  int32_t sum_per;                               /* STRING field of the sums, -1: none */
 } ls_plan_sink;
 
 typedef struct ls_plan {

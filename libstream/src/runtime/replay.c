@@ -42,7 +42,9 @@ static int open_sinks(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
     const ls_plan_sink *sink = &run->plan->sinks[i];
     if (sink->path_pattern == NULL) continue;
+    ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum, sink->n_sum, sink->sum_per};
     ls_lake_sink_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
+                              .totals = sink->summary ? &totals : NULL,
                               .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
                               .in_run = partition_in_run, .in_run_payload = run, .n_workers = (int)run->n_workers,
                               .memory_bytes = sorter_budget(run, run->plan->n_sources + run->plan->n_sinks),

@@ -94,12 +94,12 @@ static int publish_markers(publication *at, ls_error *err) {
   int rc = LS_OK;
   for (uint32_t i = 0; i < at->run->plan->n_sinks && rc >= 0; i++) {
     const ls_plan_sink *sink = &at->run->plan->sinks[i];
-    if (!sink->success_marker || at->run->sinks[i] == NULL) continue;
+    if (at->run->sinks[i] == NULL) continue;
     ls__buf_clear(&directory);
     marker_directory(&directory, sink);
-    rc = publish_bytes(at, directory.ptr, "_summary.json", ls__buf_slice(&summary), err);
-    ls__fault(LS_FAULT_SINK_SUMMARY);
-    if (rc >= 0 && sink->n_path_exprs == 0) rc = publish_bytes(at, directory.ptr, "_SUCCESS", (ls_slice){"", 0}, err);
+    if (sink->summary) rc = publish_bytes(at, directory.ptr, "_summary.json", ls__buf_slice(&summary), err);
+    if (sink->summary) ls__fault(LS_FAULT_SINK_SUMMARY);
+    if (rc >= 0 && sink->success_marker) rc = publish_bytes(at, directory.ptr, "_SUCCESS", (ls_slice){"", 0}, err);
   }
   ls__buf_fini(&summary);
   ls__buf_fini(&directory);

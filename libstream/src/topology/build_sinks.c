@@ -124,6 +124,41 @@ static bool check_csv(ls_build *b, const ls_yaml *format, const ls_schema *schem
   return true;
 }
 
+static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schema, const uint32_t *fields,
+                       uint32_t n, ls_kind kind, const char *wanted) {
+  for (uint32_t i = 0; i < n; i++) {
+    const ls_field *field = &schema->fields[fields[i]];
+    if (field->type->kind == kind) continue;
+    ls__diag_add(b->diag, names->mark, "column %s is a %s; this wants %s columns", field->name,
+                 ls__type_text(b, field->type), wanted);
+    return false;
+  }
+  return true;
+}
+
+/** summary: {count_by, sum, per}. */
+static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_schema *schema, ls_plan_sink *out) {
+  const ls_yaml *count_by = ls__yaml_get(summary, "count_by"), *sum = ls__yaml_get(summary, "sum");
+  const ls_yaml *per = ls__yaml_get(summary, "per");
+  uint32_t *fields = NULL, n = 0;
+  bool ok = true;
+  out->summary = true;
+  if (count_by != NULL && ls__build_columns(b, count_by, schema, &fields, &n)) {
+    ok = check_kind(b, count_by, schema, fields, n, LS_STRING, "string") && ok;
+    out->count_by = fields;
+    out->n_count_by = n;
+  }
+  if (sum != NULL && ls__build_columns(b, sum, schema, &fields, &n)) {
+    ok = check_kind(b, sum, schema, fields, n, LS_DECIMAL, "decimal") && ok;
+    out->sum = fields;
+    out->n_sum = n;
+  }
+  if (per == NULL) return ok;
+  out->sum_per = ls__build_column(b, per, schema);
+  if (out->sum_per < 0) return false;
+  return check_kind(b, per, schema, &(uint32_t){(uint32_t)out->sum_per}, 1, LS_STRING, "string") && ok;
+}
+
 static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_plan_sink *out) {
   const ls_yaml *path = ls__yaml_get(lake, "path"), *format = ls__yaml_get(lake, "format");
   const ls_yaml *keep = ls__yaml_get(lake, "keep"), *success = ls__yaml_get(lake, "success");
@@ -143,6 +178,9 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
   out->format = format->text[0] == 'p'   ? LS_FORMAT_PARQUET
                 : format->text[0] == 'c' ? LS_FORMAT_CSV
                                          : LS_FORMAT_JSON;
+  out->sum_per = -1;
+  const ls_yaml *summary = ls__yaml_get(lake, "summary");
+  if (summary != NULL) ok = parse_summary(b, summary, rel->schema, out) && ok;
   out->keep_last = keep != NULL && strcmp(keep->text, "last") == 0;
   out->success_marker = success != NULL && ls__is_true(success->text);
   if (out->keep_last && rel->schema->n_key == 0) {
