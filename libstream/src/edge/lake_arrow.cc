@@ -476,7 +476,7 @@ extern "C" void ls__s3_reader_close(ls_s3_reader *reader) {
 
 /* -- decompression ----------------------------------------------------------------------------- */
 
-struct ls_decoder {
+struct ls_inflater {
   std::unique_ptr<arrow::util::Codec> codec; /* outlives its decompressor */
   std::shared_ptr<arrow::util::Decompressor> decompressor;
 };
@@ -486,26 +486,26 @@ static bool ends_with(const std::string &text, const char *suffix) {
   return text.size() >= len && text.compare(text.size() - len, len, suffix) == 0;
 }
 
-static Status make_decoder(ls_decoder *decoder, arrow::Compression::type type) {
+static Status make_decoder(ls_inflater *decoder, arrow::Compression::type type) {
   ARROW_ASSIGN_OR_RAISE(decoder->codec, arrow::util::Codec::Create(type));
   return decoder->codec->MakeDecompressor().Value(&decoder->decompressor);
 }
 
-extern "C" int ls__decoder_new(ls_decoder **out, const char *name, ls_error *err) {
+extern "C" int ls__inflater_new(ls_inflater **out, const char *name, ls_error *err) {
   *out = nullptr;
   arrow::Compression::type type = ends_with(name, ".gz")    ? arrow::Compression::GZIP
                                   : ends_with(name, ".zst") ? arrow::Compression::ZSTD
                                   : ends_with(name, ".lz4") ? arrow::Compression::LZ4_FRAME
                                                             : arrow::Compression::UNCOMPRESSED;
   if (type == arrow::Compression::UNCOMPRESSED) return LS_OK;
-  auto decoder = std::make_unique<ls_decoder>();
+  auto decoder = std::make_unique<ls_inflater>();
   Status status = make_decoder(decoder.get(), type);
   if (!status.ok()) return fail(err, status, name);
   *out = decoder.release();
   return LS_OK;
 }
 
-extern "C" int ls__decoder_step(ls_decoder *decoder, ls_slice in, size_t *n_used, void *out,
+extern "C" int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out,
                                 size_t out_bytes, size_t *n_made, bool *finished, ls_error *err) {
   static const uint8_t nothing = 0;
   auto *from = in.len ? reinterpret_cast<const uint8_t *>(in.ptr) : &nothing;
@@ -524,6 +524,6 @@ extern "C" int ls__decoder_step(ls_decoder *decoder, ls_slice in, size_t *n_used
   return status.ok() ? LS_OK : fail(err, status, "decompression");
 }
 
-extern "C" void ls__decoder_free(ls_decoder *decoder) {
+extern "C" void ls__inflater_free(ls_inflater *decoder) {
   delete decoder;
 }

@@ -68,16 +68,16 @@ int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_
 void ls__s3_reader_close(ls_s3_reader *reader);
 
 /* Streaming decompression (lake_arrow.cc). */
-typedef struct ls_decoder ls_decoder;
+typedef struct ls_inflater ls_inflater;
 /** *out NULL when the name says the file is not compressed. */
-int ls__decoder_new(ls_decoder **out, const char *name, ls_error *err);
+int ls__inflater_new(ls_inflater **out, const char *name, ls_error *err);
 /**
  * Decodes from in to out. *finished: a frame or member ended, and the decoder is ready for the
  * next one. @errors LS_EDATA
  */
-int ls__decoder_step(ls_decoder *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes,
+int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes,
                      size_t *n_made, bool *finished, ls_error *err);
-void ls__decoder_free(ls_decoder *decoder);
+void ls__inflater_free(ls_inflater *decoder);
 
 /* Staged files (lake_stage.c); different files of a stage may come from different threads. */
 /** Whole path of the staging file, its directories made; on the heap. */

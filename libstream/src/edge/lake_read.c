@@ -18,7 +18,7 @@ struct ls_lake_reader {
   int fd; /* -1: S3 */
   ls_s3_reader *remote;
   char *name;          /* for messages */
-  ls_decoder *decoder; /* NULL: not compressed */
+  ls_inflater *decoder; /* NULL: not compressed */
   char *in;            /* IN_BYTES of raw input for the decoder */
   size_t in_pos, in_len;
   bool raw_end;  /* the raw input is exhausted */
@@ -51,7 +51,7 @@ int ls__lake_reader_open(ls_lake_reader **out, ls_lake *lake, const char *path, 
   ls__lake_describe(&name, lake, path);
   reader->name = name.ptr;
   int rc = open_raw(reader, lake, path, err);
-  if (rc == LS_OK) rc = ls__decoder_new(&reader->decoder, path, err);
+  if (rc == LS_OK) rc = ls__inflater_new(&reader->decoder, path, err);
   if (rc < 0) {
     ls__lake_reader_close(reader);
     return rc;
@@ -89,7 +89,7 @@ static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_
   ls_slice in = {reader->in + reader->in_pos, reader->in_len - reader->in_pos};
   size_t n_used = 0;
   bool finished = false;
-  int rc = ls__decoder_step(reader->decoder, in, &n_used, buffer, n_bytes, n_made, &finished, err);
+  int rc = ls__inflater_step(reader->decoder, in, &n_used, buffer, n_bytes, n_made, &finished, err);
   if (rc < 0) {
     ls_error_prefix(err, "%s: ", reader->name);
     return rc;
@@ -138,7 +138,7 @@ void ls__lake_reader_close(ls_lake_reader *reader) {
   if (!reader) return;
   if (reader->fd >= 0) close(reader->fd);
   if (reader->remote) ls__s3_reader_close(reader->remote);
-  if (reader->decoder) ls__decoder_free(reader->decoder);
+  if (reader->decoder) ls__inflater_free(reader->decoder);
   ls__free(reader->name);
   ls__free(reader->in);
   ls__free(reader);
