@@ -36,7 +36,8 @@ int ls__store_set_new(ls_store_set **out, ls_store_db *db, const char *task_name
 void ls__store_set_free(ls_store_set *set);
 /** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. */
 int ls__store_set_commit(ls_store_set *set, ls_slice position, ls_error *err);
-/** Drops all pending writes: reads see the last commit again. */
+/** Drops all pending writes: reads see the last commit again. Memory stores keep no undo information, which would cost
+ *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt. */
 int ls__store_set_abort(ls_store_set *set, ls_error *err);
 /** Position of the last commit; len 0 when none. Valid until the next commit. */
 int ls__store_set_position(ls_slice *out, ls_store_set *set, ls_error *err);
@@ -55,6 +56,7 @@ int ls__kv_delete(ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err);
  *  fn returns 0 to go on, else the scan ends and returns that value. */
 typedef int (*ls_kv_scan_fn)(void *payload, ls_slice key, ls_slice value, ls_error *err);
 int ls__kv_scan(ls_kv *kv, bool ordered, ls_kv_scan_fn fn, void *payload, ls_error *err);
+void ls__kv_prefetch(ls_kv *kv, uint64_t hash); /* hint */
 uint64_t ls__kv_count(const ls_kv *kv); /* entries; estimate on RocksDB */
 
 /* ---- tables: a key-value store that can be read as of a stamp within the current slice ---- */
@@ -65,7 +67,7 @@ uint64_t ls__kv_count(const ls_kv *kv); /* entries; estimate on RocksDB */
  */
 typedef struct ls_table ls_table;
 int ls__table_open(ls_table **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, bool has_readers, ls_error *err);
-/** Stamps of puts must not decrease within a slice. */
+/** Stamps of one key's puts must not decrease within a slice (of different keys they may: rows made at the end of input). */
 int ls__table_put(ls_table *table, ls_slice key, uint64_t hash, ls_slice value, ls_stamp stamp, ls_error *err);
 int ls__table_delete(ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err);
 /** Latest value, for the writer. As ls__kv_get. */

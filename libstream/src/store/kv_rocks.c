@@ -1,0 +1,288 @@
+/**
+ * @file kv_rocks.c
+ * Key-value stores on RocksDB: the memtable is a write-back cache.
+ *
+ *               get, in RocksDB          put, delete             commit
+ *   (no row) ------------------> clean ---------------> dirty ----------> clean
+ *        ^ evicted (clock) <------'        abort: dropped |
+ *        '-----------------------------------------------'
+ *
+ * Dirty rows are the pending writes and never leave memory. A key known to be absent is a row too
+ * (LS_ROW_ABSENT), so that it is looked up in RocksDB once. While memory holds all rows of the task
+ * (`complete`), a miss is an answer and RocksDB is not asked at all.
+ */
+#include "base/hash.h"
+#include "store/store_internal.h"
+
+#define EVICT_BATCH 16 /* rows per visit of the clock */
+
+static void task_key(ls_buf *out, const ls_kv *kv, ls_slice key) {
+  ls__rocks_task_prefix(out, kv->set->task_name);
+  ls__buf_append(out, key.ptr, key.len);
+}
+
+/** Key of a task's row count: beside the rows of all tasks. */
+static void count_key(ls_buf *out, const ls_kv *kv) {
+  ls__buf_clear(out);
+  ls__buf_append(out, "\xFF\xFE" "count", 7);
+  ls__buf_puts(out, kv->set->task_name);
+}
+
+int ls__kv_rocks_open(ls_kv *kv, uint64_t fingerprint, ls_error *err) {
+  ls_store_set *set = kv->set;
+  ls_rocks_family *family;
+  LS_TRY(ls__rocks_family_open(&family, set->db, kv->name, fingerprint, err));
+  kv->family = family;
+  ls__store_set_evictable(set);
+  ls_buf key = LS_BUF_INIT, value = LS_BUF_INIT;
+  count_key(&key, kv);
+  int found = ls__rocks_get(&value, set->db, family, ls__buf_slice(&key), err);
+  if (found == 1 && value.len == sizeof kv->count) memcpy(&kv->count, value.ptr, sizeof kv->count);
+  kv->committed_count = kv->count;
+  int rc = found < 0 ? found : LS_OK;
+  if (rc >= 0) {
+    ls__rocks_task_prefix(&key, set->task_name);
+    ls_rocks_iter *iter = ls__rocks_iter_new(set->db, family, ls__buf_slice(&key));
+    kv->complete = !ls__rocks_iter_valid(iter);
+    rc = ls__rocks_iter_end(iter, err);
+  }
+  ls__buf_fini(&key);
+  ls__buf_fini(&value);
+  return rc;
+}
+
+static uint32_t dirty_at_get(ls_block *row) {
+  uint32_t at;
+  memcpy(&at, ls__entry_extra(row), sizeof at);
+  return at;
+}
+
+static void dirty_at_set(ls_block *row, uint32_t at) { memcpy(ls__entry_extra(row), &at, sizeof at); }
+
+static size_t row_cost(const ls_kv *kv, const ls_block *row) {
+  return sizeof *row + kv->rows.extra + row->key_len + row->value_len;
+}
+
+/** What a new row may take. */
+static size_t new_row_cost(const ls_kv *kv, ls_slice key, size_t value_len) {
+  return ls__slab_cost(sizeof(ls_block) + kv->rows.extra + key.len + value_len) + ls__memtable_growth(&kv->rows);
+}
+
+/** Adds a row for a key that memory does not have. */
+static int add_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error *err) {
+  *slot = LS_MEMTABLE_NONE;
+  if (ls__store_set_room(kv->set, new_row_cost(kv, key, value.len))) *slot = ls__memtable_add(&kv->rows, key, hash, value.len);
+  if (*slot == LS_MEMTABLE_NONE || !ls__memtable_set(&kv->rows, *slot, value)) {
+    return ls__store_set_over_budget(kv->set, kv->name, err);
+  }
+  return LS_OK;
+}
+
+/** Reads a row into memory; when it is not there, notes that. */
+static int load_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err) {
+  ls_buf rocks_key = LS_BUF_INIT, value = LS_BUF_INIT;
+  task_key(&rocks_key, kv, key);
+  int found = ls__rocks_get(&value, kv->set->db, kv->family, ls__buf_slice(&rocks_key), err);
+  int rc = found < 0 ? found : add_row(slot, kv, key, hash, found == 1 ? ls__buf_slice(&value) : (ls_slice){NULL, 0}, err);
+  if (rc >= 0 && found == 0) ls__memtable_entry(&kv->rows, *slot)->state |= LS_ROW_ABSENT;
+  ls__buf_fini(&rocks_key);
+  ls__buf_fini(&value);
+  return rc;
+}
+
+int ls__kv_rocks_find(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err) {
+  *slot = ls__memtable_find(&kv->rows, key, hash);
+  if (*slot != LS_MEMTABLE_NONE) {
+    ls__memtable_entry(&kv->rows, *slot)->state |= LS_ROW_RECENT;
+    return LS_OK;
+  }
+  if (kv->complete || key.len > LS_STORE_KEY_BYTES_MAX) return LS_OK;
+  return load_row(slot, kv, key, hash, err);
+}
+
+static void mark_dirty(ls_kv *kv, size_t slot) {
+  ls_block *row = ls__memtable_entry(&kv->rows, slot);
+  if (!(row->state & LS_ROW_DIRTY)) {
+    row->state |= LS_ROW_DIRTY;
+    size_t before = kv->dirty_capacity;
+    ls__grow(&kv->dirty, &kv->dirty_capacity, kv->n_dirty + 1, sizeof *kv->dirty);
+    kv->set->slab.other_bytes += (kv->dirty_capacity - before) * sizeof *kv->dirty;
+    dirty_at_set(row, (uint32_t)kv->n_dirty++);
+  }
+  kv->dirty[dirty_at_get(row)] = ls__memtable_ref(&kv->rows, slot);
+}
+
+/** Room for a value that outgrows its row. Nothing is evicted while the row still fits. */
+static bool room_to_grow(ls_kv *kv, ls_slice key, size_t value_len) {
+  return ls__store_set_room(kv->set, ls__slab_cost(sizeof(ls_block) + kv->rows.extra + key.len + value_len));
+}
+
+int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, bool absent, ls_error *err) {
+  ls_memtable *rows = &kv->rows;
+  size_t slot;
+  LS_TRY(ls__kv_rocks_find(&slot, kv, key, hash, err)); /* the count wants to know whether it was there */
+  bool was_there = slot != LS_MEMTABLE_NONE && !(ls__memtable_entry(rows, slot)->state & LS_ROW_ABSENT);
+  if (absent && !was_there) return LS_OK;
+  if (slot == LS_MEMTABLE_NONE) {
+    LS_TRY(add_row(&slot, kv, key, hash, value, err));
+  } else {
+    ls_block *row = ls__memtable_entry(rows, slot);
+    size_t pending = row->state & LS_ROW_DIRTY ? row_cost(kv, row) : 0, needed = sizeof *row + rows->extra + key.len + value.len;
+    kv->held = ls__memtable_ref(rows, slot);
+    bool done = needed <= ls__slab_capacity(rows->slab, kv->held) || room_to_grow(kv, key, value.len);
+    slot = ls__memtable_find(rows, key, hash); /* eviction moves slots */
+    if (!done || !ls__memtable_set(rows, slot, value)) return ls__store_set_over_budget(kv->set, kv->name, err);
+    kv->set->pending_bytes -= pending;
+  }
+  ls_block *row = ls__memtable_entry(rows, slot);
+  row->state |= LS_ROW_RECENT;
+  if (absent) {
+    row->state |= LS_ROW_ABSENT;
+    kv->count--;
+  } else {
+    row->state &= (uint8_t)~LS_ROW_ABSENT;
+    if (!was_there) kv->count++;
+  }
+  mark_dirty(kv, slot);
+  kv->set->pending_bytes += row_cost(kv, ls__memtable_entry(rows, slot));
+  return LS_OK;
+}
+
+/* ---- eviction: second chance, in slot order ---- */
+
+bool ls__kv_rocks_evict(ls_kv *kv) {
+  ls_memtable *rows = &kv->rows;
+  int n_evicted = 0;
+  if (rows->n == kv->n_dirty) return false;
+  for (size_t steps = 0; steps < 2 * rows->n_slots + 2 && n_evicted < EVICT_BATCH && rows->n > 0; steps++) {
+    if (kv->clock_hand >= rows->n_slots) kv->clock_hand = 0;
+    if (rows->slots[kv->clock_hand] == 0) {
+      kv->clock_hand++;
+      continue;
+    }
+    ls_block *row = ls__memtable_entry(rows, kv->clock_hand);
+    if (row->state & (LS_ROW_DIRTY | LS_ROW_RECENT) || ls__memtable_ref(rows, kv->clock_hand) == kv->held) {
+      row->state &= (uint8_t)~LS_ROW_RECENT;
+      kv->clock_hand++;
+      continue;
+    }
+    if (!(row->state & LS_ROW_ABSENT)) kv->complete = false;
+    ls__memtable_remove(rows, kv->clock_hand); /* the next row moves into this slot */
+    n_evicted++;
+  }
+  return n_evicted > 0;
+}
+
+/* ---- commit and abort ---- */
+
+void ls__kv_rocks_stage(ls_kv *kv, ls_rocks_batch *batch) {
+  ls_buf key = LS_BUF_INIT;
+  for (size_t i = 0; i < kv->n_dirty; i++) {
+    const ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+    task_key(&key, kv, ls__entry_key(&kv->rows, row));
+    if (row->state & LS_ROW_ABSENT) {
+      ls__rocks_batch_delete(batch, kv->family, ls__buf_slice(&key));
+    } else {
+      ls__rocks_batch_put(batch, kv->family, ls__buf_slice(&key), ls__entry_value(&kv->rows, row));
+    }
+  }
+  if (kv->count != kv->committed_count) {
+    count_key(&key, kv);
+    ls__rocks_batch_put(batch, kv->family, ls__buf_slice(&key), (ls_slice){(const char *)&kv->count, sizeof kv->count});
+  }
+  ls__buf_fini(&key);
+}
+
+/** Slot of a row whose reference is known. */
+static size_t slot_of(const ls_kv *kv, const ls_block *row) {
+  ls_slice key = ls__entry_key(&kv->rows, row);
+  return ls__memtable_find(&kv->rows, key, ls__hash64(key));
+}
+
+void ls__kv_rocks_committed(ls_kv *kv) {
+  for (size_t i = 0; i < kv->n_dirty; i++) {
+    ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+    row->state &= (uint8_t)~LS_ROW_DIRTY;
+    /* while all rows are in memory, a deleted key needs no row to be known as absent */
+    if (row->state & LS_ROW_ABSENT && kv->complete) ls__memtable_remove(&kv->rows, slot_of(kv, row));
+  }
+  kv->n_dirty = 0;
+  kv->committed_count = kv->count;
+}
+
+void ls__kv_rocks_abort(ls_kv *kv) {
+  for (size_t i = 0; i < kv->n_dirty; i++) {
+    ls__memtable_remove(&kv->rows, slot_of(kv, ls__slab_at(kv->rows.slab, kv->dirty[i])));
+  }
+  /* RocksDB may have what the dropped rows were before */
+  if (kv->n_dirty > 0 && kv->committed_count > 0) kv->complete = false;
+  kv->n_dirty = 0;
+  kv->count = kv->committed_count;
+}
+
+/* ---- scans: rows of memory merged with those of RocksDB, by key ---- */
+
+typedef struct merge_row {
+  uint64_t head;
+  const ls_block *row;
+} merge_row;
+
+static int merge_cmp(const ls_kv *kv, const merge_row *x, ls_slice key) {
+  uint64_t head = ls__store_key_head(key);
+  if (x->head != head) return x->head < head ? -1 : 1;
+  return ls__slice_cmp(ls__entry_key(&kv->rows, x->row), key);
+}
+
+/** Dirty rows by key: only they differ from RocksDB. Insertion into a sorted heap-free array: merge sort. */
+static merge_row *dirty_by_key(const ls_kv *kv) {
+  size_t n = kv->n_dirty;
+  merge_row *from = ls__alloc((n + 1) * sizeof *from), *to = ls__alloc((n + 1) * sizeof *to);
+  for (size_t i = 0; i < n; i++) {
+    const ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+    from[i] = (merge_row){ls__store_key_head(ls__entry_key(&kv->rows, row)), row};
+  }
+  for (size_t width = 1; width < n; width *= 2) {
+    for (size_t low = 0; low < n; low += 2 * width) {
+      size_t mid = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+      size_t i = low, k = mid, at = low;
+      while (i < mid && k < high) {
+        to[at++] = merge_cmp(kv, &from[i], ls__entry_key(&kv->rows, from[k].row)) <= 0 ? from[i++] : from[k++];
+      }
+      while (i < mid) to[at++] = from[i++];
+      while (k < high) to[at++] = from[k++];
+    }
+    merge_row *swap = from;
+    from = to;
+    to = swap;
+  }
+  ls__free(to);
+  return from;
+}
+
+static int call_for(const ls_kv *kv, const ls_block *row, ls_kv_scan_fn fn, void *payload, ls_error *err) {
+  if (row->state & LS_ROW_ABSENT) return LS_OK;
+  return fn(payload, ls__entry_key(&kv->rows, row), ls__entry_value(&kv->rows, row), err);
+}
+
+int ls__kv_rocks_scan(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err) {
+  ls_buf prefix = LS_BUF_INIT;
+  ls__rocks_task_prefix(&prefix, kv->set->task_name);
+  merge_row *dirty = dirty_by_key(kv);
+  ls_rocks_iter *iter = ls__rocks_iter_new(kv->set->db, kv->family, ls__buf_slice(&prefix));
+  size_t at = 0;
+  int rc = LS_OK;
+  while (rc == 0 && (at < kv->n_dirty || ls__rocks_iter_valid(iter))) {
+    bool stored = ls__rocks_iter_valid(iter);
+    int order = !stored ? -1 : at == kv->n_dirty ? 1 : merge_cmp(kv, &dirty[at], ls__rocks_iter_key(iter));
+    if (order <= 0) {
+      rc = call_for(kv, dirty[at++].row, fn, payload, err);
+    } else {
+      rc = fn(payload, ls__rocks_iter_key(iter), ls__rocks_iter_value(iter), err);
+    }
+    if (order >= 0) ls__rocks_iter_step(iter);
+  }
+  int end_rc = ls__rocks_iter_end(iter, rc != 0 ? NULL : err);
+  ls__free(dirty);
+  ls__buf_fini(&prefix);
+  return rc != 0 ? rc : end_rc;
+}

@@ -1,0 +1,79 @@
+/** @file store_internal.h  What the store set, its stores and the RocksDB side share. */
+#ifndef LS_STORE_INTERNAL_H
+#define LS_STORE_INTERNAL_H
+#include "base/alloc.h"
+#include "store/memtable.h"
+#include "store/rocks.h"
+#include "store/store.h"
+
+#define LS_STORE_KEY_BYTES_MAX 65535u
+#define LS_STORE_VALUE_BYTES_MAX (UINT32_MAX / 2)
+#define LS_STORE_TASK_BYTES_MAX 32768u
+
+struct ls_store_set {
+  ls_store_db *db;
+  char *task_name;
+  size_t budget_bytes;
+  ls_slab slab;
+  ls_buf position;
+  ls_kv *kvs;               /* lists in the order of opening */
+  ls_window *windows;
+  ls_table *tables;
+  size_t n_evictable;       /* stores whose clean rows may leave memory */
+  size_t pending_bytes;     /* of writes that RocksDB does not have yet */
+  bool memory_written;      /* a memory store has changed since the last commit: it can't be undone */
+};
+
+/* Bits of ls_block.state in key-value stores; a kv without RocksDB uses none. */
+#define LS_ROW_DIRTY 0x01u   /* RocksDB does not have it yet */
+#define LS_ROW_ABSENT 0x02u  /* the key is known not to be there: deleted, or looked up in vain */
+#define LS_ROW_RECENT 0x04u  /* used since the clock hand passed */
+
+struct ls_kv {
+  ls_store_set *set;
+  ls_kv *next;
+  char *name;
+  ls_memtable rows;
+  ls_rocks_family *family;  /* NULL: memory only */
+  bool complete;            /* RocksDB has no row that memory does not have: a miss needs no read */
+  uint64_t count;
+  uint64_t committed_count;
+  ls_ref *dirty;            /* rows with LS_ROW_DIRTY; a row's extra bytes hold its index */
+  size_t n_dirty, dirty_capacity;
+  size_t clock_hand;        /* slot where eviction goes on */
+  ls_ref held;              /* row in the caller's hands since the last get: not evicted for other stores */
+};
+
+/** Makes room for n_bytes by evicting clean rows. False: the budget is too small for what must stay. */
+bool ls__store_set_room(ls_store_set *set, size_t n_bytes);
+int ls__store_set_over_budget(const ls_store_set *set, const char *store, ls_error *err);
+/** Notes one more store whose rows may leave memory. */
+void ls__store_set_evictable(ls_store_set *set);
+int ls__store_check_open(const ls_store_set *set, const char *name, ls_store_backend backend, ls_error *err);
+int ls__store_check_sizes(const char *store, size_t key_len, size_t value_len, ls_error *err);
+/** First 8 bytes of a key as a number that compares like them. */
+uint64_t ls__store_key_head(ls_slice key);
+
+void ls__kv_free(ls_kv *kv);
+void ls__table_free(ls_table *table);
+ls_table *ls__table_next(ls_table *table);
+
+/* the RocksDB half of a kv (kv_rocks.c) */
+int ls__kv_rocks_open(ls_kv *kv, uint64_t fingerprint, ls_error *err);
+/** Slot of the key, read from RocksDB when memory does not have it; LS_MEMTABLE_NONE: known nowhere, nothing noted. */
+int ls__kv_rocks_find(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err);
+int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, bool absent, ls_error *err);
+int ls__kv_rocks_scan(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err);
+void ls__kv_rocks_stage(ls_kv *kv, ls_rocks_batch *batch);
+void ls__kv_rocks_committed(ls_kv *kv);
+void ls__kv_rocks_abort(ls_kv *kv);
+bool ls__kv_rocks_evict(ls_kv *kv);
+
+/* windows (window.c) */
+void ls__window_free(ls_window *window);
+ls_window *ls__window_next(ls_window *window);
+bool ls__window_is_persistent(const ls_window *window);
+void ls__window_stage(ls_window *window, ls_rocks_batch *batch);
+void ls__window_committed(ls_window *window);
+int ls__window_reload(ls_window *window, ls_error *err);
+#endif
