@@ -50,6 +50,8 @@ LS_API int ls_runtime_run(ls_runtime *runtime, ls_error *err);
 LS_API void ls_runtime_stop(ls_runtime *runtime);
 /** JSON summary of the last run (also of one that failed); *out is freed with ls_text_free. */
 LS_API int ls_runtime_summary(char **out, const ls_runtime *runtime, ls_error *err);
+/** The same for people: a few lines that say what came in, went out and was left out. Freed with ls_text_free. */
+LS_API int ls_runtime_summary_text(char **out, const ls_runtime *runtime, ls_error *err);
 LS_API void ls_runtime_free(ls_runtime *runtime);
 
 /** Dates (dt=YYYY-MM-DD) for which a topology's first source with {date} has files, ascending; freed with ls_text_free:

@@ -46,7 +46,24 @@ LS_API int ls_topology_json_schema(char **out, ls_error *err);
 LS_API int ls_topology_reference(char **out, ls_error *err);
 /** Lists plugins and functions with signatures as text. */
 LS_API int ls_topology_functions(char **out, const ls_topology *topology, ls_error *err);
+/** Reference of the expressions in Markdown. */
+LS_API int ls_topology_expressions(char **out, ls_error *err);
 LS_API void ls_text_free(char *text);
+
+/** How large a topology is: steps are what the file declares under `steps`. */
+typedef struct ls_topology_counts {
+  size_t n_sources, n_tables, n_steps, n_sinks;
+} ls_topology_counts;
+LS_API void ls_topology_count(ls_topology_counts *out, const ls_topology *topology);
+
+/**
+ * Lists plugins, their functions and configuration keys as text; without names, all plugins that are found. Of opts only
+ * the directories count; they are searched as by ls_topology_load. No function is opened, so no secret and no
+ * configuration is needed.
+ * @errors LS_EPLUGIN
+ */
+LS_API int ls_plugins_describe(char **out, const char *const *names, size_t n_names, const ls_topology_opts *opts,
+                               ls_error *err);
 
 #ifdef __cplusplus
 }

@@ -65,6 +65,8 @@ int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 int ls__run_publish(ls_runtime *run, ls_error *err);
 /* run_summary.c */
 void ls__run_summary(ls_buf *out, const ls_runtime *run);
+/** Conservation: what came into a step is what it took, filtered, found late or refused. */
+bool ls__run_adds_up(const ls_node_counters *counters);
 /* runtime.c */
 void ls__run_progress(ls_runtime *run, const char *phase, int64_t done, int64_t total);
 int ls__run_check_stop(ls_runtime *run, ls_error *err);

@@ -108,8 +108,7 @@ static void put_partitions(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '}');
 }
 
-/** Conservation: what came into a step is what it took, filtered, found late or refused. */
-static bool adds_up(const ls_node_counters *c) { return c->rows_in == c->taken + c->filtered + c->late + c->dead; }
+bool ls__run_adds_up(const ls_node_counters *c) { return c->rows_in == c->taken + c->filtered + c->late + c->dead; }
 
 static void put_steps(ls_buf *out, const ls_runtime *run) {
   bool all = true;
@@ -117,7 +116,7 @@ static void put_steps(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '[');
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
     const ls_node_counters *c = &run->counters[i];
-    all = all && adds_up(c);
+    all = all && ls__run_adds_up(c);
     if (i > 0) ls__buf_putc(out, ',');
     ls__buf_putc(out, '{');
     member_text(out, "step", run->plan->nodes[i].name);
@@ -129,7 +128,7 @@ static void put_steps(ls_buf *out, const ls_runtime *run) {
     member_int(out, "dead", c->dead);
     member_int(out, "out", c->rows_out);
     if (c->unmatched > 0) member_int(out, "unmatched", c->unmatched);
-    if (!adds_up(c)) ls__buf_puts(out, ",\"adds_up\":false");
+    if (!ls__run_adds_up(c)) ls__buf_puts(out, ",\"adds_up\":false");
     ls__buf_putc(out, '}');
   }
   ls__buf_putc(out, ']');

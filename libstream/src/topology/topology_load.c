@@ -9,7 +9,6 @@
 #include "topology/options.h"
 #include "topology/params.h"
 
-#define PLUGIN_DIRS_MAX 32
 #ifndef LS_PLUGIN_DIR /* where plugins are installed */
 #define LS_PLUGIN_DIR "/usr/local/lib/libstream/udf"
 #endif
@@ -55,18 +54,18 @@ static void set_name(ls_build *b) {
 
 /* ---- plugins ---- */
 
-/* Directories in the order in which they are searched; strings live in the arena. */
-static size_t plugin_dirs(ls_build *b, const ls_topology_opts *opts, const char **out) {
+size_t ls__plugin_dirs(const char *out[LS_PLUGIN_DIRS_MAX], const ls_topology_opts *opts,
+                       ls_arena *arena) {
   size_t n = 0;
-  for (size_t i = 0; i < opts->n_plugin_dirs && n < PLUGIN_DIRS_MAX - 1; i++) {
+  for (size_t i = 0; i < opts->n_plugin_dirs && n < LS_PLUGIN_DIRS_MAX - 1; i++) {
     out[n++] = opts->plugin_dirs[i];
   }
   /* tidy: allow ambient because the plugin path is part of the public contract of ls_topology_load */
   const char *path = getenv("LIBSTREAM_PLUGIN_PATH");
-  while (path != NULL && *path != 0 && n < PLUGIN_DIRS_MAX - 1) {
+  while (path != NULL && *path != 0 && n < LS_PLUGIN_DIRS_MAX - 1) {
     const char *colon = strchr(path, ':');
     size_t len = colon != NULL ? (size_t)(colon - path) : strlen(path);
-    if (len > 0) out[n++] = ls__arena_strndup(b->arena, path, len);
+    if (len > 0) out[n++] = ls__arena_strndup(arena, path, len);
     path = colon != NULL ? colon + 1 : NULL;
   }
   out[n++] = LS_PLUGIN_DIR;
@@ -112,19 +111,18 @@ static bool load_plugin(ls_build *b, const ls_yaml *item, const char *const *dir
   bool of_config = rc == LS_ECONFIG && config != NULL;
   if (!(path != NULL && path->poisoned)) {
     ls__diag_add_code(b->diag, rc == LS_ECONFIG ? LS_ECONFIG : LS_EPLUGIN,
-                      of_config ? config->key->mark : at->mark, "plugin %s: %s", at->text,
-                      err.message);
+                      of_config ? config->key->mark : at->mark, "%s", err.message);
   }
   return false;
 }
 
 static void load_plugins(ls_build *b, const ls_topology_opts *opts, bool load) {
   const ls_yaml *plugins = ls__yaml_get(b->doc->root, "plugins");
-  const char *dirs[PLUGIN_DIRS_MAX];
+  const char *dirs[LS_PLUGIN_DIRS_MAX];
   ls__udf_registry_new(&b->udfs);
   if (plugins == NULL) return;
   if (!load) b->plugins_failed = true;
-  size_t n_dirs = plugin_dirs(b, opts, dirs);
+  size_t n_dirs = ls__plugin_dirs(dirs, opts, b->arena);
   for (const ls_yaml *item = plugins->first; item != NULL; item = item->next) {
     if (item->bad) {
       b->plugins_failed = true;
@@ -191,6 +189,8 @@ static void load_tree(ls_topology *topology, ls_slice text, const ls_topology_op
   load_plugins(&b, opts, plugins);
   b.plan->udfs = topology->udfs = b.udfs;
   build_plan(&b);
+  topology->counts = (ls_topology_counts){count(&b, "sources"), count(&b, "tables"),
+                                          count(&b, "steps"), count(&b, "sinks")};
   build_fini(&b);
 }
 

@@ -23,6 +23,13 @@ void ls__udf_registry_free(ls_udf_registry *registry);
  */
 int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs,
                  const char *sha256_hex, const ls_udf_config_entry *config, size_t n_config, ls_error *err);
+/** Same, without configuration: the plugin can be looked at, but its functions can't be opened.
+ *  @errors LS_EPLUGIN */
+int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs, ls_error *err);
+/** Puts the names of the plugins that are in the directories into out, in no order. */
+void ls__udf_list_plugins(ls_strmap *out, const char *const *dirs, size_t n_dirs);
+/** Appends a type of the ABI as text: as ls__type_format, and "decimal" where any decimal will do. */
+void ls__udf_type_format(ls_buf *out, const ls_udf_type *type);
 const ls_udf_fn *ls__udf_find_fn(const ls_udf_registry *registry, const char *name);
 const ls_udf_agg *ls__udf_find_agg(const ls_udf_registry *registry, const char *name);
 const ls_udf_message *ls__udf_find_message(const ls_udf_registry *registry, const char *name);

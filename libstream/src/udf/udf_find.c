@@ -13,9 +13,7 @@ static bool is_file(const char *path) {
   return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-/** Names of the plugins that are in the directories, for "did you mean". Insertion order does not
- *  matter: ls__nearest_name is given a set, and the result stands in a message only. */
-static void list_plugins(ls_strmap *out, const char *const *dirs, size_t n_dirs) {
+void ls__udf_list_plugins(ls_strmap *out, const char *const *dirs, size_t n_dirs) {
   for (size_t i = 0; i < n_dirs; i++) {
     DIR *dir = opendir(dirs[i]);
     if (dir == NULL) continue;
@@ -38,7 +36,7 @@ static int fail_not_found(const char *name, const char *const *dirs, size_t n_di
   if (n_dirs == 0) ls__buf_puts(&where, "no directory (none is configured)");
 
   ls_strmap found = {0};
-  list_plugins(&found, dirs, n_dirs);
+  ls__udf_list_plugins(&found, dirs, n_dirs);
   const char **names = ls__calloc(found.n + 1, sizeof(*names));
   for (size_t i = 0; i < found.n; i++) names[i] = found.entries[i].key;
   const char *nearest = ls__nearest_name(name, names, found.n);

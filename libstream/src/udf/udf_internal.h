@@ -81,8 +81,6 @@ int ls__udf_config_open(void **state, const ls_udf_plugin *plugin, const char *f
                         int32_t (*open)(const ls_udf_config *, void **), ls_error *err);
 
 /* udf_types.c */
-/** Appends a type of the ABI as text: as ls__type_format, and "decimal" where any decimal will do. */
-void ls__udf_type_format(ls_buf *out, const ls_udf_type *type);
 /** A column as a plugin sees it; arrays of children are taken from the arena. */
 void ls__udf_vec_init(ls_udf_vec *vec, const ls_column *column, ls_arena *arena);
 

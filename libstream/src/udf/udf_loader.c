@@ -163,29 +163,41 @@ static void add_plugin(ls_udf_registry *registry, ls_udf_plugin *plugin) {
 }
 
 static int load(ls_udf_plugin *plugin, const ls_udf_registry *registry, const char *sha256_hex,
-                const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
+                bool configured, const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
   if (sha256_hex != NULL) LS_TRY(check_pin(plugin, sha256_hex, err));
   LS_TRY(check_elf(plugin, err));
   LS_TRY(open_and_take(plugin, err));
   LS_TRY(check_names(registry, plugin, err));
-  return ls__udf_config_take(plugin, config, n_config, err);
+  return configured ? ls__udf_config_take(plugin, config, n_config, err) : LS_OK;
 }
 
-int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
-                 size_t n_dirs, const char *sha256_hex, const ls_udf_config_entry *config,
-                 size_t n_config, ls_error *err) {
+static int find_and_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
+                         size_t n_dirs, const char *sha256_hex, bool configured,
+                         const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
   char *path = NULL;
   LS_TRY(ls__udf_find_file(&path, name_or_path, dirs, n_dirs, err));
   ls_udf_plugin *plugin = LS_NEW(ls_udf_plugin);
   plugin->path = path;
   plugin->name = ls__strdup(name_or_path);
-  int rc = load(plugin, registry, sha256_hex, config, n_config, err);
+  int rc = load(plugin, registry, sha256_hex, configured, config, n_config, err);
   if (rc < 0) {
     plugin_free(plugin);
     return rc;
   }
   add_plugin(registry, plugin);
   return LS_OK;
+}
+
+int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
+                 size_t n_dirs, const char *sha256_hex, const ls_udf_config_entry *config,
+                 size_t n_config, ls_error *err) {
+  return find_and_load(registry, name_or_path, dirs, n_dirs, sha256_hex, true, config, n_config,
+                       err);
+}
+
+int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
+                    size_t n_dirs, ls_error *err) {
+  return find_and_load(registry, name_or_path, dirs, n_dirs, NULL, false, NULL, 0, err);
 }
 
 const char *const *ls__udf_names(const ls_udf_registry *registry, size_t *n_out) {

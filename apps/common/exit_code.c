@@ -1,0 +1,36 @@
+/** @file exit_code.c  Error codes of the library -> exit codes. */
+#include "common/exit_code.h"
+
+const char app_exit_code_help[] = "Exit codes:\n"
+                                  "  0  done\n"
+                                  "  1  internal error\n"
+                                  "  2  configuration or usage\n"
+                                  "  3  an input is not there yet\n"
+                                  "  4  too many bad records\n"
+                                  "  5  reading or writing failed; try again\n"
+                                  "  6  a limit is reached (memory)\n"
+                                  "  7  stopped by a signal\n";
+
+int app_exit_code(int ls_code) {
+  switch (ls_code) {
+  case LS_OK:
+    return APP_DONE;
+  case LS_ECONFIG:
+  case LS_EINVAL:
+  case LS_EPLUGIN:
+    return APP_USAGE;
+  case LS_ENOINPUT:
+    return APP_NO_INPUT;
+  case LS_EBADRECORDS:
+    return APP_BAD_RECORDS;
+  case LS_ERETRY:
+  case LS_EIO:
+    return APP_TRANSIENT;
+  case LS_ELIMIT:
+    return APP_LIMIT;
+  case LS_ESTOPPED:
+    return APP_STOPPED;
+  default:
+    return APP_INTERNAL;
+  }
+}

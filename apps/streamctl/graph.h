@@ -1,0 +1,7 @@
+/** @file graph.h  Pictures of topologies, drawn by graphviz. */
+#ifndef APPS_STREAMCTL_GRAPH_H
+#define APPS_STREAMCTL_GRAPH_H
+
+/** Draws a graph in the DOT language as SVG on stdout. command is for messages. @return exit code */
+int graph_print_svg(const char *command, const char *dot_text);
+#endif

@@ -1,0 +1,173 @@
+/**
+ * @file streamctl.c
+ * streamctl: looks at topologies and plugins, and runs any topology. One function per sub-command, one
+ * table that names them.
+ */
+#include "common/exit_code.h"
+#include "common/paths.h"
+#include "common/run.h"
+#include "streamctl/graph.h"
+
+#include <libstream/libstream.h>
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct subcommand {
+  const char *word; /* "udf list" has two */
+  int (*run)(const app_command *command, app_options *options);
+  const char *summary; /* one line of streamctl --help */
+  app_command command;
+} subcommand;
+
+/** Text of the library, or its error. */
+static int print_text(const app_command *command, int rc, char *text, const ls_error *err) {
+  if (rc >= 0) return app_print(command->name, text);
+  fprintf(stderr, "%s: %s\n", command->name, err->message);
+  return app_exit_code(rc);
+}
+
+static int validate(const app_command *command, app_options *options) {
+  ls_topology *topology = NULL;
+  int code = app_load(&topology, command, options, options->arguments[0]);
+  if (code != APP_DONE) return code;
+  ls_topology_counts counts;
+  ls_topology_count(&counts, topology);
+  printf("ok: %zu sources, %zu tables, %zu steps, %zu sinks\n", counts.n_sources, counts.n_tables,
+         counts.n_steps, counts.n_sinks);
+  ls_topology_free(topology);
+  return APP_DONE;
+}
+
+static int describe(const app_command *command, app_options *options) {
+  ls_topology *topology = NULL;
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  int code = app_load(&topology, command, options, options->arguments[0]);
+  if (code != APP_DONE) return code;
+  bool plain = strcmp(options->format, "text") == 0;
+  int rc = ls_topology_describe(&text, topology, plain ? LS_DESCRIBE_TEXT : LS_DESCRIBE_DOT, &err);
+  ls_topology_free(topology);
+  if (rc < 0 || strcmp(options->format, "svg") != 0) return print_text(command, rc, text, &err);
+  code = graph_print_svg(command->name, text);
+  ls_text_free(text);
+  return code;
+}
+
+static int run(const app_command *command, app_options *options) {
+  app_job job = {.command = command, .options = options, .config = options->arguments[0]};
+  return app_run(&job);
+}
+
+static int udf_list(const app_command *command, app_options *options) {
+  ls_error err = LS_ERROR_INIT;
+  ls_topology_opts opts = LS_TOPOLOGY_OPTS_INIT;
+  char *text = NULL;
+  opts.plugin_dirs = options->plugin_dirs;
+  opts.n_plugin_dirs = options->n_plugin_dirs;
+  app_add_plugin_path();
+  int rc = ls_plugins_describe(&text, options->arguments, (size_t)options->n_arguments, &opts, &err);
+  return print_text(command, rc, text, &err);
+}
+
+static int schema(const app_command *command, app_options *options) {
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  (void)options;
+  int rc = ls_topology_json_schema(&text, &err);
+  return print_text(command, rc, text, &err);
+}
+
+static int reference(const app_command *command, app_options *options) {
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  (void)options;
+  int rc = ls_topology_reference(&text, &err);
+  return print_text(command, rc, text, &err);
+}
+
+static int expressions(const app_command *command, app_options *options) {
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  (void)options;
+  int rc = ls_topology_expressions(&text, &err);
+  return print_text(command, rc, text, &err);
+}
+
+static int faults(const app_command *command, app_options *options) {
+  (void)command;
+  (void)options;
+  const char *name;
+  for (size_t i = 0; (name = ls_runtime_fault_point(i)) != NULL; i++) puts(name);
+  return APP_DONE;
+}
+
+static const subcommand subcommands[] = {
+    {"validate", validate, "checks a topology and tells all its errors",
+     {.name = "streamctl validate", .arguments = "FILE",
+      .about = "Checks a topology with its plugins, as a run would before it reads anything. All errors\n"
+               "go to stderr as file:line:column.",
+      .options = APP_SET | APP_PLUGINS, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"describe", describe, "prints a topology as text, graph or picture",
+     {.name = "streamctl describe", .arguments = "FILE",
+      .about = "Prints what a topology does: its steps in order, with types, stores and inputs.",
+      .options = APP_SET | APP_PLUGINS | APP_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"run", run, "runs a topology over a lake",
+     {.name = "streamctl run", .arguments = "FILE",
+      .about = "Runs a topology over the files of a lake, in event-time order, to the end of the input.\n"
+               "A range of dates is one run.",
+      .options = APP_OF_A_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"udf list", udf_list, "lists plugins and their functions",
+     {.name = "streamctl udf list", .arguments = "[PLUGIN...]",
+      .about = "Lists plugins with their functions, types and configuration keys; without names, all that\n"
+               "are found. No plugin is opened, so no secret is needed.",
+      .options = APP_PLUGINS, .n_arguments_max = 1000}},
+    {"schema", schema, "prints the JSON Schema of topologies, for editors",
+     {.name = "streamctl schema", .about = "Prints the JSON Schema of the YAML language."}},
+    {"reference", reference, "prints the reference of topologies in Markdown",
+     {.name = "streamctl reference", .about = "Prints the reference of the YAML language in Markdown."}},
+    {"expressions", expressions, "prints the reference of expressions in Markdown",
+     {.name = "streamctl expressions", .about = "Prints the reference of expressions in Markdown."}},
+    {"faults", faults, "lists the fault points, for crash tests",
+     {.name = "streamctl faults",
+      .about = "Lists the points at which LS_FAULT=<name>[:n] kills the process, for crash tests."}},
+};
+#define N_SUBCOMMANDS (sizeof subcommands / sizeof *subcommands)
+
+static int help(void) {
+  printf("usage: streamctl <command> [options]\n\nLooks at topologies and plugins, and runs them.\n\n");
+  for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
+    printf("  %-12s %s\n", subcommands[i].word, subcommands[i].summary);
+  }
+  printf("\nstreamctl <command> --help tells more.\n\n%s", app_exit_code_help);
+  return APP_DONE;
+}
+
+static int unknown(const char *typed) {
+  const char *words[N_SUBCOMMANDS];
+  for (size_t i = 0; i < N_SUBCOMMANDS; i++) words[i] = subcommands[i].word;
+  const char *nearest = app_nearest(typed, words, N_SUBCOMMANDS);
+  if (strncmp(typed, "udf", 3) == 0) nearest = "udf list";
+  if (nearest == NULL) return app_usage_error("streamctl", "unknown command '%s'", typed);
+  return app_usage_error("streamctl", "unknown command '%s'; did you mean '%s'?", typed, nearest);
+}
+
+int main(int argc, char **argv) {
+  app_options options;
+  if (argc < 2) return app_usage_error("streamctl", "a command is missing");
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help();
+  if (strcmp(argv[1], "--version") == 0) {
+    printf("streamctl %s (library %s)\n", LS_VERSION_STRING, ls_version());
+    return APP_DONE;
+  }
+  char typed[64];
+  int n_words = strcmp(argv[1], "udf") == 0 && argc > 2 ? 2 : 1;
+  snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "", n_words == 2 ? argv[2] : "");
+  for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
+    const subcommand *sub = &subcommands[i];
+    if (strcmp(sub->word, typed) != 0) continue;
+    int code = app_options_parse(&options, &sub->command, argc - n_words, argv + n_words);
+    return code == APP_GO_ON ? sub->run(&sub->command, &options) : code;
+  }
+  return unknown(typed);
+}
