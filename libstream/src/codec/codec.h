@@ -1,7 +1,8 @@
 /**
  * @file codec.h
- * Bytes <-> batches. A decoder turns one block of input (lines, a message) into rows of a batch and checks each
- * against its schema: types, nullability, allowed values, patterns, ranges. A bad record makes no row: it is reported.
+ * Bytes <-> batches. A decoder turns one block of input (lines, a message) into rows of a batch and
+ * checks each against its schema: types, nullability, allowed values, patterns, ranges. A bad
+ * record makes no row: it is reported.
  */
 #ifndef LS_CODEC_CODEC_H
 #define LS_CODEC_CODEC_H
@@ -11,70 +12,88 @@
 extern "C" {
 #endif
 
-typedef enum ls_format { LS_FORMAT_JSON, LS_FORMAT_CSV, LS_FORMAT_PROTOBUF, LS_FORMAT_PARQUET } ls_format;
+typedef enum ls_format {
+  LS_FORMAT_JSON,
+  LS_FORMAT_CSV,
+  LS_FORMAT_PROTOBUF,
+  LS_FORMAT_PARQUET
+} ls_format;
 
 typedef struct ls_decoder ls_decoder; /* one thread */
 typedef struct ls_decoder_opts {
   ls_format format;                /* JSON, CSV or PROTOBUF */
   const void *protobuf_descriptor; /* ProtobufCMessageDescriptor */
-  /** Fields of the schema that are needed (bit set); others are validated and masked, but may be left null. NULL: all. */
+  /** Fields of the schema that are needed (bit set); others are validated and masked, but may be
+   * left null. NULL: all. */
   const uint64_t *wanted;
 } ls_decoder_opts;
 
-/** One bad record. payload: the record as JSON with sensitive fields masked, len 0 where it could not be parsed far
- *  enough to mask. field: name of the field at fault or NULL. error has no values of sensitive fields. Valid for the call. */
+/** One bad record. payload: the record as JSON with sensitive fields masked, len 0 where it could
+ * not be parsed far enough to mask. field: name of the field at fault or NULL. error has no values
+ * of sensitive fields. Valid for the call. */
 typedef struct ls_bad_record {
-  int64_t line;        /* 1-based in the file; records of other formats: 1-based record number */
-  const char *error;   /* what is wrong and what would be right */
-  const char *reason;  /* short stable code: not_json, missing_field, wrong_type, not_allowed, out_of_range, bad_timestamp,
-                          bad_date, bad_decimal, too_many_decimals, too_many_digits, bad_utf8, csv_columns, csv_quotes, bad_protobuf */
+  int64_t line;      /* 1-based in the file; records of other formats: 1-based record number */
+  const char *error; /* what is wrong and what would be right */
+  /** Short stable code: not_json, missing_field, wrong_type, duplicate_field, not_allowed,
+   * out_of_range, bad_timestamp, bad_date, bad_decimal, too_many_decimals, too_many_digits,
+   * bad_utf8, csv_columns, csv_quotes, bad_protobuf. */
+  const char *reason;
   const char *field;
   ls_slice payload;
 } ls_bad_record;
 typedef void (*ls_bad_record_fn)(void *payload, const ls_bad_record *bad);
 
-int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts, ls_error *err);
+int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts,
+                    ls_error *err);
 void ls__decoder_free(ls_decoder *decoder);
 
 /**
- * JSON lines: decodes every line of block (whole lines; the last may lack its newline). Empty and blank lines are no
- * records. Rows are appended to out; rows_line (grown in out's arena by the caller through lines[]) gets each row's
- * line: lines must have room for one entry per newline in the block + 1. block must be readable for 64 bytes past its
- * end (simdjson padding). ts_us and stamps of the rows are set by the caller: only columns are appended here, and
- * out->n_rows is raised.
- * Types are strict: string fields need JSON strings, decimal a string or number token (its text, never through a
- * double), int64 an integer token, float64 a number, bool a bool, timestamp/date strings. Unknown fields are ignored.
+ * JSON lines: decodes every line of block (whole lines; the last may lack its newline). Empty and
+ * blank lines are no records. Rows are appended to out; rows_line (grown in out's arena by the
+ * caller through lines[]) gets each row's line: lines must have room for one entry per newline in
+ * the block + 1. block must be readable for 64 bytes past its end (simdjson padding). ts_us and
+ * stamps of the rows are set by the caller: only columns are appended here, and out->n_rows is
+ * raised. Types are strict: string fields need JSON strings, decimal a string or number token (its
+ * text, never through a double), int64 an integer token, float64 a number, bool a bool,
+ * timestamp/date strings. Unknown fields are ignored.
  */
-int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
-                          ls_bad_record_fn on_bad, void *payload, ls_error *err);
+int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
+                          int64_t first_line, ls_bad_record_fn on_bad, void *payload,
+                          ls_error *err);
 
-/** CSV (RFC 4180): header is the file's first record, given once by ls__decoder_csv_header (columns by name, any order;
- *  a missing column of a required field: LS_EDATA for the whole file, naming it). A block holds whole records
- *  (ls__csv_block_end cuts them). Empty unquoted field = null; quoted "" = empty string. A record with too few or many
- *  columns is bad. CR LF and LF. An unterminated quote at the end of the file makes that last record bad. */
+/** CSV (RFC 4180): header is the file's first record, given once by ls__decoder_csv_header (columns
+ * by name, any order; a missing column of a required field: LS_EDATA for the whole file, naming
+ * it). A block holds whole records (ls__csv_block_end cuts them). Empty unquoted field = null;
+ * quoted "" = empty string. A record with too few or many columns is bad. CR LF and LF. An
+ * unterminated quote at the end of the file makes that last record bad. */
 int ls__decoder_csv_header(ls_decoder *decoder, ls_slice header_record, ls_error *err);
-int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
-                   ls_bad_record_fn on_bad, void *payload, ls_error *err);
-/** Length of the longest prefix of block that ends at a record's end (quotes respected); 0: none. *n_lines: newlines in it. */
+int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
+                   int64_t first_line, ls_bad_record_fn on_bad, void *payload, ls_error *err);
+/** Length of the longest prefix of block that ends at a record's end (quotes respected); 0: none.
+ * *n_lines: newlines in it. */
 size_t ls__csv_block_end(ls_slice block, bool end_of_file, int64_t *n_lines);
 
 /** One protobuf message -> one row. */
 int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, int64_t record_number,
                         ls_bad_record_fn on_bad, void *payload, ls_error *err);
 
-/** One JSON object as one row (tests, Kafka values). Reports through on_bad with line = record_number. */
+/** One JSON object as one row (tests, Kafka values). Reports through on_bad with line =
+ * record_number. */
 int ls__decode_json_record(ls_batch *out, ls_decoder *decoder, ls_slice text, int64_t record_number,
                            ls_bad_record_fn on_bad, void *payload, ls_error *err);
 
-/** Checks rows of an already typed batch (Parquet input) against nullability, one_of, pattern, ranges. */
-int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row, ls_bad_record_fn on_bad, void *payload,
-                    uint64_t *good_rows /* bit set */, ls_error *err);
+/** Checks rows of an already typed batch (Parquet input) against nullability, one_of, pattern,
+ * ranges. */
+int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,
+                    ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows /* bit set */,
+                    ls_error *err);
 
 /* encoders */
-void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row);  /* no newline */
+void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row); /* no newline */
 void ls__encode_csv_header(ls_buf *out, const ls_schema *schema);
-void ls__encode_csv(ls_buf *out, const ls_batch *batch, int64_t row);   /* with CRLF */
-int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err);
+void ls__encode_csv(ls_buf *out, const ls_batch *batch, int64_t row); /* with CRLF */
+int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row,
+                        ls_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,11 +1,15 @@
-/** @file codec_encode.c  Rows -> JSON objects and CSV records. What is written is what the decoders read back. */
+/** @file codec_encode.c  Rows -> JSON objects and CSV records. What is written is what the decoders
+ * read back. */
 #include <string.h>
 
 #include "codec/codec.h"
 
-void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row) { ls__batch_format_json(out, batch, row, false); }
+void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row) {
+  ls__batch_format_json(out, batch, row, false);
+}
 
-/* -- CSV ---------------------------------------------------------------------------------------- */
+/* -- CSV ----------------------------------------------------------------------------------------
+ */
 
 /* A cell is quoted where it must be, and where it would read back as null. */
 static void put_cell(ls_buf *out, ls_slice text) {
@@ -34,7 +38,8 @@ void ls__encode_csv_header(ls_buf *out, const ls_schema *schema) {
   ls__buf_append(out, "\r\n", 2);
 }
 
-/* The value's JSON text; of JSON strings what is between the quotes (no type but STRING has escapes there). */
+/* The value's JSON text; of JSON strings what is between the quotes (no type but STRING has
+ * escapes there). */
 static void put_value(ls_buf *out, const ls_column *column, int64_t row) {
   if (column->type->kind == LS_STRING) {
     put_cell(out, ls__column_slice(column, row));

@@ -1,4 +1,5 @@
-/** @file codec_fault.c  What is said about a bad record. No value of a sensitive field gets into an error text. */
+/** @file codec_fault.c  What is said about a bad record. No value of a sensitive field gets into an
+ * error text. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,8 @@ static size_t put_field(ls_decoder *decoder, const ls_field_plan *plan) {
   return (size_t)n;
 }
 
-int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt, ...) {
+int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt,
+                ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
   size_t n = put_field(decoder, plan);
@@ -27,7 +29,8 @@ int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *pl
 /* The value in quotes: one line, printable, cut where a UTF-8 character begins. */
 static size_t put_shown(char *out, ls_slice value) {
   size_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX, n = 0;
-  while (len < value.len && len > SHOWN_MAX - 4 && ((unsigned char)value.ptr[len] & 0xC0) == 0x80) len--;
+  while (len < value.len && len > SHOWN_MAX - 4 && ((unsigned char)value.ptr[len] & 0xC0) == 0x80)
+    len--;
   bool utf8 = ls__utf8_valid((ls_slice){value.ptr, len});
   out[n++] = '"';
   for (size_t i = 0; i < len; i++) {
@@ -44,8 +47,8 @@ static size_t put_shown(char *out, ls_slice value) {
   return n;
 }
 
-int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, ls_slice value, const char *fmt,
-                  ...) {
+int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan,
+                  ls_slice value, const char *fmt, ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
   size_t n = put_field(decoder, plan);
@@ -77,7 +80,8 @@ void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line) {
   /* The value at fault may hold what another, sensitive field holds. */
   if (ls__mask_hides(decoder, ls__slice_of(bad->text))) {
     size_t n = put_field(decoder, bad->plan);
-    snprintf(bad->text + n, LS_BAD_TEXT_MAX - n, "the value (hidden) is not valid: %s", bad->reason);
+    snprintf(bad->text + n, LS_BAD_TEXT_MAX - n, "the value (hidden) is not valid: %s",
+             bad->reason);
   }
   ls_bad_record record = {.line = line,
                           .error = bad->text,

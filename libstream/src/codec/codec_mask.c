@@ -1,16 +1,16 @@
 /**
  * @file codec_mask.c
- * Which parts of a bad record are hidden. Beside the sensitive fields themselves: fields with a name like one of
- * theirs, and values that repeat a sensitive value (a user's id copied into a free text). Hiding too much costs a
- * look at the source; hiding too little can't be undone.
+ * Which parts of a bad record are hidden. Beside the sensitive fields themselves: fields with a
+ * name like one of theirs, and values that repeat a sensitive value (a user's id copied into a free
+ * text). Hiding too much costs a look at the source; hiding too little can't be undone.
  */
 #include <string.h>
 
 #include "codec/decoder.h"
 
-#define SECRETS_MAX 64    /* noted per record */
-#define CONTAINED_MIN 4   /* shorter values are compared whole: "1" is in everything */
-#define NAME_PART_MIN 5   /* shorter names are compared whole */
+#define SECRETS_MAX    64 /* noted per record */
+#define CONTAINED_MIN  4  /* shorter values are compared whole: "1" is in everything */
+#define NAME_PART_MIN  5  /* shorter names are compared whole */
 #define FIELD_NAME_MAX 256
 
 void ls__mask_note(ls_decoder *decoder, ls_slice value) {
@@ -42,12 +42,15 @@ bool ls__mask_hides(const ls_decoder *decoder, ls_slice text) {
     memcpy(&len, decoder->secrets.ptr + at, sizeof len);
     ls_slice secret = {decoder->secrets.ptr + at + sizeof len, len};
     at += sizeof len + len;
-    if (len < CONTAINED_MIN ? ls__slice_eq(text, secret) : text.len >= len && contains(text, secret)) return true;
+    if (len < CONTAINED_MIN ? ls__slice_eq(text, secret)
+                            : text.len >= len && contains(text, secret))
+      return true;
   }
   return false;
 }
 
-/* Letters in lower case and digits; other ASCII is left out. Returns the length, FIELD_NAME_MAX when cut. */
+/* Letters in lower case and digits; other ASCII is left out. Returns the length, FIELD_NAME_MAX
+ * when cut. */
 static size_t bare_name(char out[FIELD_NAME_MAX], ls_slice name) {
   size_t n = 0;
   for (size_t i = 0; i < name.len && n < FIELD_NAME_MAX; i++) {

@@ -1,7 +1,8 @@
 /**
  * @file json_mask.c
- * A bad record, written again without what is sensitive. Two passes: the first notes the sensitive values and proves
- * that the text is JSON, the second writes. Numbers and strings keep their own text.
+ * A bad record, written again without what is sensitive. Two passes: the first notes the sensitive
+ * values and proves that the text is JSON, the second writes. Numbers and strings keep their own
+ * text.
  */
 #include <string.h>
 
@@ -68,7 +69,8 @@ static const char *mask_container(masker *in, const char *p, int depth, bool hid
     if (!p) return NULL;
     p = ls__json_space(p);
     more = *p == ',';
-    if (!more && *p != close) return fail(in, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
+    if (!more && *p != close)
+      return fail(in, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
     if (more) put(in, p, 1), p = ls__json_space(p + 1);
   }
   put(in, &close, 1);
@@ -82,23 +84,24 @@ static const char *mask_value(masker *in, const char *p, int depth, bool hidden)
     return ls__json_skip(p, depth, &in->fault);
   }
   switch (*p) {
-    case '{':
-    case '[': return mask_container(in, p, depth, hidden);
-    case '"':
-      end = ls__json_string_end(p + 1, &in->fault);
-      if (!end) return NULL;
-      mask_scalar(in, p, end + 1, plain_text(in, p + 1, end), hidden);
-      return end + 1;
-    case 't':
-    case 'f':
-    case 'n':
-      end = ls__json_literal_end(p, &in->fault);
-      if (end) put(in, p, (size_t)(end - p));
-      return end;
-    default:
-      end = ls__json_number_end(p, &in->fault);
-      if (end) mask_scalar(in, p, end, (ls_slice){p, (size_t)(end - p)}, hidden);
-      return end;
+  case '{':
+  case '[':
+    return mask_container(in, p, depth, hidden);
+  case '"':
+    end = ls__json_string_end(p + 1, &in->fault);
+    if (!end) return NULL;
+    mask_scalar(in, p, end + 1, plain_text(in, p + 1, end), hidden);
+    return end + 1;
+  case 't':
+  case 'f':
+  case 'n':
+    end = ls__json_literal_end(p, &in->fault);
+    if (end) put(in, p, (size_t)(end - p));
+    return end;
+  default:
+    end = ls__json_number_end(p, &in->fault);
+    if (end) mask_scalar(in, p, end, (ls_slice){p, (size_t)(end - p)}, hidden);
+    return end;
   }
 }
 
@@ -117,7 +120,8 @@ int ls__json_mask(ls_decoder *decoder, const char *text, const char **at, const 
     *why = in.fault.why;
     return LS_EDATA;
   }
-  if (decoder->n_sensitive && *ls__json_space(text) != '{') return LS_OK; /* no names to tell what is sensitive */
+  if (decoder->n_sensitive && *ls__json_space(text) != '{')
+    return LS_OK; /* no names to tell what is sensitive */
   in.out = &decoder->payload;
   mask_text(&in, text);
   return LS_OK;

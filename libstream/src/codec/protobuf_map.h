@@ -1,7 +1,8 @@
 /**
  * @file protobuf_map.h
- * How fields of a protobuf message become fields of a schema, by name. What has no mapping is refused when the decoder
- * is made. A schema field f of type timestamp is also found as f_us (an integer, microseconds).
+ * How fields of a protobuf message become fields of a schema, by name. What has no mapping is
+ * refused when the decoder is made. A schema field f of type timestamp is also found as f_us (an
+ * integer, microseconds).
  */
 #ifndef LS_CODEC_PROTOBUF_MAP_H
 #define LS_CODEC_PROTOBUF_MAP_H
@@ -10,7 +11,7 @@
 #include "codec/decoder.h"
 
 typedef enum ls_protobuf_how {
-  LS_PB_TEXT,    /* string -> string; decimal, timestamp, date by their text */
+  LS_PB_TEXT, /* string -> string; decimal, timestamp, date by their text */
   LS_PB_BYTES,
   LS_PB_INTEGER, /* any integer -> int64, or timestamp as microseconds */
   LS_PB_FLOAT,   /* float, double -> float64, never decimal */
@@ -32,19 +33,22 @@ struct ls_protobuf_node {
 
 struct ls_protobuf_map {
   const ProtobufCMessageDescriptor *descriptor;
-  ls_protobuf_node *nodes; /* one per field of the schema */
+  ls_protobuf_node *nodes;     /* one per field of the schema */
   size_t n_bytes, n_bytes_max; /* of the message being unpacked */
 };
 
 /** Field of the message for a schema field, NULL when there is none. */
-const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message, const char *name,
-                                                  const ls_type *type);
+const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message,
+                                                  const char *name, const ls_type *type);
 /** Whether the message has int64 seconds and int32 nanos; sets parts. */
-bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message, const ProtobufCFieldDescriptor *parts[2]);
+bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message,
+                             const ProtobufCFieldDescriptor *parts[2]);
 /** Length of the prefix "<ENUM_NAME>_" that all values of the enum share; 0: they don't. */
 size_t ls__protobuf_enum_prefix(const ProtobufCEnumDescriptor *descriptor);
-/** How a value of the protobuf field becomes type (of an element, if it is repeated). False: it can't. */
-bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field, const ls_type *type);
+/** How a value of the protobuf field becomes type (of an element, if it is repeated). False: it
+ * can't. */
+bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field,
+                      const ls_type *type);
 bool ls__protobuf_is_integer(ProtobufCType type);
 const char *ls__protobuf_type_name(const ProtobufCFieldDescriptor *field);
 #endif

@@ -1,4 +1,5 @@
-/** @file value_pattern.c  See value_pattern.h. Both ways work on bytes (C locale), so '.' is one byte. */
+/** @file value_pattern.c  See value_pattern.h. Both ways work on bytes (C locale), so '.' is one
+ * byte. */
 #include "codec/value_pattern.h"
 
 #include <regex.h>
@@ -23,10 +24,15 @@ struct ls_value_pattern {
   ls_buf text; /* NUL-terminated copy for regexec */
 };
 
-static bool in_class(const step *s, unsigned char c) { return s->class_bits[c >> 6] >> (c & 63) & 1u; }
-static void add(step *s, unsigned char c) { s->class_bits[c >> 6] |= UINT64_C(1) << (c & 63); }
+static bool in_class(const step *s, unsigned char c) {
+  return s->class_bits[c >> 6] >> (c & 63) & 1u;
+}
+static void add(step *s, unsigned char c) {
+  s->class_bits[c >> 6] |= UINT64_C(1) << (c & 63);
+}
 
-/* Reads [..] with plain bytes and ranges. NULL: not of that form ([:alpha:], [=, [. and odd places of ] and -). */
+/* Reads [..] with plain bytes and ranges. NULL: not of that form ([:alpha:], [=, [. and odd places
+ * of ] and -). */
 static const char *read_class(step *s, const char *p) {
   bool negate = *p == '^';
   if (negate) p++;
@@ -37,14 +43,16 @@ static const char *read_class(step *s, const char *p) {
     if (p[1] == '-' && p[2] != ']') {
       unsigned char high = (unsigned char)p[2];
       if (high == 0 || high == '[' || high >= 0x80 || high < low) return NULL;
-      for (unsigned c = low; c <= high; c++) add(s, (unsigned char)c);
+      for (unsigned c = low; c <= high; c++)
+        add(s, (unsigned char)c);
       p += 2;
     } else {
       add(s, low);
     }
   }
   if (negate) {
-    for (int i = 0; i < 4; i++) s->class_bits[i] = ~s->class_bits[i];
+    for (int i = 0; i < 4; i++)
+      s->class_bits[i] = ~s->class_bits[i];
     s->class_bits[0] &= ~UINT64_C(1); /* regexec never sees NUL */
   }
   return p + 1;
@@ -87,7 +95,8 @@ static const char *read_atom(step *s, const char *p) {
   unsigned char c = (unsigned char)*p;
   if (c == '[') return read_class(s, p + 1);
   if (c == '.') {
-    for (unsigned b = 1; b < 256; b++) add(s, (unsigned char)b);
+    for (unsigned b = 1; b < 256; b++)
+      add(s, (unsigned char)b);
     return p + 1;
   }
   if (c == '\\') {
@@ -100,7 +109,8 @@ static const char *read_atom(step *s, const char *p) {
   return p + 1;
 }
 
-/* A greedy walk is right only where a step of variable length can't eat what the steps after it need. */
+/* A greedy walk is right only where a step of variable length can't eat what the steps after it
+ * need. */
 static bool walk_is_exact(const ls_value_pattern *pattern) {
   for (uint32_t i = 0; i < pattern->n_steps; i++) {
     const step *s = &pattern->steps[i];
@@ -143,7 +153,8 @@ int ls__value_pattern_new(ls_value_pattern **out, const char *text, ls_error *er
     char why[128];
     regerror(rc, &pattern->regex, why, sizeof why);
     ls__free(pattern);
-    return ls_error_set(err, LS_ECONFIG, "pattern '%s' is not a POSIX extended regular expression: %s", text, why);
+    return ls_error_set(err, LS_ECONFIG,
+                        "pattern '%s' is not a POSIX extended regular expression: %s", text, why);
   }
   pattern->simple = compile_simple(pattern, text);
   *out = pattern;
@@ -161,7 +172,8 @@ static bool walk(const ls_value_pattern *pattern, ls_slice value) {
   const unsigned char *p = (const unsigned char *)value.ptr, *end = p + value.len;
   for (const step *s = pattern->steps; s < pattern->steps + pattern->n_steps; s++) {
     uint32_t n = 0;
-    while (p < end && n < s->max && in_class(s, *p)) p++, n++;
+    while (p < end && n < s->max && in_class(s, *p))
+      p++, n++;
     if (n < s->min) return false;
   }
   return p == end;
@@ -176,4 +188,6 @@ bool ls__value_pattern_matches(ls_value_pattern *pattern, ls_slice value) {
   return regexec(&pattern->regex, pattern->text.ptr, 0, NULL, 0) == 0;
 }
 
-bool ls__value_pattern_is_simple(const ls_value_pattern *pattern) { return pattern->simple; }
+bool ls__value_pattern_is_simple(const ls_value_pattern *pattern) {
+  return pattern->simple;
+}

@@ -1,7 +1,8 @@
 /**
  * @file value_pattern.h
- * Patterns of string fields. A pattern that is a plain sequence of character classes with counts ([A-Z]{3},
- * txn_[0-9]{1,12}) is matched by a table walk; any other by the C library's POSIX regex, which costs microseconds.
+ * Patterns of string fields. A pattern that is a plain sequence of character classes with counts
+ * ([A-Z]{3}, txn_[0-9]{1,12}) is matched by a table walk; any other by the C library's POSIX regex,
+ * which costs microseconds.
  */
 #ifndef LS_CODEC_VALUE_PATTERN_H
 #define LS_CODEC_VALUE_PATTERN_H
