@@ -20,7 +20,7 @@ macro(ls_read_layers path)
     list(REMOVE_DUPLICATES LS_DEPS_${room})
   endforeach()
   # The upper rooms are tested with everything: a task meets edge only through port, but a test may want both.
-  foreach(room task edge runtime)
+  foreach(room task edge runtime testing)
     set(LS_DEPS_${room} ${LS_ROOMS})
   endforeach()
   foreach(room ${LS_ROOMS})
