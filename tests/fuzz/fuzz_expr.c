@@ -1,7 +1,7 @@
 /**
  * @file fuzz_expr.c
- * Any text as an expression over one schema. What compiles is evaluated over a small batch, whole and with some rows, and
- * its canonical text must compile to the same text again.
+ * Any text as an expression over one schema. What compiles is evaluated over a small batch, whole
+ * and with some rows, and its canonical text must compile to the same text again.
  */
 #include <stdint.h>
 #include <stdlib.h>

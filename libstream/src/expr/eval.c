@@ -184,15 +184,25 @@ static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
   return LS_OK;
 }
 
+/* variant 1: list_compact of the list, nulls are never written. */
 static int eval_list(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec *args = LS_ARENA_ARRAY(ctx->arena, ls_vec, ex->n_args + 1);
   for (uint32_t i = 0; i < ex->n_args; i++)
     LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
+  ls_column *elements = &col->children[0];
+  bool is_text = elements->type->kind == LS_STRING;
   for (int64_t row = 0; row < ctx->n; row++) {
     for (uint32_t i = 0; LS_BIT_GET(active, row) && i < ex->n_args; i++) {
-      ls__column_append_from(&col->children[0], args[i].col, row & args[i].mask);
+      int64_t at = row & args[i].mask;
+      bool null = ls__is_null(args[i].col, at);
+      if (null && ex->variant == 1) continue;
+      if (is_text && !null) {
+        ls__column_append_slice(elements, ls__column_slice(args[i].col, at));
+      } else {
+        ls__column_append_from(elements, args[i].col, at);
+      }
     }
     ls__column_append_list_end(col);
   }

@@ -181,6 +181,45 @@ static void take_fixed(ls_column *out, const chooser *ch, int64_t n) {
   }
 }
 
+static ls_slice chosen_text(const chooser *ch, int64_t row) {
+  int32_t k = ch->choice[row];
+  if (k < 0 || ls__is_null(ch->values[k].col, row & ch->values[k].mask)) return (ls_slice){NULL, 0};
+  ls_slice text = ls__vec_slice(&ch->values[k], row);
+  if (!text.ptr) text.ptr = ""; /* NULL says null here */
+  return text;
+}
+
+/* Sizes first, then one run of bytes. Rows that the offsets of one column can't reach are at fault.
+ */
+static void take_text(ls_column *out, const chooser *ch, ls_ex_ctx *ctx) {
+  int64_t total = 0, at = 0;
+  for (int64_t row = 0; row < ctx->n; row++) {
+    int64_t len = (int64_t)chosen_text(ch, row).len;
+    if (total + len > INT32_MAX) {
+      ls__ex_row_error(ctx, row, "the texts of the batch exceed 2 GiB");
+      ch->choice[row] = -1;
+      len = 0;
+    }
+    total += len;
+  }
+  ls__column_reserve_bytes(out, total);
+  uint64_t *valid = new_bits(ctx->arena, out->capacity_rows > ctx->n ? out->capacity_rows : ctx->n);
+  char *bytes = out->values;
+  int64_t n_valid = 0;
+  for (int64_t row = 0; row < ctx->n; row++) {
+    ls_slice text = chosen_text(ch, row);
+    if (text.ptr) {
+      LS_BIT_SET(valid, row);
+      n_valid++;
+      if (text.len) memcpy(bytes + at, text.ptr, text.len);
+    }
+    at += (int64_t)text.len;
+    out->offsets[row + 1] = (int32_t)at;
+  }
+  if (n_valid < ctx->n) out->validity = valid;
+  out->n_rows = ctx->n;
+}
+
 static ls_column *take(const chooser *ch, const ls_type *type, ls_ex_ctx *ctx) {
   ls_column *out = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(out, type, ctx->arena, ctx->n);
@@ -188,13 +227,15 @@ static ls_column *take(const chooser *ch, const ls_type *type, ls_ex_ctx *ctx) {
     take_fixed(out, ch, ctx->n);
     return out;
   }
+  if (type->kind == LS_STRING || type->kind == LS_BYTES) {
+    take_text(out, ch, ctx);
+    return out;
+  }
   for (int64_t row = 0; row < ctx->n; row++) {
     int32_t k = ch->choice[row];
     const ls_vec *vec = k < 0 ? NULL : &ch->values[k];
     if (!vec || ls__is_null(vec->col, row & vec->mask)) {
       ls__column_append_null(out);
-    } else if (type->kind == LS_STRING || type->kind == LS_BYTES) {
-      ls__column_append_slice(out, ls__vec_slice(vec, row));
     } else {
       ls__column_append_from(out, vec->col, row & vec->mask);
     }

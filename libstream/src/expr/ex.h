@@ -45,7 +45,7 @@ typedef enum ls_ex_op {
   LS_EX_CASE,     /* args: (condition value)... else */
   LS_EX_COALESCE,
   LS_EX_EXTREME, /* variant 0: LEAST, 1: GREATEST */
-  LS_EX_LIST,
+  LS_EX_LIST,    /* variant 1: without nulls */
   LS_EX_STRUCT,
   LS_EX_LET,    /* args[0]: bound to index; args[1]: body */
   LS_EX_SHARED, /* the value bound to index */
@@ -248,7 +248,7 @@ void ls__ex_kernel_index(ls_column *out, const ls_ex_call *call);
 bool ls__ex_timestamp_in_range(int64_t us); /* years 0001 to 9999 */
 bool ls__ex_cast_allowed(const ls_type *from, const ls_type *to);
 
-/* functions.c: the table */
+/* expr_functions.c: the table */
 typedef ls_ex *(*ls_ex_form)(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, uint32_t n_args);
 
 typedef struct ls_ex_fn {

@@ -1,7 +1,7 @@
 /**
  * @file expr_reference.c
  * The reference of the language as Markdown: rules in prose, operators from the table here,
- * functions from functions.c. docs/EXPRESSIONS.md is this output; a test compares them and runs
+ * functions from expr_functions.c. docs/EXPRESSIONS.md is this output; a test compares them and runs
  * every example.
  */
 #include "expr/fn.h"
@@ -67,7 +67,7 @@ const ls_ex_operator_doc *ls__ex_operator_doc_at(size_t i) {
 }
 
 static const char head[] =
-    "<!-- Generated from libstream/src/expr (expr_reference.c, functions.c). Do not edit: change "
+    "<!-- Generated from libstream/src/expr (expr_reference.c, expr_functions.c). Do not edit: change "
     "the tables. -->\n"
     "# Expressions\n\n"
     "SQL scalar expressions, checked against the schema before any record is read. Every error "

@@ -63,7 +63,7 @@ LS_EX_FORM(ls__fn_date_diff);
 /* fn_list.c */
 LS_EX_FORM(ls__fn_length);
 LS_EX_KERNEL(ls__fn_list_length);
-LS_EX_KERNEL(ls__fn_list_compact);
+LS_EX_FORM(ls__fn_list_compact);
 LS_EX_FORM(ls__fn_list_sort);
 LS_EX_FORM(ls__fn_list_distinct);
 LS_EX_FORM(ls__fn_list_contains);

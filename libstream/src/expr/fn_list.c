@@ -39,7 +39,7 @@ LS_EX_FORM(ls__fn_length) {
   return ls__ex_fold(c, ls__ex_call(c, kernel, &ls__type_int64, ast, args, 1));
 }
 
-LS_EX_KERNEL(ls__fn_list_compact) {
+static void kernel_compact(ls_column *out, const ls_ex_call *call) {
   for (int64_t i = 0; i < call->n; i++) {
     if (skip_row(out, call, i)) continue;
     list_row list = list_at(&call->args[0], i);
@@ -49,6 +49,18 @@ LS_EX_KERNEL(ls__fn_list_compact) {
     }
     ls__column_append_list_end(out);
   }
+}
+
+/* list_compact([...]) does not write the nulls first only to drop them. */
+LS_EX_FORM(ls__fn_list_compact) {
+  ls_ex *list = args[0];
+  if (list->op != LS_EX_LIST) {
+    return ls__ex_fold(c, ls__ex_call(c, kernel_compact, list->type, ast, args, n_args));
+  }
+  ls_ex *ex = ls__ex_new(c, LS_EX_LIST, list->type, ast, list->args, list->n_args);
+  ex->nullable = false;
+  ex->variant = 1;
+  return ls__ex_fold(c, ex);
 }
 
 void ls__ex_kernel_index(ls_column *out, const ls_ex_call *call) {

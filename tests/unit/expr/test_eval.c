@@ -1,4 +1,5 @@
-/** @file test_eval.c  Operators and functions over the standard rows: expression, expected values row by row. */
+/** @file test_eval.c  Operators and functions over the standard rows: expression, expected values
+ * row by row. */
 #include "helper_expr.h"
 
 typedef struct sample {

@@ -1,4 +1,5 @@
-/** @file test_logic.c  Three-valued logic, all of it; null patterns at word borders against longhand. */
+/** @file test_logic.c  Three-valued logic, all of it; null patterns at word borders against
+ * longhand. */
 #include "helper_expr.h"
 
 static const int64_t sizes[] = {0, 1, 63, 64, 65, 1000};

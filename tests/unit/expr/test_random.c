@@ -1,7 +1,7 @@
 /**
  * @file test_random.c
- * Seeded random expressions: row by row equals the whole batch, any part of the rows equals the whole, and the canonical
- * text means the same. LS_SEED=<n> runs one seed again.
+ * Seeded random expressions: row by row equals the whole batch, any part of the rows equals the
+ * whole, and the canonical text means the same. LS_SEED=<n> runs one seed again.
  */
 #include "helper_expr.h"
 

@@ -1,4 +1,5 @@
-/** @file expr_probe.c  Functions that show how expressions call plugins: arguments, nulls, row errors, state. */
+/** @file expr_probe.c  Functions that show how expressions call plugins: arguments, nulls, row
+ * errors, state. */
 #include <libstream/udf.h>
 
 static int64_t i64_at(const ls_udf_vec *v, int64_t row) {

@@ -1,5 +1,5 @@
 /**
- * @file functions.c
+ * @file expr_functions.c
  * The table of built-in functions. Signatures, texts and examples are the reference
  * (expr_reference.c); each example is run by a test and must give the result that stands beside it.
  */
@@ -134,7 +134,7 @@ static const ls_ex_fn functions[] = {
 
     {"list_length", "Lists", "l", 'i', ls__fn_list_length, NULL, "list_length(list) -> int64",
      "Elements, nulls included.", "list_length(['a', NULL])", "2"},
-    {"list_compact", "Lists", "l", '0', ls__fn_list_compact, NULL, "list_compact(list)",
+    {"list_compact", "Lists", "l", '-', NULL, ls__fn_list_compact, "list_compact(list)",
      "Without the nulls.", "list_compact(['KYC', NULL, 'AML'])", "[\"KYC\",\"AML\"]"},
     {"list_sort", "Lists", "l", '-', NULL, ls__fn_list_sort, "list_sort(list)",
      "In ascending order (texts bytewise, NaN after all numbers), nulls last.",
