@@ -2,10 +2,9 @@
  * @file row.h
  * Compact rows for stores, spill files and repartitioning; and order-preserving key bytes.
  *
- * Row layout of a schema: null bits (1 per field, padded to 8 bytes), one fixed slot per field
- * (bool 1 -> padded, int64/float64/timestamp 8, date 4, decimal 16, variable types 8: uint32
- * offset, uint32 length), slots laid out once per schema in ls_row_layout (aligned by size), then
- * the variable tail. A field is read without decoding the rest.
+ * Row layout of a schema: null bits (1 per field, padded to a byte), the fixed-size values without padding (bool 1, date 4,
+ * int64, float64, timestamp and decimals of up to 18 digits 8, other decimals 16), then the variable values that are not null, in
+ * field order, each behind its length (1 byte, or 255 and 4 bytes). Fixed-size fields are read without decoding the rest.
  */
 #ifndef LS_DATA_ROW_H
 #define LS_DATA_ROW_H
