@@ -67,6 +67,8 @@ typedef struct ls_build {
   ls_plan *plan;
   ls_udf_registry *udfs;
   bool plugins_failed; /* functions may be missing for that reason alone */
+  bool refs_unknown;   /* some reference could not be read: what is unused is not known */
+  bool schemas_unknown; /* the same of schemas */
   bool too_many_sources;
   bool globals_failed; /* columns inside EXISTS, the same */
   /* what the plan gets; capacities are fixed beforehand, so pointers stay */
@@ -106,6 +108,8 @@ bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_schema *schem
 /** Field of that name, or reports it at the scalar with the nearest name. -1: reported. */
 int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_schema *schema);
 const char *ls__type_text(const ls_build *b, const ls_type *type);
+/** "an int64" */
+const char *ls__a_type(const ls_build *b, const ls_type *type);
 
 /* build_entries.c */
 /** Collects names, references and the functions that expressions call; orders steps; finds cycles. */

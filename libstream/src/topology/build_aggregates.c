@@ -151,9 +151,9 @@ static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const cha
   out->n_args = 1;
   if (out->type != NULL) return true;
   report_at(b, c->scalar, c->args[0].at,
-            ls__arena_printf(b->arena, "%s is for %s; this is a %s", name,
+            ls__arena_printf(b->arena, "%s is for %s; this is %s", name,
                              wanted[0] != 0 ? wanted : "values with a type",
-                             type->kind == LS_NONE ? "NULL" : ls__type_text(b, type)));
+                             type->kind == LS_NONE ? "NULL" : ls__a_type(b, type)));
   return false;
 }
 

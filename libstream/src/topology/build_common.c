@@ -159,9 +159,10 @@ bool ls__build_keyed(ls_build *b, const ls_yaml *at, const char *verb, ls_rel *r
 static bool send_on(ls_build *b, const ls_yaml *at, const char *step, ls_rel *rel,
                     const ls_rel *later) {
   if (rel->table != LS_NO_NODE || rel->schema->n_key == 0) {
-    ls__diag_add(b->diag, at->mark, "%s is computed from the rows of %s, sent to other partitions; "
-                 "the two can't be in one step: make a stream of both and merge by key after it",
-                 later->name, rel->name);
+    ls__diag_add(b->diag, at->mark, "%s is computed from the rows of %s after these were sent to "
+                 "other partitions, so the two are never in one place; send the rows of %s on as well: "
+                 "select_key with another column, select_key back, then latest", later->name,
+                 rel->name, rel->name);
     return false;
   }
   *rel = add_repartition(b, step, *rel, rel->schema->key, rel->schema->n_key);

@@ -20,7 +20,10 @@ static void declare(ls_build *b, ls_entry_kind kind, ls_yaml *map) {
   entry->kind = kind;
   entry->name = map->key->text;
   entry->map = map;
-  if (map->bad || map->kind != LS_YAML_MAP) entry->state = LS_ENTRY_FAILED;
+  if (map->bad || map->kind != LS_YAML_MAP) {
+    entry->state = LS_ENTRY_FAILED;
+    b->refs_unknown = true;
+  }
   if (ls__strmap_put(&b->entries, entry->name, entry)) return;
   const ls_entry *first = ls__strmap_get(&b->entries, entry->name);
   ls__diag_add(b->diag, map->key->mark,
@@ -28,9 +31,19 @@ static void declare(ls_build *b, ls_entry_kind kind, ls_yaml *map) {
                entry->name, (unsigned)first->map->key->mark.line);
 }
 
+static bool is_there(const ls_build *b, const char *key) {
+  for (const ls_yaml *value = b->doc->root->first; value != NULL; value = value->next) {
+    if (strcmp(value->key->text, key) == 0) return true;
+  }
+  return false;
+}
+
 static void declare_section(ls_build *b, ls_entry_kind kind, const char *section) {
   const ls_yaml *entries = ls__yaml_get(b->doc->root, section);
-  if (entries == NULL || entries->kind != LS_YAML_MAP) return;
+  if (entries == NULL || entries->kind != LS_YAML_MAP) {
+    b->refs_unknown |= kind == LS_ENTRY_STEP && is_there(b, section);
+    return;
+  }
   if (kind == LS_ENTRY_STEP && entries->n_children > LS_STEPS_MAX) {
     ls__diag_add(b->diag, entries->key->mark, "%u steps; at most %d", (unsigned)entries->n_children,
                  LS_STEPS_MAX);
@@ -45,6 +58,7 @@ static void report_unknown(ls_build *b, const ls_yaml *scalar, const char *name)
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, b->entries.n + 1);
   for (size_t i = 0; i < b->entries.n; i++) names[i] = b->entries.entries[i].key;
   const char *near = ls__nearest_name(name, names, b->entries.n);
+  b->refs_unknown = true;
   ls__diag_add(b->diag, scalar->mark, "there is no source, table or step %.80s%s%s", name,
                near != NULL ? "; did you mean " : "", near != NULL ? near : "");
 }
@@ -95,6 +109,10 @@ static bool is_merge(const ls_entry *entry) {
   return entry->verb != NULL && strcmp(entry->verb->key->text, "merge") == 0;
 }
 
+static bool is_join(const ls_entry *entry) {
+  return entry->verb != NULL && strstr(entry->verb->key->text, "join") != NULL;
+}
+
 static bool has_from(const ls_entry *entry) {
   for (const ls_yaml *value = entry->map->first; value != NULL; value = value->next) {
     if (strcmp(value->key->text, "from") == 0) return true;
@@ -130,7 +148,11 @@ static void collect_refs(ls_build *b, ls_entry *entry) {
   if (with != NULL && with->kind == LS_YAML_SCALAR) {
     entry->refs[entry->n_refs++] = ls__build_ref(b, with);
   }
-  if (entry->verb == NULL || entry->n_inputs == 0) entry->state = LS_ENTRY_FAILED;
+  bool no_right = is_join(entry) && entry->n_refs == entry->n_inputs;
+  if (entry->verb == NULL || entry->n_inputs == 0 || no_right) {
+    entry->state = LS_ENTRY_FAILED;
+    b->refs_unknown = true;
+  }
 }
 
 /* ---- order ---- */
@@ -290,7 +312,7 @@ static void check_branches_used(ls_build *b, const ls_entry *entry) {
 }
 
 void ls__build_check_used(ls_build *b) {
-  for (size_t i = 0; i < b->entries.n; i++) {
+  for (size_t i = 0; i < b->entries.n && !b->refs_unknown; i++) {
     const ls_entry *entry = b->entries.entries[i].value;
     bool exists = ls__strmap_get(&b->exists, entry->name) != NULL;
     if (entry->used || (exists && entry->kind == LS_ENTRY_TABLE)) {
@@ -300,10 +322,11 @@ void ls__build_check_used(ls_build *b) {
     ls__diag_add(b->diag, entry->map->key->mark, "%s %s is not used; read it in a step or sink, or "
                  "remove it", kind_text(entry->kind), entry->name);
   }
+  check_plugins_used(b);
+  if (b->schemas_unknown) return;
   const ls_yaml *schemas = ls__yaml_get(b->doc->root, "schemas");
   for (const ls_yaml *map = schemas != NULL ? schemas->first : NULL; map != NULL; map = map->next) {
     if (ls__strmap_get(&b->schemas_used, map->key->text) != NULL) continue;
     ls__diag_add(b->diag, map->key->mark, "schema %s is not used; remove it", map->key->text);
   }
-  check_plugins_used(b);
 }

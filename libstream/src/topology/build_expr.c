@@ -104,8 +104,8 @@ ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_schema
   if (expr == NULL || ls__expr_type(expr)->kind == LS_BOOL) return expr;
   if (!scalar->poisoned) {
     ls__diag_add(b->diag, ls__yaml_locate(b->doc, scalar, 0),
-                 "the condition is a %s; it should be a bool, as amount > 0",
-                 ls__type_text(b, ls__expr_type(expr)));
+                 "the condition is %s; it should be a bool, as amount > 0",
+                 ls__a_type(b, ls__expr_type(expr)));
   }
   return NULL;
 }

@@ -95,10 +95,10 @@ static bool check_keys(join *j) {
     same = ls__type_eq(l->fields[l->key[i]].type, r->fields[r->key[i]].type);
     if (same) continue;
     const ls_field *a = &l->fields[l->key[i]], *z = &r->fields[r->key[i]];
-    ls__diag_add(j->b->diag, j->with->mark, "unkeyed join: key %s of %s is a %s and key %s of %s is "
-                 "a %s; keys have the same types: bring them together with select and select_key",
-                 a->name, j->left.name, ls__type_text(j->b, a->type), z->name, j->right.name,
-                 ls__type_text(j->b, z->type));
+    ls__diag_add(j->b->diag, j->with->mark, "unkeyed join: key %s of %s is %s and key %s of %s is "
+                 "%s; keys have the same types: bring them together with select and select_key",
+                 a->name, j->left.name, ls__a_type(j->b, a->type), z->name, j->right.name,
+                 ls__a_type(j->b, z->type));
     return false;
   }
   if (same) return true;
@@ -292,9 +292,9 @@ static bool compile_on(join *j, ls_expr ***out, uint32_t *n_out) {
     if (exprs[i] == NULL) {
       ok = false;
     } else if (!ls__type_eq(ls__expr_type(exprs[i]), key->type)) {
-      ls__diag_add(j->b->diag, ls__yaml_locate(j->b->doc, item, 0), "unkeyed join: this is a %s and "
-                   "key %s of %s a %s; use CAST", ls__type_text(j->b, ls__expr_type(exprs[i])),
-                   key->name, j->right.name, ls__type_text(j->b, key->type));
+      ls__diag_add(j->b->diag, ls__yaml_locate(j->b->doc, item, 0), "unkeyed join: this is %s and "
+                   "key %s of %s %s; use CAST", ls__a_type(j->b, ls__expr_type(exprs[i])),
+                   key->name, j->right.name, ls__a_type(j->b, key->type));
       ok = false;
     }
   }

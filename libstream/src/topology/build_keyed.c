@@ -41,8 +41,8 @@ static bool order_column(ls_build *b, const ls_yaml *verb, const ls_schema *sche
   const ls_field *column = &schema->fields[field];
   ls_kind kind = column->type->kind;
   if (kind != LS_INT64 && kind != LS_TIMESTAMP && kind != LS_DATE) {
-    ls__diag_add(b->diag, name->mark, "%s is a %s; latest goes by an int64, a timestamp or a date",
-                 column->name, ls__type_text(b, column->type));
+    ls__diag_add(b->diag, name->mark, "%s is %s; latest goes by an int64, a timestamp or a date",
+                 column->name, ls__a_type(b, column->type));
     return false;
   }
   if (column->nullable) {

@@ -158,8 +158,8 @@ bool ls__build_flat_map(ls_build *b, ls_entry *entry, ls_rel in) {
   ls_expr *list = ls__build_expr(b, each, in.schema);
   if (list == NULL) return false;
   if (ls__expr_type(list)->kind != LS_LIST) {
-    ls__diag_add(b->diag, ls__yaml_locate(b->doc, each, 0), "each is a %s; it should be a list",
-                 ls__type_text(b, ls__expr_type(list)));
+    ls__diag_add(b->diag, ls__yaml_locate(b->doc, each, 0), "each is %s; it should be a list",
+                 ls__a_type(b, ls__expr_type(list)));
     return false;
   }
   if (ls__schema_find(in.schema, ls__slice_of(as->text)) >= 0) {

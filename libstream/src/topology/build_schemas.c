@@ -6,6 +6,7 @@
 #include "data/datetime.h"
 #include "data/decimal.h"
 #include "topology/build.h"
+#include "topology/options.h"
 
 ls_schema *ls__schema_new(ls_arena *arena, const char *name, uint32_t n_fields) {
   ls_schema *schema = LS_ARENA_NEW(arena, ls_schema);
@@ -49,6 +50,11 @@ const char *ls__type_text(const ls_build *b, const ls_type *type) {
   char *out = ls__arena_strndup(b->arena, text.ptr, text.len);
   ls__buf_fini(&text);
   return out;
+}
+
+const char *ls__a_type(const ls_build *b, const ls_type *type) {
+  const char *text = ls__type_text(b, type);
+  return ls__arena_printf(b->arena, "%s%s", ls__article(text), text);
 }
 
 int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_schema *schema) {

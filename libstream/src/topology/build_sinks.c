@@ -34,8 +34,8 @@ static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t 
   ls_kind kind = ls__expr_type(expr)->kind;
   if (kind != LS_STRING && kind != LS_DATE) {
     if (!path->poisoned) {
-      ls__diag_add(b->diag, mark, "this is a %s; a part of a path is a string or a date: use date() "
-                   "or CAST", kind == LS_NONE ? "NULL" : ls__type_text(b, ls__expr_type(expr)));
+      ls__diag_add(b->diag, mark, "this is %s; a part of a path is a string or a date: use date() "
+                   "or CAST", kind == LS_NONE ? "NULL" : ls__a_type(b, ls__expr_type(expr)));
     }
     return false;
   }
@@ -117,8 +117,8 @@ static bool check_csv(ls_build *b, const ls_yaml *format, const ls_schema *schem
   for (uint32_t i = 0; i < schema->n_fields; i++) {
     ls_kind kind = schema->fields[i].type->kind;
     if (kind != LS_LIST && kind != LS_STRUCT) continue;
-    ls__diag_add(b->diag, format->mark, "csv has no place for column %s, a %s; use parquet or jsonl",
-                 schema->fields[i].name, ls__type_text(b, schema->fields[i].type));
+    ls__diag_add(b->diag, format->mark, "csv has no place for column %s, %s; use parquet or jsonl",
+                 schema->fields[i].name, ls__a_type(b, schema->fields[i].type));
     return false;
   }
   return true;
@@ -129,8 +129,8 @@ static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schem
   for (uint32_t i = 0; i < n; i++) {
     const ls_field *field = &schema->fields[fields[i]];
     if (field->type->kind == kind) continue;
-    ls__diag_add(b->diag, names->mark, "column %s is a %s; this wants %s columns", field->name,
-                 ls__type_text(b, field->type), wanted);
+    ls__diag_add(b->diag, names->mark, "column %s is %s; this wants %s columns", field->name,
+                 ls__a_type(b, field->type), wanted);
     return false;
   }
   return true;
@@ -241,6 +241,7 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
     ls__diag_add(b->diag, map->key->mark, "sink %s has neither live nor lake; give one, or both", name);
     ok = false;
   }
+  if (from == NULL) b->refs_unknown = true;
   if (from == NULL) return;
   ls_ref ref = ls__build_ref(b, from);
   if (!ls__build_resolve(b, &ref, &rel)) return;
@@ -263,7 +264,12 @@ void ls__build_sinks(ls_build *b) {
   const ls_yaml *sinks = ls__yaml_get(b->doc->root, "sinks");
   uint32_t n = sinks != NULL ? sinks->n_children : 0;
   b->sinks = LS_ARENA_ARRAY(b->arena, ls_plan_sink, n + 1);
+  b->refs_unknown |= n == 0;
   for (const ls_yaml *map = sinks != NULL ? sinks->first : NULL; map != NULL; map = map->next) {
-    if (!map->bad && map->kind == LS_YAML_MAP) build_sink(b, map);
+    if (map->bad || map->kind != LS_YAML_MAP) {
+      b->refs_unknown = true;
+    } else {
+      build_sink(b, map);
+    }
   }
 }

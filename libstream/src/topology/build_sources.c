@@ -12,10 +12,12 @@ typedef struct binding {
 
 static const ls_schema *find_schema(ls_build *b, const ls_yaml *map) {
   const ls_yaml *name = ls__yaml_get(map, "schema");
+  if (name == NULL) b->schemas_unknown = true;
   if (name == NULL) return NULL;
   ls__strmap_put(&b->schemas_used, name->text, b);
   const ls_schema **cell = ls__strmap_get(&b->schemas, name->text);
   if (cell != NULL || name->poisoned) return cell != NULL ? *cell : NULL;
+  b->schemas_unknown = true;
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, b->schemas.n + 1);
   for (size_t i = 0; i < b->schemas.n; i++) names[i] = b->schemas.entries[i].key;
   const char *near = ls__nearest_name(name->text, names, b->schemas.n);
@@ -340,6 +342,7 @@ void ls__build_sources(ls_build *b) {
     b->globals[n_globals] = (ls_plan_global){.name = entry->name, .schema = schema};
     b->plan->tables[n_globals++] = (ls_expr_table){.name = entry->name, .schema = schema};
   }
+  b->schemas_unknown |= n_sources + n_globals == 0;
   b->n_file_sources = n_sources;
   b->plan->n_sources = n_sources;
   b->plan->n_globals = n_globals;
@@ -348,6 +351,10 @@ void ls__build_sources(ls_build *b) {
     ls_entry *entry = b->entries.entries[i].value;
     if (entry->kind == LS_ENTRY_STEP) continue;
     uint32_t index = is_global(entry) ? global++ : source++;
-    if (entry->state != LS_ENTRY_FAILED) build_entry(b, entry, index);
+    if (entry->state == LS_ENTRY_FAILED) {
+      b->schemas_unknown = true;
+    } else {
+      build_entry(b, entry, index);
+    }
   }
 }

@@ -268,8 +268,9 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
     if (sink->path_pattern == NULL) continue;
     ls__buf_puts(out, "    lake: ");
     put_quoted(out, sink->path_pattern);
-    ls__buf_printf(out, " %s%s%s\n", format_name(sink->format),
-                   sink->keep_last ? " keep last" : "", sink->success_marker ? " success" : "");
+    ls__buf_printf(out, " %s%s%s%s\n", format_name(sink->format),
+                   sink->keep_last ? " keep last" : "", sink->summary ? " summary" : "",
+                   sink->success_marker ? " success" : "");
   }
 }
 

@@ -68,17 +68,24 @@ bool ls__bad_records_parse(int64_t *count, int32_t *share_ppm, const char *text)
   return true;
 }
 
+const char *ls__article(const char *word) {
+  if (strncmp(word, "true", 4) == 0 || strncmp(word, "one of", 6) == 0) return "";
+  return strchr("aeiou", word[0]) != NULL ? "an " : "a ";
+}
+
 static void bad_value(ls_yaml *value, const char *what, ls_diag *diag) {
   value->bad = true;
   if (value->poisoned) return;
   const char *key = value->key != NULL ? value->key->text : "entry";
   if (value->kind == LS_YAML_SCALAR && value->len == 0) {
-    ls__diag_add(diag, value->mark, "%s has no value; it is a %s", key, what);
+    ls__diag_add(diag, value->mark, "%s has no value; it is %s%s", key, ls__article(what),
+                 what);
   } else if (value->kind == LS_YAML_SCALAR) {
-    ls__diag_add(diag, value->mark, "%s: '%.80s' is not valid; it is a %s", key, value->text, what);
+    ls__diag_add(diag, value->mark, "%s: '%.80s' is not valid; it is %s%s", key, value->text,
+                 ls__article(what), what);
   } else {
-    ls__diag_add(diag, value->mark, "%s is a %s; it should be a %s", key,
-                 value->kind == LS_YAML_LIST ? "list" : "map", what);
+    ls__diag_add(diag, value->mark, "%s is a %s; it should be %s%s", key,
+                 value->kind == LS_YAML_LIST ? "list" : "map", ls__article(what), what);
   }
 }
 

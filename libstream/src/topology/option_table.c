@@ -69,6 +69,7 @@ static const ls_section sections[] = {
     {"sinks.*.lake", "sinks: lake",
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
      "`dt={date(event_time)}`. The runtime names the files."},
+    {"sinks.*.lake.summary", "sinks: lake: summary", NULL},
 };
 
 #define REQ true

@@ -60,6 +60,9 @@ void ls__option_section(const ls_option *option, char out[64]);
 /** The type in words, for the reference and messages. */
 const char *ls__option_type_text(ls_option_type type);
 
+/** "a " or "an ", as the word needs it; "" before words that take none. */
+const char *ls__article(const char *word);
+
 /** Checks the whole tree against the table; what is wrong is reported and marked bad. */
 void ls__options_check(ls_yaml *root, ls_diag *diag);
 

@@ -145,8 +145,9 @@ static void resolve(params *p, param *par, const ls_yaml *map, const ls_topology
     return;
   }
   par->broken = true;
-  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not a %s; it is %s", par->name, value,
-               source, types[par->type].name, types[par->type].form);
+  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not %s%s; give %s", par->name, value,
+               source, ls__article(types[par->type].name), types[par->type].name,
+               types[par->type].form);
 }
 
 static void declare(params *p, const ls_yaml *map, const ls_topology_opts *opts) {
@@ -207,8 +208,9 @@ static const char *insert_value(params *p, insert *in, param *par) {
   } else if (value == NULL && in->fallback != NULL) {
     value = in->fallback;
     if (!value_ok(par->type, value)) {
-      ls__diag_add(p->diag, in->mark, "parameter %s: '%.80s' (after :-) is not a %s; it is %s",
-                   par->name, value, types[par->type].name, types[par->type].form);
+      ls__diag_add(p->diag, in->mark, "parameter %s: '%.80s' (after :-) is not %s%s; give %s",
+                   par->name, value, ls__article(types[par->type].name), types[par->type].name,
+                   types[par->type].form);
       in->scalar->poisoned = true;
       value = types[par->type].stand_in;
     }
@@ -219,8 +221,8 @@ static const char *insert_value(params *p, insert *in, param *par) {
   }
   if (in->date_len == 0) return value;
   if (par->typed && par->type != PARAM_DATE) {
-    ls__diag_add(p->diag, in->mark, "parameter %s is a %s; :month and :year are for dates",
-                 par->name, types[par->type].name);
+    ls__diag_add(p->diag, in->mark, "parameter %s is %s%s; :month and :year are for dates",
+                 par->name, ls__article(types[par->type].name), types[par->type].name);
     in->scalar->bad = true;
     return value;
   }
