@@ -49,13 +49,13 @@ void ls__decoder_free(ls_decoder *decoder);
 
 /**
  * JSON lines: decodes every line of block (whole lines; the last may lack its newline). Empty and
- * blank lines are no records. Rows are appended to out; rows_line (grown in out's arena by the
- * caller through lines[]) gets each row's line: lines must have room for one entry per newline in
- * the block + 1. block must be readable for 64 bytes past its end (simdjson padding). ts_us and
- * stamps of the rows are set by the caller: only columns are appended here, and out->n_rows is
- * raised. Types are strict: string fields need JSON strings, decimal a string or number token (its
- * text, never through a double), int64 an integer token, float64 a number, bool a bool,
- * timestamp/date strings. Unknown fields are ignored.
+ * blank lines are no records. Rows are appended to out; lines[i] gets the line of the i-th row that
+ * this call appends: it must have room for one entry per newline in the block + 1. block must be
+ * readable for 64 bytes past its end: strings are scanned many bytes at a time. ts_us and stamps of
+ * the rows are set by the caller: only columns are appended here, and out->n_rows is raised. Types
+ * are strict: string fields need JSON strings, decimal a string or number token (its text, never
+ * through a double), int64 an integer token, float64 a number, bool a bool, timestamp/date strings.
+ * Unknown fields are ignored.
  */
 int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
                           int64_t first_line, ls_bad_record_fn on_bad, void *payload,
@@ -64,8 +64,9 @@ int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls
 /** CSV (RFC 4180): header is the file's first record, given once by ls__decoder_csv_header (columns
  * by name, any order; a missing column of a required field: LS_EDATA for the whole file, naming
  * it). A block holds whole records (ls__csv_block_end cuts them). Empty unquoted field = null;
- * quoted "" = empty string. A record with too few or many columns is bad. CR LF and LF. An
- * unterminated quote at the end of the file makes that last record bad. */
+ * quoted "" = empty string, null where the type has no empty value. A record with too few or many
+ * columns is bad. CR LF and LF. An unterminated quote at the end of the file makes that last record
+ * bad. */
 int ls__decoder_csv_header(ls_decoder *decoder, ls_slice header_record, ls_error *err);
 int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
                    int64_t first_line, ls_bad_record_fn on_bad, void *payload, ls_error *err);

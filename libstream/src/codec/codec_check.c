@@ -147,8 +147,7 @@ int ls__record_check(ls_decoder *decoder) {
   return LS_OK;
 }
 
-/* -- typed batches ------------------------------------------------------------------------------
- */
+/* -- typed batches ----------------------------------------------------------------------------- */
 
 static void load_value(ls_value *out, const ls_column *column, int64_t row) {
   out->state = ls__is_null(column, row) ? LS_VALUE_NULL : LS_VALUE_SET;
@@ -197,7 +196,8 @@ static int check_field(const ls_batch *batch, ls_decoder *decoder, uint32_t fiel
 }
 
 static int check_row(const ls_batch *batch, ls_decoder *decoder, int64_t row) {
-  for (uint32_t i = 0; i < decoder->n_fields; i++) LS_TRY(check_field(batch, decoder, i, row));
+  for (uint32_t i = 0; i < decoder->n_fields; i++)
+    LS_TRY(check_field(batch, decoder, i, row));
   return LS_OK;
 }
 
@@ -268,7 +268,11 @@ int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_ro
   }
   bool clean = batch_clean(batch, decoder);
   memset(good_rows, clean ? 0xff : 0, (size_t)LS_BIT_WORDS(batch->n_rows) * sizeof *good_rows);
-  if (clean) return LS_OK;
+  if (clean) { /* no bit is set past the last row: callers may count them */
+    if (batch->n_rows & 63)
+      good_rows[batch->n_rows >> 6] &= (UINT64_C(1) << (batch->n_rows & 63)) - 1;
+    return LS_OK;
+  }
   for (int64_t row = 0; row < batch->n_rows; row++) {
     if (check_row(batch, decoder, row) == LS_OK) {
       LS_BIT_SET(good_rows, row);

@@ -8,8 +8,7 @@ void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row) {
   ls__batch_format_json(out, batch, row, false);
 }
 
-/* -- CSV ----------------------------------------------------------------------------------------
- */
+/* -- CSV --------------------------------------------------------------------------------------- */
 
 /* A cell is quoted where it must be, and where it would read back as null. */
 static void put_cell(ls_buf *out, ls_slice text) {

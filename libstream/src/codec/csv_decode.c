@@ -8,8 +8,7 @@ static bool is_blank(const char *p, const char *end) {
   return *p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n');
 }
 
-/* -- header -------------------------------------------------------------------------------------
- */
+/* -- header ------------------------------------------------------------------------------------ */
 
 static int check_header(const ls_decoder *decoder, ls_error *err) {
   for (uint32_t c = 0; c < decoder->n_csv; c++) {
@@ -67,8 +66,7 @@ int ls__decoder_csv_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   return rc;
 }
 
-/* -- records ------------------------------------------------------------------------------------
- */
+/* -- records ----------------------------------------------------------------------------------- */
 
 static int read_cell(ls_decoder *decoder, const ls_csv_cell *cell, const ls_field_plan *plan,
                      ls_value *value) {

@@ -57,8 +57,7 @@ static const char *wrong_type(const parser *in, const char *p, const char *expec
   return NULL;
 }
 
-/* -- scalars ------------------------------------------------------------------------------------
- */
+/* -- scalars ----------------------------------------------------------------------------------- */
 
 static const char *parse_escaped(const parser *in, const char *p, ls_slice *out) {
   ls_json_fault fault;
@@ -191,8 +190,7 @@ static inline const char *parse_text(const parser *in, const ls_type *type, cons
   return rc < 0 ? NULL : end;
 }
 
-/* -- lists and structs --------------------------------------------------------------------------
- */
+/* -- lists and structs ------------------------------------------------------------------------- */
 
 static const char *parse_list(const parser *in, const ls_type *type, const char *p, ls_value *out,
                               int depth) {
@@ -315,8 +313,7 @@ static const char *parse_value(const parser *in, const ls_type *type, const char
   return parse_any(in, type, p, out, depth);
 }
 
-/* -- records ------------------------------------------------------------------------------------
- */
+/* -- records ----------------------------------------------------------------------------------- */
 
 /* A name that was not expected: *field is its index or -1, and the expectation follows. */
 static const char *find_name(parser *in, const char *p, uint32_t *expected, int32_t *field) {

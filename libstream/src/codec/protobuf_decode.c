@@ -17,8 +17,7 @@
 static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
                       const void *member, ls_value *out);
 
-/* -- memory -------------------------------------------------------------------------------------
- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 static void *message_alloc(void *context, size_t n_bytes) {
   ls_decoder *decoder = context;
@@ -46,8 +45,7 @@ static ls_slice text_of(const ProtobufCFieldDescriptor *field, const char *text)
   return (ls_slice){text, n_bytes - 1};
 }
 
-/* -- presence -----------------------------------------------------------------------------------
- */
+/* -- presence ---------------------------------------------------------------------------------- */
 
 static const void *member_of(const void *message, const ProtobufCFieldDescriptor *field) {
   return (const char *)message + field->offset;
@@ -88,8 +86,7 @@ static bool is_unset(const ProtobufCFieldDescriptor *field, const void *member, 
          ((const ProtobufCBinaryData *)member)->len == 0;
 }
 
-/* -- values -------------------------------------------------------------------------------------
- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 /* False: does not fit. */
 static bool integer_of(ProtobufCType type, const void *member, int64_t *out) {
@@ -265,8 +262,7 @@ static int read_message(ls_decoder *decoder, const ProtobufCMessage *message) {
   return ls__record_check(decoder);
 }
 
-/* -- payload ------------------------------------------------------------------------------------
- */
+/* -- payload ----------------------------------------------------------------------------------- */
 
 static void put_message(ls_buf *out, const ProtobufCMessage *message);
 

@@ -1,4 +1,5 @@
-/** @file helper_codec.h  Helpers of this room's tests: schemas in one line, decoding into texts that can be compared. */
+/** @file helper_codec.h  Helpers of this room's tests: schemas in one line, decoding into texts
+ * that can be compared. */
 #ifndef TESTS_HELPER_CODEC_H
 #define TESTS_HELPER_CODEC_H
 #include "../data/helper_data.h"
@@ -35,9 +36,11 @@ typedef struct test_codec {
 
 ls_schema *test_schema(ls_arena *arena, const test_field *fields, size_t n);
 /** Decoder of a schema; the test fails when it can't be made. */
-void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format, const void *descriptor);
+void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format,
+                const void *descriptor);
 void codec_close(test_codec *codec);
-#define CODEC_OPEN(codec, fields, format) codec_open((codec), (fields), sizeof(fields) / sizeof(*(fields)), (format), NULL)
+#define CODEC_OPEN(codec, fields, format)                                                          \
+  codec_open((codec), (fields), sizeof(fields) / sizeof(*(fields)), (format), NULL)
 
 /** Decodes len bytes copied to a heap block of exactly len + padding, the padding full of traps. */
 test_decoded *decode_lines(test_codec *codec, const char *text, size_t len, int64_t first_line);

@@ -1,7 +1,8 @@
 /**
  * @file test_json_reference.c
- * What is JSON and what is not: 1400 lines with the verdict of another implementation (json_reference.py), and flipped
- * bytes, where the fast way through a line must say what the slow way says.
+ * What is JSON and what is not: 1400 lines with the verdict of another implementation
+ * (json_reference.py), and flipped bytes, where the fast way through a line must say what the slow
+ * way says.
  */
 #include <string.h>
 
@@ -9,10 +10,14 @@
 #include "helper_codec.h"
 
 static const test_field fields[] = {
-    {"a", "int64", NULL, NULL, NULL, NULL, NULL},     {"s", "string", NULL, NULL, NULL, NULL, NULL},
-    {"d", "decimal(18,4)", NULL, NULL, NULL, NULL, NULL}, {"l", "list<string>", NULL, NULL, NULL, NULL, NULL},
-    {"t", "timestamp", NULL, NULL, NULL, NULL, NULL}, {"b", "bool", NULL, NULL, NULL, NULL, NULL},
-    {"f", "float64", NULL, NULL, NULL, NULL, NULL},   {"m", "struct<k: list<float64>>", NULL, NULL, NULL, NULL, NULL},
+    {"a", "int64", NULL, NULL, NULL, NULL, NULL},
+    {"s", "string", NULL, NULL, NULL, NULL, NULL},
+    {"d", "decimal(18,4)", NULL, NULL, NULL, NULL, NULL},
+    {"l", "list<string>", NULL, NULL, NULL, NULL, NULL},
+    {"t", "timestamp", NULL, NULL, NULL, NULL, NULL},
+    {"b", "bool", NULL, NULL, NULL, NULL, NULL},
+    {"f", "float64", NULL, NULL, NULL, NULL, NULL},
+    {"m", "struct<k: list<float64>>", NULL, NULL, NULL, NULL, NULL},
 };
 
 /* The test's own folder, wherever the test is started. */
@@ -30,8 +35,8 @@ static char *read_reference(size_t *len) {
 }
 
 static bool is_json(const test_decoded *result) {
-  return result->n_rows == 1 ||
-         (strcmp(result->bads[0].reason, "not_json") != 0 && strcmp(result->bads[0].reason, "bad_utf8") != 0);
+  return result->n_rows == 1 || (strcmp(result->bads[0].reason, "not_json") != 0 &&
+                                 strcmp(result->bads[0].reason, "bad_utf8") != 0);
 }
 
 START_TEST(agrees_with_another_parser) {
@@ -56,7 +61,7 @@ START_TEST(agrees_with_another_parser) {
 }
 END_TEST
 
-/* -- flipped bytes ------------------------------------------------------------------------------ */
+/* -- flipped bytes ----------------------------------------------------------------------------- */
 
 static const test_field txn[] = {
     {"transaction_id", "string", "!k", NULL, NULL, NULL, NULL},
@@ -69,31 +74,39 @@ static const test_field txn[] = {
     {"tags", "list<string>", NULL, NULL, NULL, NULL, NULL},
 };
 static const char *const lines[] = {
-    "{\"transaction_id\":\"txn_01\",\"user_id\":\"usr_0042\",\"amount\":\"12.50\",\"currency\":\"USD\","
-    "\"status\":\"APPROVED\",\"timestamp\":\"2026-03-01T09:15:02.125Z\",\"score\":0.25,\"tags\":[\"a\",\"b\"]}",
-    "{\"transaction_id\": \"t\\u00e9\\n\", \"user_id\": \"usr_\xC3\xA9\", \"amount\": -7, \"currency\": \"EUR\", "
-    "\"status\": \"PENDING\", \"timestamp\": \"2026-03-01T09:15:02Z\", \"extra\": {\"a\": [1, null]}}",
+    "{\"transaction_id\":\"txn_01\",\"user_id\":\"usr_0042\",\"amount\":\"12.50\",\"currency\":"
+    "\"USD\","
+    "\"status\":\"APPROVED\",\"timestamp\":\"2026-03-01T09:15:02.125Z\",\"score\":0.25,\"tags\":["
+    "\"a\",\"b\"]}",
+    "{\"transaction_id\": \"t\\u00e9\\n\", \"user_id\": \"usr_\xC3\xA9\", \"amount\": -7, "
+    "\"currency\": \"EUR\", "
+    "\"status\": \"PENDING\", \"timestamp\": \"2026-03-01T09:15:02Z\", \"extra\": {\"a\": [1, "
+    "null]}}",
 };
-static const char neighbour[] =
-    "{\"transaction_id\":\"n\",\"user_id\":\"v\",\"amount\":1,\"currency\":\"USD\",\"status\":\"PENDING\","
-    "\"timestamp\":\"2026-03-01T09:15:02Z\"}\n";
+static const char neighbour[] = "{\"transaction_id\":\"n\",\"user_id\":\"v\",\"amount\":1,"
+                                "\"currency\":\"USD\",\"status\":\"PENDING\","
+                                "\"timestamp\":\"2026-03-01T09:15:02Z\"}\n";
 
 /* The decoder with its short cuts taken away: no expected names, and each record alone. */
 static void open_slow(test_codec *slow) {
   CODEC_OPEN(slow, txn, LS_FORMAT_JSON);
-  for (uint32_t i = 0; i < slow->decoder->n_fields; i++) slow->decoder->plans[i].quoted_len = 0;
+  for (uint32_t i = 0; i < slow->decoder->n_fields; i++)
+    slow->decoder->plans[i].quoted_len = 0;
 }
 
-static void check_between_neighbours(test_codec *fast, test_codec *slow, const char *line, size_t len) {
+static void check_between_neighbours(test_codec *fast, test_codec *slow, const char *line,
+                                     size_t len) {
   char block[1024];
   size_t n = sizeof neighbour - 1;
   memcpy(block, neighbour, n);
   memcpy(block + n, line, len);
   block[n + len] = '\n';
   memcpy(block + n + len + 1, neighbour, n);
-  test_decoded *many = decode_lines(fast, block, n + len + 1 + n, 1), *one = decode_record(slow, line, len);
-  ck_assert_msg(many->n_rows == 2 + one->n_rows && many->n_bads == one->n_bads, "%.*s: %zu rows, %zu rows alone (%s)",
-                (int)len, line, many->n_rows, one->n_rows, one->n_bads ? one->bads[0].error : many->bads[0].error);
+  test_decoded *many = decode_lines(fast, block, n + len + 1 + n, 1),
+               *one = decode_record(slow, line, len);
+  ck_assert_msg(many->n_rows == 2 + one->n_rows && many->n_bads == one->n_bads,
+                "%.*s: %zu rows, %zu rows alone (%s)", (int)len, line, many->n_rows, one->n_rows,
+                one->n_bads ? one->bads[0].error : many->bads[0].error);
   if (one->n_rows) {
     ck_assert_str_eq(result_row(many, 1), result_row(one, 0));
     ck_assert_int_eq(many->lines[1], 2);
@@ -135,6 +148,7 @@ START_TEST(flipped_bytes_read_the_same_both_ways) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(agrees_with_another_parser), TEST_CASE(flipped_bytes_read_the_same_both_ways)};
+  const test_case cases[] = {TEST_CASE(agrees_with_another_parser),
+                             TEST_CASE(flipped_bytes_read_the_same_both_ways)};
   return RUN_TESTS("json_reference", cases);
 }
