@@ -114,6 +114,13 @@ static ls_slice take_chunk(const char **at) {
   return chunk;
 }
 
+static int scale_of(const ls_type *type) { return type->kind == LS_DECIMAL ? type->scale : 0; }
+
+static int average(ls_int128 *out, const ls_plan_agg *agg, ls_int128 sum, int64_t count, ls_error *err) {
+  if (ls__decimal_div(out, sum, scale_of(ls__expr_type(agg->args[0])), count, 0, agg->type->scale) >= 0) return LS_OK;
+  return ls_error_set(err, LS_EOVERFLOW, "%s: the average needs more than 38 digits", agg->name);
+}
+
 static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_column *column, int64_t row, ls_error *err) {
   sum_segment segment = {0};
   if (old.len > 0) memcpy(&segment, old.ptr, sizeof segment);
@@ -129,6 +136,7 @@ static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_c
       if (agg->kind == LS_AGG_SUM && agg->type->kind == LS_INT64 && (sum > INT64_MAX || sum < INT64_MIN)) {
         return ls_error_set(err, LS_EOVERFLOW, "%s: the sum does not fit int64", agg->name);
       }
+      if (agg->kind == LS_AGG_AVG) LS_TRY(average(&value, agg, sum, segment.count, err)); /* or there would be no result */
       segment.sum = ls__i128_make(sum);
     }
   }
@@ -266,12 +274,7 @@ static int finish_sum(ls_column *column, const ls_plan_agg *agg, ls_slice segmen
     return LS_OK;
   }
   ls_int128 value = ls__i128_get(sum.sum);
-  if (agg->kind == LS_AGG_AVG) {
-    int scale = from->kind == LS_DECIMAL ? from->scale : 0;
-    if (ls__decimal_div(&value, value, scale, sum.count, 0, agg->type->scale) < 0) {
-      return ls_error_set(err, LS_EOVERFLOW, "%s: the average needs more than 38 digits", agg->name);
-    }
-  }
+  if (agg->kind == LS_AGG_AVG) LS_TRY(average(&value, agg, value, sum.count, err));
   if (agg->type->kind == LS_INT64) {
     ls__column_append_i64(column, (int64_t)value);
   } else {

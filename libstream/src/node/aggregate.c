@@ -47,12 +47,16 @@ static int aggregate_open(ls_node **out, const ls_plan_node *plan_node, const ls
                         plan_node->table_has_readers, err);
 }
 
-/** Appends the result row of a state to the main output. */
+/** Appends the result row of a state to the main output; on failure the output stays as it was. */
 static int aggregate_emit(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
   ls_batch *out = call->outputs[0];
   uint32_t n_by = self->base.plan->u.aggregate.n_by;
   bool windowed = self->windows != NULL;
-  LS_TRY(ls__agg_set_finish(out->columns, windowed ? 2 : 0, self->aggs, state, call->arena, err));
+  int rc = ls__agg_set_finish(out->columns, windowed ? 2 : 0, self->aggs, state, call->arena, err);
+  if (rc < 0) {
+    ls__batch_truncate(out, out->n_rows);
+    return rc;
+  }
   if (windowed) {
     ls__column_append_i64(&out->columns[n_by], window_start_us);
     ls__column_append_i64(&out->columns[n_by + 1], window_start_us + self->base.plan->u.aggregate.window_us);
@@ -75,7 +79,7 @@ static int64_t window_due_us(const aggregate_node *self, int64_t start_us) {
 static int on_window_closed(void *payload, const ls_window_entry *entry, ls_error *err) {
   window_close *at = payload;
   if (at->self->base.plan->u.aggregate.emit != LS_EMIT_FINAL) return LS_OK;
-  ls_stamp stamp = {window_due_us(at->self, entry->ts_us), ls__hash64(entry->key) & ~LS_SEQ_RECORD};
+  ls_stamp stamp = ls__key_timer_stamp(window_due_us(at->self, entry->ts_us), ls__hash64(entry->key));
   return aggregate_emit(at->self, at->call, entry->value, entry->ts_us, stamp, err);
 }
 
@@ -114,10 +118,11 @@ static int aggregate_windowed_row(aggregate_node *self, ls_node_call *call, int6
   if (rc < 0) return rc;
   LS_TRY(ls__agg_set_add(&self->state, self->aggs, old, in, row, call->arena, err));
   ls_window_entry entry = {.key = key, .ts_us = start_us, .stamp = {0, 0}, .value = ls__buf_slice(&self->state)};
-  LS_TRY(ls__window_put(self->windows, &entry, hash, err));
+  if (self->base.plan->u.aggregate.emit != LS_EMIT_FINAL) { /* first: a row that fails changes no state */
+    LS_TRY(aggregate_emit(self, call, entry.value, start_us, in->stamps[row], err));
+  }
   self->base.counters.taken++;
-  if (self->base.plan->u.aggregate.emit == LS_EMIT_FINAL) return LS_OK;
-  return aggregate_emit(self, call, entry.value, start_us, in->stamps[row], err);
+  return ls__window_put(self->windows, &entry, hash, err);
 }
 
 static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
@@ -126,10 +131,11 @@ static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t
   int found = ls__table_get(&old, self->base.table, key, hash, err);
   if (found < 0) return found;
   LS_TRY(ls__agg_set_add(&self->state, self->aggs, found == 1 ? old : (ls_slice){NULL, 0}, in, row, call->arena, err));
-  LS_TRY(ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->state), in->stamps[row], err));
+  if (self->base.plan->u.aggregate.emit != LS_EMIT_FINAL && self->emits_rows) { /* first: a row that fails changes no state */
+    LS_TRY(aggregate_emit(self, call, ls__buf_slice(&self->state), 0, in->stamps[row], err));
+  }
   self->base.counters.taken++;
-  if (self->base.plan->u.aggregate.emit == LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
-  return aggregate_emit(self, call, ls__buf_slice(&self->state), 0, in->stamps[row], err);
+  return ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->state), in->stamps[row], err);
 }
 
 static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
@@ -178,8 +184,15 @@ static int aggregate_end(ls_node *node, ls_node_call *call, ls_error *err) {
   return ls__table_scan(node->table, false, aggregate_emit_final, &(aggregate_scan){self, call}, err);
 }
 
+static int64_t aggregate_next_due_us(const ls_node *node) {
+  const aggregate_node *self = (const aggregate_node *)node;
+  int64_t start_us = self->windows != NULL ? ls__window_min_ts(self->windows) : INT64_MAX;
+  return start_us == INT64_MAX ? INT64_MAX : window_due_us(self, start_us);
+}
+
 static void aggregate_end_slice(ls_node *node) {
   if (node->table != NULL) ls__table_end_slice(node->table);
 }
 
-const ls_node_vtable ls__aggregate_vtable = {aggregate_open, aggregate_process, aggregate_end, aggregate_end_slice, aggregate_close};
+const ls_node_vtable ls__aggregate_vtable = {aggregate_open, aggregate_process, aggregate_end, aggregate_end_slice, aggregate_close,
+                                            aggregate_next_due_us};

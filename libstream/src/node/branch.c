@@ -49,4 +49,4 @@ static int branch_process(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__branch_vtable = {branch_open, branch_process, NULL, NULL, branch_close};
+const ls_node_vtable ls__branch_vtable = {branch_open, branch_process, NULL, NULL, branch_close, NULL};

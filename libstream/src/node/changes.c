@@ -86,4 +86,4 @@ static int changes_process(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__changes_vtable = {changes_open, changes_process, NULL, NULL, changes_close};
+const ls_node_vtable ls__changes_vtable = {changes_open, changes_process, NULL, NULL, changes_close, NULL};

@@ -76,4 +76,4 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
   return LS_OK;
 }
 
-const ls_node_vtable ls__deduplicate_vtable = {deduplicate_open, deduplicate_process, NULL, NULL, deduplicate_close};
+const ls_node_vtable ls__deduplicate_vtable = {deduplicate_open, deduplicate_process, NULL, NULL, deduplicate_close, NULL};

@@ -50,4 +50,4 @@ static int filter_process(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__filter_vtable = {filter_open, filter_process, NULL, NULL, filter_close};
+const ls_node_vtable ls__filter_vtable = {filter_open, filter_process, NULL, NULL, filter_close, NULL};

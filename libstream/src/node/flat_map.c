@@ -51,4 +51,4 @@ static int flat_map_process(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__flat_map_vtable = {flat_map_open, flat_map_process, NULL, NULL, flat_map_close};
+const ls_node_vtable ls__flat_map_vtable = {flat_map_open, flat_map_process, NULL, NULL, flat_map_close, NULL};

@@ -127,4 +127,4 @@ static int latest_end(ls_node *node, ls_node_call *call, ls_error *err) {
 
 static void latest_end_slice(ls_node *node) { ls__table_end_slice(node->table); }
 
-const ls_node_vtable ls__latest_vtable = {latest_open, latest_process, latest_end, latest_end_slice, latest_close};
+const ls_node_vtable ls__latest_vtable = {latest_open, latest_process, latest_end, latest_end_slice, latest_close, NULL};

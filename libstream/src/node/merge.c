@@ -61,5 +61,5 @@ static int select_key_process(ls_node *node, ls_node_call *call, ls_error *err) 
   return LS_OK;
 }
 
-const ls_node_vtable ls__merge_vtable = {plain_open, merge_process, NULL, NULL, plain_close};
-const ls_node_vtable ls__select_key_vtable = {plain_open, select_key_process, NULL, NULL, plain_close};
+const ls_node_vtable ls__merge_vtable = {plain_open, merge_process, NULL, NULL, plain_close, NULL};
+const ls_node_vtable ls__select_key_vtable = {plain_open, select_key_process, NULL, NULL, plain_close, NULL};

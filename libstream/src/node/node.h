@@ -54,6 +54,8 @@ typedef struct ls_node_vtable {
   int (*end)(ls_node *node, ls_node_call *call, ls_error *err);
   void (*end_slice)(ls_node *node); /* NULL: nothing to do */
   void (*close)(ls_node *node);
+  /** When the next timer is due, INT64_MAX: none is set. NULL: the node has no timers. */
+  int64_t (*next_due_us)(const ls_node *node);
 } ls_node_vtable;
 
 /** First member of every node's struct. */

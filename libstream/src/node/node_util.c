@@ -59,6 +59,40 @@ void ls__node_fresh_outputs(ls_node_call *call, int64_t capacity_rows) {
   }
 }
 
+void ls__batch_truncate(ls_batch *batch, int64_t n_rows) {
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_resize(&batch->columns[i], n_rows);
+  batch->n_rows = n_rows;
+}
+
+/** Merges the sorted runs from[first..middle) and from[middle..last) into to. */
+static void merge_runs(int32_t *to, const int32_t *from, const ls_stamp *stamps, int64_t first, int64_t middle, int64_t last) {
+  int64_t a = first, b = middle;
+  for (int64_t i = first; i < last; i++) {
+    bool take_a = a < middle && (b >= last || ls__stamp_cmp(stamps[from[a]], stamps[from[b]]) <= 0);
+    to[i] = take_a ? from[a++] : from[b++];
+  }
+}
+
+void ls__batch_sort(ls_batch **batch, ls_arena *arena) {
+  const ls_batch *in = *batch;
+  int64_t n = in->n_rows, sorted = 1;
+  while (sorted < n && ls__stamp_cmp(in->stamps[sorted - 1], in->stamps[sorted]) <= 0) sorted++;
+  if (sorted >= n) return;
+  int32_t *rows = LS_ARENA_ARRAY(arena, int32_t, n), *other = LS_ARENA_ARRAY(arena, int32_t, n);
+  for (int64_t i = 0; i < n; i++) rows[i] = (int32_t)i;
+  for (int64_t width = 1; width < n; width *= 2) {
+    for (int64_t first = 0; first < n; first += 2 * width) {
+      int64_t middle = first + width < n ? first + width : n, last = first + 2 * width < n ? first + 2 * width : n;
+      merge_runs(other, rows, in->stamps, first, middle, last);
+    }
+    int32_t *swap = rows;
+    rows = other;
+    other = swap;
+  }
+  *batch = ls__batch_new(in->schema, arena, n);
+  ls__batch_gather(*batch, in, rows, n);
+}
+
 ls_batch *ls__batch_view(const ls_batch *in, const ls_schema *schema, ls_arena *arena) {
   ls_batch *view = LS_ARENA_NEW(arena, ls_batch);
   *view = *in;

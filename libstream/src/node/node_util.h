@@ -39,7 +39,10 @@ int64_t ls__select_rows(int32_t *rows, const ls_batch *batch, const uint64_t *bi
 
 /** Makes fresh empty outputs for the call. */
 void ls__node_fresh_outputs(ls_node_call *call, int64_t capacity_rows);
-
+/** Drops the rows from n_rows on, finished or not. */
+void ls__batch_truncate(ls_batch *batch, int64_t n_rows);
+/** Replaces *batch by one in arena with the same rows in stamp order (stable), unless they are. */
+void ls__batch_sort(ls_batch **batch, ls_arena *arena);
 
 /** Keys of all rows of a batch: bytes and hash; null keys have ptr NULL. In arena. */
 typedef struct ls_row_keys {
@@ -77,5 +80,9 @@ static inline ls_stamp ls__timer_stamp(int64_t due_us, ls_stamp of) {
 /** A stamp for rows made at the end of input, ordered by key whatever the partitioning. */
 static inline ls_stamp ls__end_stamp(int64_t end_us, uint64_t key_hash) {
   return (ls_stamp){end_us, LS_SEQ_RECORD | ((uint64_t)LS_SEQ_END_SOURCE << 57) | (key_hash >> 7)};
+}
+/** The same for rows that a timer makes for a key, not for a record. */
+static inline ls_stamp ls__key_timer_stamp(int64_t due_us, uint64_t key_hash) {
+  return ls__timer_stamp(due_us, ls__end_stamp(due_us, key_hash));
 }
 #endif

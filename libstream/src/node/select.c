@@ -42,4 +42,4 @@ static int select_process(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__select_vtable = {select_open, select_process, NULL, NULL, select_close};
+const ls_node_vtable ls__select_vtable = {select_open, select_process, NULL, NULL, select_close, NULL};

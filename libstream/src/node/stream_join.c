@@ -11,6 +11,8 @@
  */
 #include "node/verbs.h"
 
+#include <stdio.h>
+
 typedef struct join_side {
   ls_window *window;
   ls_row_layout layout;
@@ -29,6 +31,7 @@ typedef struct stream_join_node {
 } stream_join_node;
 
 enum { FLAG_MATCHED = 1 };
+enum { TOO_MANY = 2 }; /* of a fetch */
 
 static void stream_join_close(ls_node *node) {
   stream_join_node *self = (stream_join_node *)node;
@@ -102,7 +105,7 @@ static int on_expired(void *payload, const ls_window_entry *entry, ls_error *err
 
 /** Fires the window closes of both sides that are due, in order of their time, the left side first. */
 static int stream_join_fire(stream_join_node *self, ls_node_call *call, int64_t stream_time_us, ls_error *err) {
-  for (;;) {
+  for (int64_t fired_us = INT64_MIN;;) {
     int64_t ts[2], due[2];
     for (int i = 0; i < 2; i++) {
       ts[i] = ls__window_min_ts(self->sides[i].window);
@@ -110,9 +113,10 @@ static int stream_join_fire(stream_join_node *self, ls_node_call *call, int64_t 
     }
     int side = due[0] <= due[1] ? 0 : 1;
     if (ts[side] == INT64_MAX || due[side] > stream_time_us) return LS_OK;
+    if (call->flush != NULL && due[side] > fired_us && call->outputs[0]->n_rows >= LS_END_BATCH_ROWS) LS_TRY(call->flush(call, err));
+    fired_us = due[side]; /* both sides' rows of one time go out together */
     expiry at = {self, call, side};
     LS_TRY(ls__window_expire(self->sides[side].window, ts[side] + 1, on_expired, &at, err));
-    if (call->flush != NULL && call->outputs[0]->n_rows >= LS_END_BATCH_ROWS) LS_TRY(call->flush(call, err));
   }
 }
 
@@ -124,17 +128,20 @@ typedef struct match {
   int64_t row;
   uint64_t hash;
   uint32_t n;
+  uint64_t *flagged; /* bit i: match i was the partner's first */
 } match;
 
 static int on_match(void *payload, const ls_window_entry *entry, ls_error *err) {
   match *m = payload;
   stream_join_node *self = m->self;
   join_side *mine = &self->sides[m->side], *other = &self->sides[1 - m->side];
-  if (m->n == self->base.plan->u.stream_join.fanout_max) return ls_error_set(err, LS_ELIMIT, "more than fanout_max (%u) rows match", m->n);
-  m->n++;
+  if (m->n == self->base.plan->u.stream_join.fanout_max) return TOO_MANY;
   if (!(entry->flags & FLAG_MATCHED)) {
+    if (m->flagged == NULL) m->flagged = LS_ARENA_ARRAY(m->call->arena, uint64_t, LS_BIT_WORDS(self->base.plan->u.stream_join.fanout_max));
+    LS_BIT_SET(m->flagged, m->n);
     LS_TRY(ls__window_set_flags(other->window, entry, m->hash, entry->flags | FLAG_MATCHED, err));
   }
+  m->n++;
   ls_batch *out = m->call->outputs[0];
   for (uint32_t i = 0; i < mine->n_fields; i++) {
     ls__column_append_from(&out->columns[mine->first_field + i], &m->in->columns[i], m->row);
@@ -143,6 +150,30 @@ static int on_match(void *payload, const ls_window_entry *entry, ls_error *err) 
   int64_t ts_us = m->in->ts_us[m->row];
   ls__batch_append_meta(out, ts_us > entry->ts_us ? ts_us : entry->ts_us, m->in->stamps[m->row]);
   return LS_OK;
+}
+
+/** Partners that had none before are without one again. */
+static int on_unmatch(void *payload, const ls_window_entry *entry, ls_error *err) {
+  match *m = payload;
+  if (m->n == m->self->base.plan->u.stream_join.fanout_max) return TOO_MANY;
+  if (m->flagged != NULL && LS_BIT_GET(m->flagged, m->n)) {
+    LS_TRY(ls__window_set_flags(m->self->sides[1 - m->side].window, entry, m->hash, entry->flags & ~(uint32_t)FLAG_MATCHED, err));
+  }
+  m->n++;
+  return LS_OK;
+}
+
+/** Joins the row of m with its partners; with more than fanout_max of them nothing has happened, and TOO_MANY. */
+static int stream_join_match(match *m, ls_slice key, ls_error *err) {
+  const join_side *side = &m->self->sides[m->side];
+  ls_window *partners = m->self->sides[1 - m->side].window;
+  int64_t ts_us = m->in->ts_us[m->row], n_out = m->call->outputs[0]->n_rows;
+  int64_t from_us = saturating_add(ts_us, side->from_us), to_us = saturating_add(ts_us, side->to_us);
+  int rc = ls__window_fetch(partners, key, m->hash, from_us, to_us, on_match, m, err);
+  if (rc != TOO_MANY) return rc;
+  ls__batch_truncate(m->call->outputs[0], n_out);
+  m->n = 0;
+  return ls__window_fetch(partners, key, m->hash, from_us, to_us, on_unmatch, m, err);
 }
 
 static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_index, int64_t row, ls_slice key, uint64_t hash,
@@ -157,16 +188,15 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
     }
     return LS_OK;
   }
-  bool too_many = false;
-  match m = {self, call, side_index, in, row, hash, 0};
+  match m = {.self = self, .call = call, .side = side_index, .in = in, .row = row, .hash = hash};
   if (key.ptr != NULL) {
-    int rc = ls__window_fetch(self->sides[1 - side_index].window, key, hash, saturating_add(ts_us, side->from_us),
-                              saturating_add(ts_us, side->to_us), on_match, &m, err);
-    if (rc == LS_ELIMIT) {
-      ls__row_faults_report(faults, row, err->message);
-      too_many = true;
-    } else if (rc < 0) {
-      return rc;
+    int rc = stream_join_match(&m, key, err);
+    if (rc < 0) return rc;
+    if (rc == TOO_MANY) {
+      char message[64];
+      snprintf(message, sizeof message, "more than fanout_max (%u) rows match", m.n);
+      ls__row_faults_report(faults, row, message);
+      return LS_OK;
     }
   }
   bool null_key_alone = key.ptr == NULL && side->keeps_unmatched; /* KIP-962: a null key can't match */
@@ -181,8 +211,8 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
     append_missing(&self->sides[1 - side_index], out);
     ls__batch_append_meta(out, ts_us, in->stamps[row]);
   }
-  self->base.counters.taken += too_many ? 0 : 1;
-  if (null_key_alone || too_many) return LS_OK;
+  self->base.counters.taken++;
+  if (null_key_alone) return LS_OK;
   ls__row_encode(&self->row, &side->layout, in, row);
   ls_window_entry entry = {.key = key, .ts_us = ts_us, .stamp = in->stamps[row], .value = ls__buf_slice(&self->row),
                            .flags = m.n > 0 ? FLAG_MATCHED : 0};
@@ -213,4 +243,16 @@ static int stream_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   return stream_join_fire((stream_join_node *)node, call, INT64_MAX, err);
 }
 
-const ls_node_vtable ls__stream_join_vtable = {stream_join_open, stream_join_process, stream_join_end, NULL, stream_join_close};
+static int64_t stream_join_next_due_us(const ls_node *node) {
+  const stream_join_node *self = (const stream_join_node *)node;
+  int64_t next = INT64_MAX;
+  for (int i = 0; i < 2; i++) {
+    int64_t ts_us = ls__window_min_ts(self->sides[i].window);
+    int64_t due = ts_us == INT64_MAX ? INT64_MAX : closes_at(self, i, ts_us);
+    if (due < next) next = due;
+  }
+  return next;
+}
+
+const ls_node_vtable ls__stream_join_vtable = {stream_join_open, stream_join_process, stream_join_end, NULL, stream_join_close,
+                                               stream_join_next_due_us};

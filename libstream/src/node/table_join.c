@@ -1,7 +1,7 @@
 /**
  * @file table_join.c
- * table-table join: a change of either side gives the joined row, read as of the change's stamp (both sides' changes of one
- * record are seen at once). emit: final reads both tables at the end of input instead and gives one row per key.
+ * table-table join: a change of either side gives the joined row, read as of the change's stamp. When one record changes both
+ * sides of a key, the left change's row shows both and the right one makes none (ADR 3). emit: final reads both tables at the end of input instead and gives one row per key.
  */
 #include "node/verbs.h"
 
@@ -47,9 +47,52 @@ static bool table_join_keeps(const ls_plan_node *plan, int side) {
   return plan->u.table_join.type == LS_JOIN_OUTER || (plan->u.table_join.type == LS_JOIN_LEFT && side == 0);
 }
 
+/** The changes of one stamp: rows [first, last) of each side. */
+typedef struct change_group {
+  const ls_batch *inputs[2];
+  ls_row_keys keys[2];
+  int64_t first[2], last[2];
+} change_group;
+
+/** Next group; false at the end. */
+static bool change_group_next(change_group *group) {
+  ls_stamp stamp = {0, 0};
+  bool any = false;
+  for (int side = 0; side < 2; side++) {
+    group->first[side] = group->last[side];
+    if (group->first[side] == group->inputs[side]->n_rows) continue;
+    ls_stamp mine = group->inputs[side]->stamps[group->first[side]];
+    if (!any || ls__stamp_cmp(mine, stamp) < 0) stamp = mine;
+    any = true;
+  }
+  for (int side = 0; side < 2; side++) {
+    const ls_batch *in = group->inputs[side];
+    while (group->last[side] < in->n_rows && ls__stamp_cmp(in->stamps[group->last[side]], stamp) == 0) group->last[side]++;
+  }
+  return any;
+}
+
+/** Row of the group's other side that changes the same key, the last of them; -1: none. */
+static int64_t change_group_partner(const change_group *group, int side, int64_t row) {
+  int other = 1 - side;
+  for (int64_t i = group->last[other] - 1; i >= group->first[other]; i--) {
+    if (group->keys[other].hashes[i] == group->keys[side].hashes[row] &&
+        ls__slice_eq(group->keys[other].keys[i], group->keys[side].keys[row])) return i;
+  }
+  return -1;
+}
+
 /** Joins a changed row of `side` with the other table. */
-static int table_join_row(table_join_node *self, ls_batch *out, int side, const ls_batch *in, int64_t row, ls_slice key,
-                          uint64_t hash, ls_error *err) {
+static int table_join_row(table_join_node *self, ls_batch *out, int side, const change_group *group, int64_t row, ls_error *err) {
+  const ls_batch *in = group->inputs[side];
+  ls_slice key = group->keys[side].keys[row];
+  uint64_t hash = group->keys[side].hashes[row];
+  int64_t partner = change_group_partner(group, side, row), ts_us = in->ts_us[row];
+  if (partner >= 0 && side == 1) {
+    self->base.counters.taken++; /* shown by the left change */
+    return LS_OK;
+  }
+  if (partner >= 0 && group->inputs[1]->ts_us[partner] > ts_us) ts_us = group->inputs[1]->ts_us[partner];
   uint32_t n_left = self->base.plan->u.table_join.n_left;
   ls_column *halves[2] = {out->columns, out->columns + n_left};
   ls_node *other = self->makers[1 - side];
@@ -67,7 +110,7 @@ static int table_join_row(table_join_node *self, ls_batch *out, int side, const 
     table_join_fill_missing(self, out, 1 - side);
   }
   self->base.counters.taken++;
-  ls__batch_append_meta(out, in->ts_us[row], in->stamps[row]);
+  ls__batch_append_meta(out, ts_us, in->stamps[row]);
   return LS_OK;
 }
 
@@ -78,16 +121,17 @@ static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) 
     node->counters.taken += call->inputs[0]->n_rows + call->inputs[1]->n_rows; /* in the tables */
     return LS_OK;
   }
-  ls_row_keys keys[2];
+  change_group group = {.inputs = {call->inputs[0], call->inputs[1]}};
   for (int side = 0; side < 2; side++) {
     const ls_batch *in = call->inputs[side];
-    ls__row_keys_of(&keys[side], in, in->schema->key, in->schema->n_key, call->arena);
+    ls__row_keys_of(&group.keys[side], in, in->schema->key, in->schema->n_key, call->arena);
   }
-  ls_merge_walk walk = {{call->inputs[0], call->inputs[1]}, {0, 0}};
-  int64_t row;
-  for (int side = ls__merge_walk_next(&walk, &row); side >= 0; side = ls__merge_walk_next(&walk, &row)) {
-    LS_TRY(table_join_row(self, call->outputs[0], side, call->inputs[side], row, keys[side].keys[row],
-                          keys[side].hashes[row], err));
+  while (change_group_next(&group)) {
+    for (int side = 0; side < 2; side++) {
+      for (int64_t row = group.first[side]; row < group.last[side]; row++) {
+        LS_TRY(table_join_row(self, call->outputs[0], side, &group, row, err));
+      }
+    }
   }
   return LS_OK;
 }
@@ -134,4 +178,4 @@ static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   return LS_OK;
 }
 
-const ls_node_vtable ls__table_join_vtable = {table_join_open, table_join_process, table_join_end, NULL, table_join_close};
+const ls_node_vtable ls__table_join_vtable = {table_join_open, table_join_process, table_join_end, NULL, table_join_close, NULL};

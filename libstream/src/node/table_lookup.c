@@ -47,4 +47,4 @@ static int table_lookup_process(ls_node *node, ls_node_call *call, ls_error *err
   return LS_OK;
 }
 
-const ls_node_vtable ls__table_lookup_vtable = {table_lookup_open, table_lookup_process, NULL, NULL, table_lookup_close};
+const ls_node_vtable ls__table_lookup_vtable = {table_lookup_open, table_lookup_process, NULL, NULL, table_lookup_close, NULL};

@@ -14,7 +14,7 @@ typedef struct task_node {
   ls_batch **outputs;           /* of the current slice */
   ls_batch **empty;             /* one empty batch per output */
   const ls_batch **inputs;
-  bool has_timers;
+  bool has_timers;              /* run in every slice; their rows may leave them out of order */
   ls_expr_set path_exprs;       /* SINK */
   ls_sort_chunk *chunk;         /* REPARTITION */
   uint32_t *partitions;
@@ -72,10 +72,6 @@ static void on_node_error(void *payload, const ls_plan_node *node, const ls_batc
 
 /* ---- opening ---- */
 
-static bool node_has_timers(const ls_plan_node *plan) {
-  return plan->verb == LS_VERB_STREAM_JOIN || (plan->verb == LS_VERB_AGGREGATE && plan->u.aggregate.window_us > 0);
-}
-
 static int open_sink(ls_task *task, task_node *at, ls_error *err) {
   const ls_plan *plan = task->opts.plan;
   const ls_plan_sink *sink = &plan->sinks[at->plan->u.sink.sink];
@@ -88,7 +84,6 @@ static int open_node(ls_task *task, const ls_plan_node *plan_node, ls_error *err
   at->outputs = LS_ARENA_ARRAY(&task->arena, ls_batch *, plan_node->n_outputs + 1);
   at->empty = LS_ARENA_ARRAY(&task->arena, ls_batch *, plan_node->n_outputs + 1);
   at->inputs = LS_ARENA_ARRAY(&task->arena, const ls_batch *, plan_node->n_inputs + 1);
-  at->has_timers = node_has_timers(plan_node);
   at->letter_source = upstream_source(task->opts.plan, plan_node);
   for (uint32_t i = 0; i < plan_node->n_outputs; i++) {
     at->empty[i] = ls__batch_new(plan_node->outputs[i].schema, &task->arena, 0);
@@ -98,6 +93,8 @@ static int open_node(ls_task *task, const ls_plan_node *plan_node, ls_error *err
   if (plan_node->verb == LS_VERB_SOURCE || plan_node->verb == LS_VERB_REPARTITION) return LS_OK;
   ls_node_env env = {.plan = task->opts.plan, .stores = task->opts.stores, .nodes = task->open_nodes, .globals = task->opts.globals};
   int rc = ls__node_open(&at->node, plan_node, &env, err);
+  bool unwindowed = plan_node->verb == LS_VERB_AGGREGATE && plan_node->u.aggregate.window_us == 0;
+  at->has_timers = at->node != NULL && at->node->vtable->next_due_us != NULL && !unwindowed;
   task->open_nodes[plan_node->id] = at->node;
   return rc;
 }
@@ -245,6 +242,7 @@ static int run_node(ls_task *task, task_node *at, int64_t stream_time_us, ls_err
   ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = stream_time_us,
                        .arena = &task->slice_arena, .on_error = on_node_error, .error_payload = task, .plan_node = plan};
   LS_TRY(at->node->vtable->process(at->node, &call, err));
+  for (uint32_t i = 0; at->has_timers && i < plan->n_outputs; i++) ls__batch_sort(&at->outputs[i], &task->slice_arena);
   if (plan->n_outputs > 0) counters->rows_out += at->outputs[0]->n_rows;
   for (uint32_t i = 1; plan->verb == LS_VERB_BRANCH && i < plan->n_outputs; i++) counters->rows_out += at->outputs[i]->n_rows;
   return LS_OK;
@@ -292,6 +290,43 @@ int ls__task_process(ls_task *task, const ls_batch *const *batches, int64_t stre
 
 /* ---- end of input ---- */
 
+static int64_t next_due_us(const ls_task *task) {
+  int64_t next = INT64_MAX;
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    const task_node *at = &task->nodes[i];
+    int64_t due = at->has_timers ? at->node->vtable->next_due_us(at->node) : INT64_MAX;
+    if (due < next) next = due;
+  }
+  return next;
+}
+
+static int64_t timer_rows_out(const ls_task *task) {
+  int64_t n = 0;
+  for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
+    if (task->nodes[i].has_timers) n += task->nodes[i].node->counters.rows_out;
+  }
+  return n;
+}
+
+/**
+ * Stream time goes on without records until all windows are closed, in slices like any others: what several nodes' timers
+ * make meets downstream in the order of time, however much of it a partition's own records would have brought about.
+ */
+static int run_out_timers(ls_task *task, ls_error *err) {
+  int64_t step_us = 1000000;
+  for (int64_t due = next_due_us(task); due != INT64_MAX; due = next_due_us(task)) {
+    int64_t until_us, n_before = timer_rows_out(task);
+    if (__builtin_add_overflow(due, step_us, &until_us)) until_us = INT64_MAX;
+    LS_TRY(run_nodes(task, LS_NO_NODE, until_us, err));
+    empty_outputs(task);
+    ls__arena_reset(&task->slice_arena);
+    int64_t n = timer_rows_out(task) - n_before;
+    if (n < LS_END_BATCH_ROWS / 4 && step_us < INT64_MAX / 2) step_us *= 2;
+    if (n > LS_END_BATCH_ROWS * 4 && step_us > 1) step_us /= 2;
+  }
+  return LS_OK;
+}
+
 static void fresh_outputs(ls_node_call *call) {
   for (uint32_t i = 0; i < call->plan_node->n_outputs; i++) {
     call->outputs[i] = ls__batch_new(call->plan_node->outputs[i].schema, call->arena, i == 0 ? LS_END_BATCH_ROWS : 0);
@@ -303,7 +338,10 @@ static int end_flush(ls_node_call *call, ls_error *err) {
   ls_task *task = call->flush_payload;
   task_node *at = &task->nodes[call->plan_node->id];
   int64_t n_rows = 0;
-  for (uint32_t i = 0; i < at->plan->n_outputs; i++) n_rows += at->outputs[i]->n_rows;
+  for (uint32_t i = 0; i < at->plan->n_outputs; i++) {
+    n_rows += at->outputs[i]->n_rows;
+    if (at->has_timers) ls__batch_sort(&at->outputs[i], &task->end_arena);
+  }
   if (n_rows > 0) {
     at->node->counters.rows_out += at->outputs[0]->n_rows;
     LS_TRY(run_nodes(task, at->plan->id, call->stream_time_us, err));
@@ -318,6 +356,7 @@ static int end_flush(ls_node_call *call, ls_error *err) {
 int ls__task_end(ls_task *task, int64_t end_us, ls_error *err) {
   task->error = err;
   task->error_code = LS_OK;
+  LS_TRY(run_out_timers(task, err));
   for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
     task_node *at = &task->nodes[i];
     if (at->node == NULL || at->node->vtable->end == NULL) continue;
