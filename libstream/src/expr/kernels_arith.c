@@ -151,23 +151,40 @@ static void add_decimal_roomy(ls_column *out, const ls_ex_call *call, ls_uint128
   }
 }
 
+/* x * fx + y * fy, where the terms may need more than 128 bits though their sum does not. */
+static int add_wide(ls_int128 *out, ls_int128 x, ls_int128 fx, ls_int128 y, ls_int128 fy) {
+  ls_uint256 a = ls__u128_mul(ls__magnitude(x), (ls_uint128)fx);
+  ls_uint256 b = ls__u128_mul(ls__magnitude(y), (ls_uint128)fy), r;
+  bool negative = x < 0;
+  if ((x < 0) == (y < 0)) {
+    r.lo = a.lo + b.lo;
+    r.hi = a.hi + b.hi + (r.lo < a.lo);
+  } else {
+    bool swap = a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo);
+    ls_uint256 large = swap ? b : a, small = swap ? a : b;
+    negative = swap ? y < 0 : x < 0;
+    r.lo = large.lo - small.lo;
+    r.hi = large.hi - small.hi - (large.lo < small.lo);
+  }
+  if (r.hi != 0 || r.lo >= (ls_uint128)ls__pow10[LS_DECIMAL_DIGITS_MAX]) return LS_EOVERFLOW;
+  *out = negative ? -(ls_int128)r.lo : (ls_int128)r.lo;
+  return LS_OK;
+}
+
 void ls__ex_kernel_addsub_decimal(ls_column *out, const ls_ex_call *call) {
   const ls_type *type = call->node->type;
-  int sa = call->args[0].col->type->scale, sb = call->args[1].col->type->scale;
+  ls_int128 fa = ls__pow10[type->scale - call->args[0].col->type->scale];
+  ls_int128 fb = ls__pow10[type->scale - call->args[1].col->type->scale];
   bool minus = call->node->variant == '-';
   ls_i128 *values = out->values;
   if (type->precision < LS_DECIMAL_DIGITS_MAX) {
-    ls_uint128 fb = (ls_uint128)ls__pow10[type->scale - sb];
-    add_decimal_roomy(out, call, (ls_uint128)ls__pow10[type->scale - sa], minus ? 0 - fb : fb);
+    add_decimal_roomy(out, call, (ls_uint128)fa, minus ? 0 - (ls_uint128)fb : (ls_uint128)fb);
     return;
   }
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
     ls_int128 x = ls__vec_dec(&call->args[0], i), y = ls__vec_dec(&call->args[1], i), r = 0;
-    int rc = ls__decimal_rescale(&x, x, sa, type->scale, LS_DECIMAL_DIGITS_MAX, LS_ROUND_EXACT);
-    if (rc == LS_OK)
-      rc = ls__decimal_rescale(&y, y, sb, type->scale, LS_DECIMAL_DIGITS_MAX, LS_ROUND_EXACT);
-    if (rc == LS_OK) rc = minus ? ls__decimal_sub(&r, x, y) : ls__decimal_add(&r, x, y);
+    int rc = add_wide(&r, x, fa, minus ? -y : y, fb);
     values[i] = ls__i128_make(r);
     if (rc != LS_OK) ls__ex_fail_fixed(out, call, i, overflow_decimal);
   }
@@ -219,17 +236,25 @@ void ls__ex_kernel_mul_decimal(ls_column *out, const ls_ex_call *call) {
   }
 }
 
+/* The rest always fits the result's type; x at the common scale may need 256 bits on the way. */
 static int mod_decimal(ls_int128 *out, ls_int128 x, int sx, ls_int128 y, int sy, int scale) {
-  ls_int128 ax = 0, ay = 0;
+  ls_int128 aligned = 0;
+  ls_uint128 quotient = 0, rest = 0;
   if (y == 0) return LS_EDATA;
-  /* |x| < |y|: the rest is x itself, also where y can't be written at this scale */
-  int rc = ls__decimal_rescale(&ax, x, sx, scale, LS_DECIMAL_DIGITS_MAX, LS_ROUND_EXACT);
-  if (rc != LS_OK) return LS_EOVERFLOW;
-  if (ls__decimal_rescale(&ay, y, sy, scale, LS_DECIMAL_DIGITS_MAX, LS_ROUND_EXACT) != LS_OK) {
-    *out = ax;
+  /* y too large to be written at the common scale: it is larger than x, which has that scale */
+  if (ls__decimal_rescale(&aligned, y, sy, scale, LS_DECIMAL_DIGITS_MAX, LS_ROUND_EXACT) != LS_OK) {
+    *out = x;
     return LS_OK;
   }
-  *out = ax % ay;
+  ls_uint128 divisor = ls__magnitude(aligned);
+  ls_uint256 dividend = ls__u128_mul(ls__magnitude(x), (ls_uint128)ls__pow10[scale - sx]);
+  if (dividend.hi == 0) {
+    rest = dividend.lo % divisor;
+  } else {
+    dividend.hi %= divisor; /* makes room for the quotient, and leaves the rest as it is */
+    if (!ls__u256_divide(&quotient, &rest, dividend, divisor)) return LS_EOVERFLOW;
+  }
+  *out = x < 0 ? -(ls_int128)rest : (ls_int128)rest;
   return LS_OK;
 }
 

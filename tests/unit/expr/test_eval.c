@@ -89,6 +89,29 @@ START_TEST(reckons_with_decimals) {
 }
 END_TEST
 
+/* Terms that need more than 38 digits at the common scale, and results that do not. */
+START_TEST(reckons_through_256_bits) {
+  static const sample sums[] = {
+      {"-60.816298878123627878576922899012410561 + 116.0779031",
+       "\"55.261604221876372121423077100987589439\""},
+      {"116.0779031 - 60.816298878123627878576922899012410561",
+       "\"55.261604221876372121423077100987589439\""},
+      {"116.0779031 + 60.816298878123627878576922899012410561",
+       "!decimal overflow: the result needs more than 38 digits"},
+      {"-68599445857648255958388739.0596 % -93.8422760920067138", "\"-75.7088547016856586\""},
+      {"0.0000000000000000000000000000000000062 % -69991805279152177.0",
+       "\"0.0000000000000000000000000000000000062\""},
+      {"-99999999999999999.99 % 0.00000000000000000000000000037",
+       "\"-0.00000000000000000000000000009\""}};
+  bench b;
+  bench_init(&b, "x int64");
+  bench_row(&b, (const char *const[]){"1"});
+  for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
+    ck_run(&b, sums[i].text, sums[i].want);
+  bench_fini(&b);
+}
+END_TEST
+
 START_TEST(multiplies_beyond_38_digits_of_scale) {
   bench b;
   bench_init(&b, "x decimal(38,10); y decimal(38,10)");
@@ -483,6 +506,7 @@ int main(void) {
   const TTest *tests[] = {reads_columns,
                           reckons_with_int64,
                           reckons_with_decimals,
+                          reckons_through_256_bits,
                           multiplies_beyond_38_digits_of_scale,
                           types_decimals_by_the_rules,
                           reckons_with_float64,
