@@ -11,9 +11,9 @@
 
 #define OVERHEAD_BYTES ((int64_t)64 << 20) /* code, decoders, Arrow's writers */
 
-/** Splits what the budget leaves beside the stores' half: sources, repartitions and sinks that are alive at once share it. */
+/** Splits what the budget leaves beside the stores (5/8): sources, repartitions and sinks that are alive at once share it. */
 static size_t sorter_budget(const ls_runtime *run, uint32_t n_sharing) {
-  int64_t rest = run->plan->memory_bytes / 2 - OVERHEAD_BYTES;
+  int64_t rest = run->plan->memory_bytes / 8 * 3 - OVERHEAD_BYTES;
   if (rest < (int64_t)16 << 20) rest = (int64_t)16 << 20;
   return (size_t)(rest / (n_sharing > 0 ? n_sharing : 1));
 }

@@ -11,6 +11,7 @@ typedef struct stage {
   ls_runtime *run;
   uint32_t sub_topology;
   char phase[64];
+  int64_t n_rows; /* to process, for the progress */
 } stage;
 
 static bool reads_files(const stage *at, uint32_t source) {
@@ -175,7 +176,7 @@ static int run_slices(stage *at, feed *from, ls_task *task, ls_store_set *stores
     if (ls__store_set_pressure(stores)) LS_TRY(ls__store_set_commit(stores, (ls_slice){NULL, 0}, err));
     int64_t done = atomic_fetch_add(&run->rows_processed, n_taken) + n_taken;
     ls__fault(LS_FAULT_REPLAY_PROCESS);
-    ls__run_progress(run, at->phase, done, 0);
+    ls__run_progress(run, at->phase, done, at->n_rows);
     LS_TRY(ls__run_check_stop(run, err));
   }
 }
@@ -221,7 +222,7 @@ static int process_worker(int worker, void *payload, ls_error *err) {
   ls_runtime *run = at->run;
   char name[64];
   snprintf(name, sizeof name, "%u_%d", at->sub_topology, worker);
-  size_t budget = (size_t)run->plan->memory_bytes / 2 / run->n_workers;
+  size_t budget = (size_t)run->plan->memory_bytes / 8 * 5 / run->n_workers;
   ls_store_set *stores = NULL;
   int rc = ls__store_set_new(&stores, run->db, name, budget, err);
   if (rc >= 0) rc = process_partition(at, (uint32_t)worker, stores, err);
@@ -234,8 +235,11 @@ int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err) {
   stage at = {.run = run, .sub_topology = sub_topology};
   snprintf(at.phase, sizeof at.phase, "process %u/%u", sub_topology + 1, run->plan->n_sub_topologies);
   for (uint32_t i = 0; i < run->plan->n_sources; i++) {
-    if (run->plan->sources[i].sub_topology == sub_topology) ls__sorter_seal(run->sorters[i]);
+    if (run->plan->sources[i].sub_topology != sub_topology) continue;
+    ls__sorter_seal(run->sorters[i]);
+    for (uint32_t k = 0; k < run->n_workers; k++) at.n_rows += ls__sorter_rows(run->sorters[i], k);
   }
+  atomic_store(&run->rows_processed, 0);
   int rc = ls__workers_run((int)run->n_workers, process_worker, &at, err);
   for (uint32_t i = 0; i < run->plan->n_sources && rc >= 0; i++) {
     if (run->plan->sources[i].sub_topology != sub_topology) continue;
