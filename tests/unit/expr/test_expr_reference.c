@@ -1,4 +1,4 @@
-/** @file test_reference.c  The reference: every example gives the result beside it;
+/** @file test_expr_reference.c  The reference: every example gives the result beside it;
  * docs/EXPRESSIONS.md is up to date. */
 #include "helper_expr.h"
 
