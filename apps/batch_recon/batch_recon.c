@@ -3,7 +3,7 @@
  * The reconciliation of a day: Streaming Index against the bank's statements. What it computes is in
  * configs/batch_recon.yaml; this runs it for each date, with the date as its parameter run_date.
  */
-#include "common/run.h"
+#include "common/app_run.h"
 
 static const app_command command = {
     .name = "batch_recon",

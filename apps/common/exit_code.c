@@ -6,7 +6,7 @@ const char app_exit_code_help[] = "Exit codes:\n"
                                   "  1  internal error\n"
                                   "  2  configuration or usage\n"
                                   "  3  an input is not there yet\n"
-                                  "  4  too many bad records\n"
+                                  "  4  too many bad records, or an input file that is broken as a whole\n"
                                   "  5  reading or writing failed; try again\n"
                                   "  6  a limit is reached (memory)\n"
                                   "  7  stopped by a signal\n";
@@ -22,9 +22,11 @@ int app_exit_code(int ls_code) {
   case LS_ENOINPUT:
     return APP_NO_INPUT;
   case LS_EBADRECORDS:
+  case LS_EDATA: /* an input file that is broken as a whole: no line to leave out */
     return APP_BAD_RECORDS;
   case LS_ERETRY:
   case LS_EIO:
+  case LS_ENOTFOUND: /* what was there when the run began is gone */
     return APP_TRANSIENT;
   case LS_ELIMIT:
     return APP_LIMIT;

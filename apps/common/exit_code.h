@@ -12,7 +12,7 @@ enum {
   APP_INTERNAL = 1,    /* a fault of the program */
   APP_USAGE = 2,       /* options, topology or plugin: nothing was read */
   APP_NO_INPUT = 3,    /* an input is not there yet */
-  APP_BAD_RECORDS = 4, /* more than max_bad_records */
+  APP_BAD_RECORDS = 4, /* more than max_bad_records, or a broken file */
   APP_TRANSIENT = 5,   /* reading or writing failed: the same call may succeed later */
   APP_LIMIT = 6,       /* memory or another limit */
   APP_STOPPED = 7      /* by a signal */

@@ -5,7 +5,7 @@
  */
 #include "common/exit_code.h"
 #include "common/paths.h"
-#include "common/run.h"
+#include "common/app_run.h"
 #include "streamctl/graph.h"
 
 #include <libstream/libstream.h>

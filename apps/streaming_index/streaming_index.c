@@ -3,7 +3,7 @@
  * The Streaming Index over the files of a lake: transactions enriched with fraud scores, policies and
  * merchants. What it computes is in configs/streaming_index.yaml; this only runs it.
  */
-#include "common/run.h"
+#include "common/app_run.h"
 
 static const app_command command = {
     .name = "streaming_index",

@@ -207,10 +207,11 @@ int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
   int64_t end_us = run->finished_us > 0 ? run->finished_us : ls__monotonic_us();
   double seconds = (double)(end_us - run->started_us) / 1e6;
   put_head(&text, run, seconds);
-  if (run->letters != NULL) put_inputs(&text, run);
   if (strcmp(run->status, "dry_run") == 0) {
+    put_inputs(&text, run);
     put_targets(&text, run);
   } else if (ls__run_records(run) > 0) {
+    put_inputs(&text, run);
     put_bad(&text, run);
     put_late(&text, run);
     bool done = strcmp(run->status, "done") == 0;

@@ -45,7 +45,7 @@ static int set_as_of(ls_runtime *run, ls_error *err) {
     return LS_OK;
   }
   char text[LS_TIMESTAMP_TEXT_MAX];
-  size_t len = ls__timestamp_format(text, (int64_t)time(NULL) * 1000000); /* tidy: allow time( because the start of a run is its label */
+  size_t len = ls__timestamp_format(text, (int64_t)time(NULL) * 1000000); /* tidy: allow time because the start of a run is its label */
   run->as_of = ls__arena_strndup(&run->arena, text, len);
   return LS_OK;
 }

@@ -1,10 +1,10 @@
 /**
- * @file run.h
+ * @file app_run.h
  * From options to a finished run and an exit code: what streaming_index, batch_recon and streamctl run
  * have in common.
  */
-#ifndef APPS_RUN_H
-#define APPS_RUN_H
+#ifndef APPS_APP_RUN_H
+#define APPS_APP_RUN_H
 #include "common/app_options.h"
 
 typedef struct app_job {

@@ -1,9 +1,9 @@
 /**
- * @file run.c
+ * @file app_run.c
  * app_run: dates -> per run: load the topology, run it, print its summary. The first run that fails is
  * the last; what the runs before it published stays.
  */
-#include "common/run.h"
+#include "common/app_run.h"
 
 #include "common/dates.h"
 #include "common/exit_code.h"
