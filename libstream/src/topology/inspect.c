@@ -77,7 +77,8 @@ int ls_topology_functions(char **out, const ls_topology *topology, ls_error *err
 }
 
 /* Each plugin in a registry of its own: two that define the same name can both be listed. */
-static int list_plugin(ls_buf *out, const char *name, const char *const *dirs, size_t n_dirs, ls_error *err) {
+static int list_plugin(ls_buf *out, const char *name, const char *const *dirs, size_t n_dirs,
+                       ls_error *err) {
   ls_udf_registry *udfs;
   ls__udf_registry_new(&udfs);
   int rc = ls__udf_inspect(udfs, name, dirs, n_dirs, err);
@@ -95,7 +96,8 @@ static void list_all(ls_buf *out, const char *const *dirs, size_t n_dirs) {
   ls_strmap found = {0};
   ls__udf_list_plugins(&found, dirs, n_dirs);
   const char **names = ls__calloc(found.n + 1, sizeof *names);
-  for (size_t i = 0; i < found.n; i++) names[i] = found.entries[i].key;
+  for (size_t i = 0; i < found.n; i++)
+    names[i] = found.entries[i].key;
   if (found.n > 0) qsort(names, found.n, sizeof *names, compare_names);
   for (size_t i = 0; i < found.n; i++) {
     ls_error err = LS_ERROR_INIT;
@@ -106,8 +108,8 @@ static void list_all(ls_buf *out, const char *const *dirs, size_t n_dirs) {
   ls__strmap_fini(&found);
 }
 
-int ls_plugins_describe(char **out, const char *const *names, size_t n_names, const ls_topology_opts *opts,
-                        ls_error *err) {
+int ls_plugins_describe(char **out, const char *const *names, size_t n_names,
+                        const ls_topology_opts *opts, ls_error *err) {
   static const ls_topology_opts no_opts = LS_TOPOLOGY_OPTS_INIT;
   ls_error scratch = LS_ERROR_INIT;
   const char *dirs[LS_PLUGIN_DIRS_MAX];
@@ -120,9 +122,11 @@ int ls_plugins_describe(char **out, const char *const *names, size_t n_names, co
   size_t n_dirs = ls__plugin_dirs(dirs, opts != NULL ? opts : &no_opts, &arena);
   ls__buf_puts(&text, "");
   if (n_names == 0) list_all(&text, dirs, n_dirs);
-  for (size_t i = 0; i < n_names && rc >= 0; i++) rc = list_plugin(&text, names[i], dirs, n_dirs, err);
+  for (size_t i = 0; i < n_names && rc >= 0; i++)
+    rc = list_plugin(&text, names[i], dirs, n_dirs, err);
   if (n_names == 0 && text.len == 0) {
-    for (size_t i = 0; i < n_dirs; i++) ls__buf_printf(&text, "%s%s", i == 0 ? "" : ", ", dirs[i]);
+    for (size_t i = 0; i < n_dirs; i++)
+      ls__buf_printf(&text, "%s%s", i == 0 ? "" : ", ", dirs[i]);
     rc = ls_error_set(err, LS_EPLUGIN, "no plugin in %s", text.ptr);
   }
   ls__arena_fini(&arena);
@@ -142,4 +146,6 @@ int ls_topology_expressions(char **out, ls_error *err) {
   return LS_OK;
 }
 
-void ls_topology_count(ls_topology_counts *out, const ls_topology *topology) { *out = topology->counts; }
+void ls_topology_count(ls_topology_counts *out, const ls_topology *topology) {
+  *out = topology->counts;
+}

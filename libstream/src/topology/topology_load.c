@@ -121,7 +121,10 @@ static void load_plugins(ls_build *b, const ls_topology_opts *opts, bool load) {
   const char *dirs[LS_PLUGIN_DIRS_MAX];
   ls__udf_registry_new(&b->udfs);
   if (plugins == NULL) return;
-  if (!load) b->plugins_failed = true;
+  if (!load) {
+    b->plugins_failed = true;
+    ls__diag_add_code(b->diag, LS_EPLUGIN, plugins->key->mark, "plugins are not loaded here");
+  }
   size_t n_dirs = ls__plugin_dirs(dirs, opts, b->arena);
   for (const ls_yaml *item = plugins->first; item != NULL; item = item->next) {
     if (item->bad) {
@@ -149,6 +152,16 @@ static void reserve(ls_build *b) {
   b->sources = LS_ARENA_ARRAY(b->arena, ls_plan_source, n_sources);
 }
 
+/* A step that failed was reported; should that ever be missed, no half a plan gets out. */
+static void check_complete(ls_build *b) {
+  for (size_t i = 0; i < b->entries.n; i++) {
+    const ls_entry *entry = b->entries.entries[i].value;
+    if (entry->state == LS_ENTRY_DONE) continue;
+    ls__diag_add_code(b->diag, LS_EINTERNAL, entry->map->key->mark,
+                      "%s could not be built, and no reason was given", entry->name);
+  }
+}
+
 static void build_plan(ls_build *b) {
   reserve(b);
   ls__build_schemas(b);
@@ -161,6 +174,7 @@ static void build_plan(ls_build *b) {
     ls__diag_add(b->diag, (ls_mark){1, 1}, "more than %d sources, with those between partitions; "
                  "split the topology", LS_SOURCES_MAX);
   }
+  if (b->diag->n_errors == 0) check_complete(b);
   if (b->diag->n_errors == 0) ls__build_finish(b);
 }
 

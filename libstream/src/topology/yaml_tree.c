@@ -11,6 +11,7 @@ typedef struct parse {
   ls_arena *arena;
   ls_diag *diag;
   uint32_t n_nodes;
+  size_t skipped; /* bytes before what libyaml reads */
   bool stopped; /* after a syntax error or a limit: no event follows */
 } parse;
 
@@ -28,7 +29,7 @@ static void report_syntax(parse *p) {
   const char *problem = parser->problem != NULL ? parser->problem : "not readable";
   p->stopped = true;
   if (parser->error == YAML_READER_ERROR) {
-    ls_mark mark = ls__yaml_mark_of_byte(p->doc, parser->problem_offset);
+    ls_mark mark = ls__yaml_mark_of_byte(p->doc, p->skipped + parser->problem_offset);
     ls__diag_add(p->diag, mark, "not YAML: %s; the file is text in UTF-8", problem);
     return;
   }
@@ -268,7 +269,10 @@ void ls__yaml_parse(ls_yaml_doc *doc, ls_slice text, ls_arena *arena, ls_diag *d
     return;
   }
   yaml_parser_set_encoding(&p.parser, YAML_UTF8_ENCODING);
-  yaml_parser_set_input_string(&p.parser, (const unsigned char *)text.ptr, text.len);
+  /* with the encoding given, libyaml takes a byte order mark for text */
+  p.skipped = text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+  yaml_parser_set_input_string(&p.parser, (const unsigned char *)text.ptr + p.skipped,
+                               text.len - p.skipped);
   parse_stream(&p);
   yaml_parser_delete(&p.parser);
   if (p.stopped) doc->root = NULL;
