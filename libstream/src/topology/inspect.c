@@ -1,4 +1,4 @@
-/** @file inspect.c  Lists for people: plugins with their functions, the expressions, how large a topology is. */
+/** @file inspect.c  Lists for people: plugins and their functions, expressions, how large a topology is. */
 #include <stdlib.h>
 #include <string.h>
 

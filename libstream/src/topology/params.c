@@ -219,8 +219,8 @@ static const char *insert_value(params *p, insert *in, param *par) {
     in->scalar->poisoned = true;
     value = types[par->type].stand_in;
   }
-  if (in->date_len == 0) return value;
-  if (par->typed && par->type != PARAM_DATE) {
+  if (in->date_len == 0 || !par->typed) return value;
+  if (par->type != PARAM_DATE) {
     ls__diag_add(p->diag, in->mark, "parameter %s is %s%s; :month and :year are for dates",
                  par->name, ls__article(types[par->type].name), types[par->type].name);
     in->scalar->bad = true;
