@@ -57,7 +57,8 @@ static const option_row rows[] = {
      "text|json", "summary on stdout: text (default), or json: one line per run"},
     {APP_FORMAT, "format", "FORMAT", CHOICE, offsetof(app_options, format), 0, "text|dot|svg",
      "text (default), dot, or svg, which wants graphviz"},
-    {APP_QUIET, "quiet", NULL, FLAG, offsetof(app_options, quiet), 0, NULL, "no progress on stderr"},
+    {APP_QUIET, "quiet", NULL, FLAG, offsetof(app_options, quiet), 0, NULL,
+     "no progress on stderr"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
     {UINT32_MAX, "version", NULL, FLAG, 0, 0, NULL, "the version"},
 };
@@ -108,13 +109,16 @@ int app_usage_error(const char *name, const char *fmt, ...) {
   return APP_USAGE;
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
 
 /** Edit distance; texts longer than NEAREST_BYTES are far from everything. */
 static size_t distance(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b), row[NEAREST_BYTES + 1];
   if (n > NEAREST_BYTES || m > NEAREST_BYTES) return SIZE_MAX;
-  for (size_t j = 0; j <= m; j++) row[j] = j;
+  for (size_t j = 0; j <= m; j++)
+    row[j] = j;
   for (size_t i = 1; i <= n; i++) {
     size_t diagonal = row[0];
     row[0] = i;
@@ -156,7 +160,8 @@ static int unknown_option(const app_command *command, const char *typed) {
 
 bool app_options_set(app_options *options, const char *name, const char *value) {
   size_t i = 0;
-  while (i < options->n_parameters && strcmp(options->parameters[i].name, name) != 0) i++;
+  while (i < options->n_parameters && strcmp(options->parameters[i].name, name) != 0)
+    i++;
   if (i == APP_PARAMETERS_MAX) {
     fprintf(stderr, "more than %d parameters are set\n", APP_PARAMETERS_MAX);
     return false;

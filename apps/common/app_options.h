@@ -1,7 +1,7 @@
 /**
  * @file app_options.h
- * Command lines. One table has every option with its argument and its help; a command names those it
- * takes, and the parser and --help are made from both.
+ * Command lines. One table has every option with its argument and its help; a command names those
+ * it takes, and the parser and --help are made from both.
  */
 #ifndef APPS_APP_OPTIONS_H
 #define APPS_APP_OPTIONS_H
@@ -47,7 +47,7 @@ typedef struct app_command {
   const char *name;      /* as the user calls it: "streamctl validate" */
   const char *arguments; /* of the usage line: "FILE"; NULL: none */
   const char *about;
-  const char *notes;     /* after the options; NULL: none */
+  const char *notes;          /* after the options; NULL: none */
   uint32_t options, required; /* sets of APP_* */
   int n_arguments_min, n_arguments_max;
   const char *set_by_date; /* parameter that --date sets, so --set may not; NULL: none */

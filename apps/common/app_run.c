@@ -1,7 +1,7 @@
 /**
  * @file app_run.c
- * app_run: dates -> per run: load the topology, run it, print its summary. The first run that fails is
- * the last; what the runs before it published stays.
+ * app_run: dates -> per run: load the topology, run it, print its summary. The first run that fails
+ * is the last; what the runs before it published stays.
  */
 #include "common/app_run.h"
 
@@ -33,8 +33,9 @@ static void on_stop_signal(int signal_number) {
 
 /** A second signal of the same kind ends the process at once, should stopping take too long. */
 static void catch_signals(void) {
-  struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
+  struct sigaction stop = {.sa_handler = on_stop_signal};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
+  stop.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
   sigemptyset(&stop.sa_mask);
   sigemptyset(&ignore.sa_mask);
   sigaction(SIGINT, &stop, NULL);
@@ -100,7 +101,8 @@ static int load_for(ls_topology **out, const app_job *job, const char *run_date)
 /** The last line of text. */
 static bool last_date(char out[APP_DATE_BYTES], const char *text) {
   size_t len = strlen(text);
-  while (len > 0 && text[len - 1] == '\n') len--;
+  while (len > 0 && text[len - 1] == '\n')
+    len--;
   if (len < APP_DATE_BYTES - 1) return false;
   memcpy(out, text + len - (APP_DATE_BYTES - 1), APP_DATE_BYTES - 1);
   out[APP_DATE_BYTES - 1] = 0;
@@ -235,8 +237,9 @@ int app_main(const app_command *command, const char *topology, bool per_day, int
   if (options.config != NULL) {
     snprintf(config, sizeof config, "%s", options.config);
   } else if (!app_find_config(config, sizeof config, topology)) {
-    return app_usage_error(command->name, "no topology is installed, and there is no %s here; name one with --config",
-                           config);
+    return app_usage_error(
+        command->name, "no topology is installed, nor is there a %s here; name one with --config",
+        config);
   }
   app_job job = {.command = command, .options = &options, .config = config, .per_day = per_day};
   return app_run(&job);

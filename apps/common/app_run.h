@@ -1,7 +1,7 @@
 /**
  * @file app_run.h
- * From options to a finished run and an exit code: what streaming_index, batch_recon and streamctl run
- * have in common.
+ * From options to a finished run and an exit code: what streaming_index, batch_recon and
+ * `streamctl run` have in common.
  */
 #ifndef APPS_APP_RUN_H
 #define APPS_APP_RUN_H
@@ -11,19 +11,18 @@ typedef struct app_job {
   const app_command *command;
   app_options *options;
   const char *config; /* path of the topology */
-  /** Each date is a run of its own, and the topology gets it as its parameter run_date, with as_of. */
+  /** Each date is a run of its own; the topology gets it as run_date, and the start as as_of. */
   bool per_day;
 } app_job;
 
 /** Runs all dates that the options name, prints a summary for each. @return the exit code */
 int app_run(const app_job *job);
-/** Loads a topology with the options' parameters and plugins; diagnostics go to stderr. @return the
- *  exit code, APP_DONE when *out is set */
+/** Loads a topology with the options' parameters and plugins; diagnostics go to stderr.
+ *  @return the exit code, APP_DONE when *out is set */
 int app_load(ls_topology **out, const app_command *command, const app_options *options,
              const char *config);
 /** Prints a text of the library and frees it. @return the exit code: stdout may be full or gone */
 int app_print(const char *command, char *text);
-/** Parses the options of an application with a topology of its own, and runs it. @return exit code */
-int app_main(const app_command *command, const char *topology, bool per_day, int argc,
-             char **argv);
+/** Runs an application that has a topology of its own. @return the exit code */
+int app_main(const app_command *command, const char *topology, bool per_day, int argc, char **argv);
 #endif

@@ -51,7 +51,9 @@ bool app_dates_parse(app_dates *out, const char *text, char *why, size_t why_byt
   return false;
 }
 
-void app_date_next(char date[APP_DATE_BYTES]) { format_date(date, seconds_of(date) + 86400); }
+void app_date_next(char date[APP_DATE_BYTES]) {
+  format_date(date, seconds_of(date) + 86400);
+}
 
 void app_time_now(char out[APP_TIME_BYTES]) {
   struct tm tm;

@@ -1,15 +1,16 @@
 /** @file exit_code.c  Error codes of the library -> exit codes. */
 #include "common/exit_code.h"
 
-const char app_exit_code_help[] = "Exit codes:\n"
-                                  "  0  done\n"
-                                  "  1  internal error\n"
-                                  "  2  configuration or usage\n"
-                                  "  3  an input is not there yet\n"
-                                  "  4  too many bad records, or an input file that is broken as a whole\n"
-                                  "  5  reading or writing failed; try again\n"
-                                  "  6  a limit is reached (memory)\n"
-                                  "  7  stopped by a signal\n";
+const char app_exit_code_help[] =
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  internal error\n"
+    "  2  configuration or usage\n"
+    "  3  an input is not there yet\n"
+    "  4  too many bad records, or an input file that is broken as a whole\n"
+    "  5  reading or writing failed; try again\n"
+    "  6  a limit is reached (memory)\n"
+    "  7  stopped by a signal\n";
 
 int app_exit_code(int ls_code) {
   switch (ls_code) {

@@ -1,7 +1,7 @@
 /**
  * @file exit_code.h
- * What the applications tell the shell, the same in all of them: a scheduler decides by it whether to
- * wait, to try again or to call somebody. docs/OPERATIONS.md says what to do for each.
+ * What the applications tell the shell, the same in all of them: a scheduler decides by it whether
+ * to wait, to try again or to call somebody. docs/OPERATIONS.md says what to do for each.
  */
 #ifndef APPS_EXIT_CODE_H
 #define APPS_EXIT_CODE_H

@@ -1,7 +1,7 @@
 /**
  * @file paths.h
- * Where the parts of an installation are, found from the executable: the same rule serves a build tree
- * (build/bin, build/lib/libstream/udf, configs) and an installed one (bin, lib/libstream/udf,
+ * Where the parts of an installation are, found from the executable: the same rule serves a build
+ * tree (build/bin, build/lib/libstream/udf, configs) and an installed one (bin, lib/libstream/udf,
  * share/libstream/configs).
  */
 #ifndef APPS_PATHS_H

@@ -39,7 +39,7 @@ static void put_clock(char *out, size_t size, double seconds) {
   }
 }
 
-/** "1.2M records, 410k/s, 0:12 left": the time is that of the phase, the only one that can be told. */
+/** "1.2M records, 410k/s, 0:12 left": the time of the phase, the only one that can be told. */
 static void put_numbers(char *out, size_t size, const app_progress *progress,
                         const ls_progress *at) {
   char records[24], rate[24], left[24];

@@ -1,4 +1,4 @@
-/** @file graph.c  `dot -Tsvg` as a child that reads the graph from a pipe and writes to our stdout. */
+/** @file graph.c  `dot -Tsvg` as a child: the graph from a pipe, the picture to our stdout. */
 #include "streamctl/graph.h"
 
 #include "common/exit_code.h"

@@ -3,9 +3,9 @@
  * streamctl: looks at topologies and plugins, and runs any topology. One function per sub-command, one
  * table that names them.
  */
+#include "common/app_run.h"
 #include "common/exit_code.h"
 #include "common/paths.h"
-#include "common/app_run.h"
 #include "streamctl/graph.h"
 
 #include <libstream/libstream.h>
@@ -14,9 +14,10 @@
 #include <string.h>
 
 typedef struct subcommand {
-  const char *word; /* "udf list" has two */
-  int (*run)(const app_command *command, app_options *options);
+  const char *word;    /* "udf list" has two */
   const char *summary; /* one line of streamctl --help */
+  int (*run)(const app_command *command, app_options *options);
+  int (*text)(char **out, ls_error *err); /* instead of run */
   app_command command;
 } subcommand;
 
@@ -66,31 +67,16 @@ static int udf_list(const app_command *command, app_options *options) {
   opts.plugin_dirs = options->plugin_dirs;
   opts.n_plugin_dirs = options->n_plugin_dirs;
   app_add_plugin_path();
-  int rc = ls_plugins_describe(&text, options->arguments, (size_t)options->n_arguments, &opts, &err);
+  int rc =
+      ls_plugins_describe(&text, options->arguments, (size_t)options->n_arguments, &opts, &err);
   return print_text(command, rc, text, &err);
 }
 
-static int schema(const app_command *command, app_options *options) {
+/** Sub-commands that print a text of the library and take no options. */
+static int print_reference(const app_command *command, int (*make)(char **out, ls_error *err)) {
   ls_error err = LS_ERROR_INIT;
   char *text = NULL;
-  (void)options;
-  int rc = ls_topology_json_schema(&text, &err);
-  return print_text(command, rc, text, &err);
-}
-
-static int reference(const app_command *command, app_options *options) {
-  ls_error err = LS_ERROR_INIT;
-  char *text = NULL;
-  (void)options;
-  int rc = ls_topology_reference(&text, &err);
-  return print_text(command, rc, text, &err);
-}
-
-static int expressions(const app_command *command, app_options *options) {
-  ls_error err = LS_ERROR_INIT;
-  char *text = NULL;
-  (void)options;
-  int rc = ls_topology_expressions(&text, &err);
+  int rc = make(&text, &err);
   return print_text(command, rc, text, &err);
 }
 
@@ -98,44 +84,49 @@ static int faults(const app_command *command, app_options *options) {
   (void)command;
   (void)options;
   const char *name;
-  for (size_t i = 0; (name = ls_runtime_fault_point(i)) != NULL; i++) puts(name);
+  for (size_t i = 0; (name = ls_runtime_fault_point(i)) != NULL; i++)
+    puts(name);
   return APP_DONE;
 }
 
+// clang-format off
 static const subcommand subcommands[] = {
-    {"validate", validate, "checks a topology and tells all its errors",
+    {"validate", "checks a topology and tells all its errors", validate, NULL,
      {.name = "streamctl validate", .arguments = "FILE",
-      .about = "Checks a topology with its plugins, as a run would before it reads anything. All errors\n"
-               "go to stderr as file:line:column.",
+      .about = "Checks a topology with its plugins, as a run would before it reads anything. All\n"
+               "errors go to stderr as file:line:column.",
       .options = APP_SET | APP_PLUGINS, .n_arguments_min = 1, .n_arguments_max = 1}},
-    {"describe", describe, "prints a topology as text, graph or picture",
+    {"describe", "prints a topology as text, graph or picture", describe, NULL,
      {.name = "streamctl describe", .arguments = "FILE",
       .about = "Prints what a topology does: its steps in order, with types, stores and inputs.",
       .options = APP_SET | APP_PLUGINS | APP_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
-    {"run", run, "runs a topology over a lake",
+    {"run", "runs a topology over a lake", run, NULL,
      {.name = "streamctl run", .arguments = "FILE",
-      .about = "Runs a topology over the files of a lake, in event-time order, to the end of the input.\n"
-               "A range of dates is one run.",
+      .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"
+               "input. A range of dates is one run.",
       .options = APP_OF_A_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
-    {"udf list", udf_list, "lists plugins and their functions",
+    {"udf list", "lists plugins and their functions", udf_list, NULL,
      {.name = "streamctl udf list", .arguments = "[PLUGIN...]",
-      .about = "Lists plugins with their functions, types and configuration keys; without names, all that\n"
-               "are found. No plugin is opened, so no secret is needed.",
+      .about = "Lists plugins with their functions, types and configuration keys; without names, all\n"
+               "that are found. No function is opened, so no secret is needed.",
       .options = APP_PLUGINS, .n_arguments_max = 1000}},
-    {"schema", schema, "prints the JSON Schema of topologies, for editors",
+    {"schema", "prints the JSON Schema of topologies, for editors", NULL, ls_topology_json_schema,
      {.name = "streamctl schema", .about = "Prints the JSON Schema of the YAML language."}},
-    {"reference", reference, "prints the reference of topologies in Markdown",
-     {.name = "streamctl reference", .about = "Prints the reference of the YAML language in Markdown."}},
-    {"expressions", expressions, "prints the reference of expressions in Markdown",
-     {.name = "streamctl expressions", .about = "Prints the reference of expressions in Markdown."}},
-    {"faults", faults, "lists the fault points, for crash tests",
+    {"reference", "prints the reference of topologies in Markdown", NULL, ls_topology_reference,
+     {.name = "streamctl reference", .about = "Prints the YAML language in Markdown."}},
+    {"expressions", "prints the reference of expressions in Markdown", NULL,
+     ls_topology_expressions,
+     {.name = "streamctl expressions", .about = "Prints operators and functions in Markdown."}},
+    {"faults", "lists the fault points, for crash tests", faults, NULL,
      {.name = "streamctl faults",
       .about = "Lists the points at which LS_FAULT=<name>[:n] kills the process, for crash tests."}},
 };
+// clang-format on
 #define N_SUBCOMMANDS (sizeof subcommands / sizeof *subcommands)
 
 static int help(void) {
-  printf("usage: streamctl <command> [options]\n\nLooks at topologies and plugins, and runs them.\n\n");
+  printf("usage: streamctl <command> [options]\n\nLooks at topologies and plugins, and runs "
+         "them.\n\n");
   for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
     printf("  %-12s %s\n", subcommands[i].word, subcommands[i].summary);
   }
@@ -145,7 +136,8 @@ static int help(void) {
 
 static int unknown(const char *typed) {
   const char *words[N_SUBCOMMANDS];
-  for (size_t i = 0; i < N_SUBCOMMANDS; i++) words[i] = subcommands[i].word;
+  for (size_t i = 0; i < N_SUBCOMMANDS; i++)
+    words[i] = subcommands[i].word;
   const char *nearest = app_nearest(typed, words, N_SUBCOMMANDS);
   if (strncmp(typed, "udf", 3) == 0) nearest = "udf list";
   if (nearest == NULL) return app_usage_error("streamctl", "unknown command '%s'", typed);
@@ -162,12 +154,15 @@ int main(int argc, char **argv) {
   }
   char typed[64];
   int n_words = strcmp(argv[1], "udf") == 0 && argc > 2 ? 2 : 1;
-  snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "", n_words == 2 ? argv[2] : "");
+  snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "",
+           n_words == 2 ? argv[2] : "");
   for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
     const subcommand *sub = &subcommands[i];
     if (strcmp(sub->word, typed) != 0) continue;
     int code = app_options_parse(&options, &sub->command, argc - n_words, argv + n_words);
-    return code == APP_GO_ON ? sub->run(&sub->command, &options) : code;
+    if (code != APP_GO_ON) return code;
+    return sub->run != NULL ? sub->run(&sub->command, &options)
+                            : print_reference(&sub->command, sub->text);
   }
   return unknown(typed);
 }

@@ -1,7 +1,7 @@
 /**
  * @file run_summary_text.c
- * The summary of a run for people: what an engineer on call wants to see at a glance. The JSON summary
- * has all of it and more; nothing reads this text but eyes.
+ * The summary of a run for people: what an engineer on call wants to see at a glance. The JSON
+ * summary has all of it and more; nothing reads this text but eyes.
  */
 #include "base/thread.h"
 #include "runtime/run.h"
@@ -23,7 +23,8 @@ static void put_bytes(ls_buf *out, int64_t bytes) {
   static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   double n = (double)bytes;
   size_t unit = 0;
-  for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++) n /= 1024;
+  for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+    n /= 1024;
   ls__buf_printf(out, unit == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[unit]);
 }
 
@@ -57,7 +58,8 @@ static void put_inputs(ls_buf *out, const ls_runtime *run) {
     put_input(out, run, plan->sources[i].name, run->files[i], i == 0);
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
-    put_input(out, run, plan->globals[i].name, run->global_files[i], i == 0 && plan->n_sources == 0);
+    put_input(out, run, plan->globals[i].name, run->global_files[i],
+              i == 0 && plan->n_sources == 0);
   }
 }
 
@@ -83,7 +85,8 @@ static void put_bad(ls_buf *out, const ls_runtime *run) {
     int64_t n = ls__dead_letters_count(run->letters, i);
     if (n == 0) continue;
     reason_line line = {.out = out};
-    line.source = i < plan->n_sources ? plan->sources[i].name : plan->globals[i - plan->n_sources].name;
+    line.source =
+        i < plan->n_sources ? plan->sources[i].name : plan->globals[i - plan->n_sources].name;
     begin(out, "bad", first, line.source);
     put_thousands(out, n);
     ls__dead_letters_reasons(run->letters, put_reason, &line);
@@ -128,9 +131,11 @@ static void put_conservation(ls_buf *out, const ls_runtime *run) {
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
     const ls_node_counters *c = &run->counters[i];
     if (ls__run_adds_up(c)) continue;
-    ls__buf_printf(out, "  adds up   NO: step %s: %lld in, %lld taken + %lld filtered + %lld late + %lld bad\n",
-                   run->plan->nodes[i].name, (long long)c->rows_in, (long long)c->taken,
-                   (long long)c->filtered, (long long)c->late, (long long)c->dead);
+    ls__buf_printf(
+        out,
+        "  adds up   NO: step %s: %lld in, %lld taken + %lld filtered + %lld late + %lld bad\n",
+        run->plan->nodes[i].name, (long long)c->rows_in, (long long)c->taken,
+        (long long)c->filtered, (long long)c->late, (long long)c->dead);
     all = false;
   }
   if (all) ls__buf_puts(out, "  adds up   yes\n");
@@ -140,7 +145,8 @@ static void put_conservation(ls_buf *out, const ls_runtime *run) {
 static void put_files(ls_buf *out, const ls_runtime *run, ls_lake_sink *sink, bool first) {
   size_t n, n_files = 0, k = 0;
   const ls_lake_partition *partitions = ls__lake_sink_partitions(sink, &n);
-  for (size_t i = 0; i < n; i++) n_files += partitions[i].published_by_run;
+  for (size_t i = 0; i < n; i++)
+    n_files += partitions[i].published_by_run;
   for (size_t i = 0; i < n; i++) {
     if (!partitions[i].published_by_run) continue;
     k++;
