@@ -115,9 +115,38 @@ static size_t whole_records(ls_slice block, size_t *needed, int64_t *n_rows) {
   return at;
 }
 
+/** Makes a chunk of the n_rows records at the start of the block. */
+static int cursor_fill(ls_sort_reader *reader, ls_sort_cursor *cursor, int64_t n_rows, ls_error *err) {
+  ls_sorter *sorter = reader->sorter;
+  ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, n_rows);
+  atomic_store(&chunk->n_users, 1);
+  chunk->n_parts = 1;
+  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
+  chunk->parts[0].entries = ls__alloc((size_t)n_rows * sizeof(ls_sort_entry));
+  chunk->parts[0].n = (size_t)n_rows;
+  const char *at = reader->block.ptr;
+  int rc = LS_OK;
+  for (int64_t row = 0; row < n_rows && rc >= 0; row++) {
+    ls_spill_head head;
+    memcpy(&head, at, sizeof head);
+    if (sorter->opts.keyed) ls__sort_chunk_add_key(chunk, (ls_slice){at + sizeof head, head.key_len});
+    rc = ls__row_decode(chunk->batch->columns, &sorter->layout, (ls_slice){at + sizeof head + head.key_len, head.row_len}, err);
+    ls__batch_append_meta(chunk->batch, head.ts_us, head.stamp);
+    ls__sort_entry_of(&chunk->parts[0].entries[row], sorter, chunk, row);
+    at += sizeof head + head.key_len + head.row_len;
+  }
+  if (rc < 0) {
+    ls__sort_chunk_release(chunk);
+    return rc;
+  }
+  cursor->chunk = chunk;
+  cursor->entries = chunk->parts[0].entries;
+  cursor->n = (size_t)n_rows;
+  return LS_OK;
+}
+
 /** Loads the next block of a spilled run as a chunk of its own. Leaves cursor->n 0 at the end of the run. */
 static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_error *err) {
-  ls_sorter *sorter = reader->sorter;
   cursor->at = cursor->n = 0;
   if (cursor->file_at == cursor->file_end) return LS_OK;
   size_t want = LS_SPILL_BLOCK / 4, whole = 0, needed = 0;
@@ -129,28 +158,10 @@ static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_erro
     ls__buf_reserve(&reader->block, want);
     LS_TRY(read_fully(cursor->run->fd, reader->block.ptr, want, cursor->file_at, err));
     whole = whole_records((ls_slice){reader->block.ptr, want}, &needed, &n_rows);
+    if (whole == 0 && needed <= want) return ls_error_set(err, LS_EIO, "a spill file in the work directory is damaged");
   }
   cursor->file_at += (int64_t)whole;
-  ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, n_rows);
-  atomic_store(&chunk->n_users, 1);
-  chunk->n_parts = 1;
-  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
-  chunk->parts[0].entries = ls__alloc((size_t)n_rows * sizeof(ls_sort_entry));
-  chunk->parts[0].n = (size_t)n_rows;
-  const char *at = reader->block.ptr;
-  for (int64_t row = 0; row < n_rows; row++) {
-    ls_spill_head head;
-    memcpy(&head, at, sizeof head);
-    if (sorter->opts.keyed) ls__sort_chunk_add_key(chunk, (ls_slice){at + sizeof head, head.key_len});
-    LS_TRY(ls__row_decode(chunk->batch->columns, &sorter->layout, (ls_slice){at + sizeof head + head.key_len, head.row_len}, err));
-    ls__batch_append_meta(chunk->batch, head.ts_us, head.stamp);
-    ls__sort_entry_of(&chunk->parts[0].entries[row], sorter, chunk, row);
-    at += sizeof head + head.key_len + head.row_len;
-  }
-  cursor->chunk = chunk;
-  cursor->entries = chunk->parts[0].entries;
-  cursor->n = (size_t)n_rows;
-  return LS_OK;
+  return cursor_fill(reader, cursor, n_rows, err);
 }
 
 int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t partition, ls_error *err) {
@@ -161,19 +172,20 @@ int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t parti
   reader->partition = partition;
   sorter->opened[partition] = true;
   ls__sort_heap_init(&reader->heap, sorter, sorter->n_chunks + sorter->n_runs);
-  for (size_t i = 0; i < sorter->n_runs; i++) {
-    const ls_sort_run *run = &sorter->runs[i];
-    ls_sort_cursor *cursor = &reader->heap.storage[reader->heap.n_storage++];
-    *cursor = (ls_sort_cursor){.run = run, .arrival = i, .file_at = run->starts[partition], .file_end = run->starts[partition + 1]};
-    LS_TRY(cursor_refill(reader, cursor, err));
-    if (cursor->n > 0) ls__sort_heap_push(&reader->heap, cursor);
-  }
+  /* chunks first: whatever fails below, the reader holds its share of each and close lets go of it */
   for (size_t i = 0; i < sorter->n_chunks; i++) {
     if (sorter->chunks[i]->parts[partition].n > 0) {
       ls__sort_heap_push_chunk(&reader->heap, sorter->chunks[i], partition, sorter->n_runs + i);
     } else {
       ls__sort_chunk_release(sorter->chunks[i]);
     }
+  }
+  for (size_t i = 0; i < sorter->n_runs; i++) {
+    const ls_sort_run *run = &sorter->runs[i];
+    ls_sort_cursor *cursor = &reader->heap.storage[reader->heap.n_storage++];
+    *cursor = (ls_sort_cursor){.run = run, .arrival = i, .file_at = run->starts[partition], .file_end = run->starts[partition + 1]};
+    LS_TRY(cursor_refill(reader, cursor, err));
+    if (cursor->n > 0) ls__sort_heap_push(&reader->heap, cursor);
   }
   return LS_OK;
 }
@@ -214,12 +226,13 @@ ls_slice ls__sort_reader_peek_key(const ls_sort_reader *reader) {
 /** Moves past the top row. */
 static int reader_advance(ls_sort_reader *reader, ls_error *err) {
   ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
+  int rc = LS_OK;
   if (++top->at == top->n) {
     note_done(reader, top->chunk);
-    if (top->run != NULL) LS_TRY(cursor_refill(reader, top, err));
+    if (top->run != NULL) rc = cursor_refill(reader, top, err); /* when it fails the cursor is at its end */
   }
   ls__sort_heap_settle(&reader->heap);
-  return LS_OK;
+  return rc;
 }
 
 int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
@@ -233,7 +246,10 @@ int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
     dropped = next != NULL && ls__slice_eq(ls__sort_chunk_key(taken.chunk, taken.row),
                                            ls__sort_chunk_key(next->chunk, next->entries[next->at].row));
   }
-  if (dropped) return LS_OK;
+  if (dropped) {
+    if (reader->n_taken == 0) release_done(reader); /* a long run of equal keys holds no memory */
+    return LS_OK;
+  }
   ls__grow(&reader->taken, &reader->taken_capacity, reader->n_taken + 1, sizeof *reader->taken);
   reader->taken[reader->n_taken++] = taken;
   return LS_OK;

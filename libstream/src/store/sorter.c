@@ -1,6 +1,7 @@
 /** @file sorter.c  See sorter.h: chunks, their sorted indexes, spilling. Reading is in sort_reader.c. */
 #include "store/sorter_internal.h"
 
+#include "base/assert.h"
 #include "base/fault.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts) {
   ls__arena_init(&sorter->arena, 4096);
   ls__row_layout_init(&sorter->layout, opts->schema, &sorter->arena);
   pthread_mutex_init(&sorter->lock, NULL);
+  pthread_cond_init(&sorter->spilled, NULL);
   *out = sorter;
 }
 
@@ -40,13 +42,14 @@ void ls__sorter_free(ls_sorter *sorter) {
     for (size_t i = 0; i < sorter->n_chunks && !sorter->opened[p]; i++) ls__sort_chunk_release(sorter->chunks[i]);
   }
   for (size_t i = 0; i < sorter->n_runs; i++) {
-    close(sorter->runs[i].fd);
+    if (sorter->runs[i].fd >= 0) close(sorter->runs[i].fd);
     ls__free(sorter->runs[i].starts);
   }
   ls__free(sorter->chunks);
   ls__free(sorter->runs);
   ls__free(sorter->n_rows);
   ls__free(sorter->opened);
+  pthread_cond_destroy(&sorter->spilled);
   pthread_mutex_destroy(&sorter->lock);
   ls__arena_fini(&sorter->arena);
   ls__free(sorter);
@@ -79,7 +82,7 @@ void ls__sort_chunk_abandon(ls_sort_chunk *chunk) {
 /** First 16 bytes of a key as two big-endian numbers: compares like the bytes. */
 static void key_prefix(ls_slice key, ls_sort_entry *entry) {
   unsigned char head[16] = {0};
-  memcpy(head, key.ptr, key.len < sizeof head ? key.len : sizeof head);
+  if (key.len > 0) memcpy(head, key.ptr, key.len < sizeof head ? key.len : sizeof head);
   uint64_t a, b;
   memcpy(&a, head, 8);
   memcpy(&b, head + 8, 8);
@@ -143,11 +146,14 @@ static void sort_entries(const ls_sorter *sorter, const ls_sort_chunk *chunk, ls
 static void chunk_index(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t *partitions) {
   uint32_t n_parts = sorter->opts.n_partitions;
   int64_t n_rows = chunk->batch->n_rows;
+  ls_assert(!sorter->opts.keyed || chunk->n_keys == (size_t)n_rows);
   chunk->n_parts = n_parts;
   chunk->parts = ls__calloc(n_parts, sizeof *chunk->parts);
   for (int64_t row = 0; row < n_rows; row++) {
     uint32_t p = partitions == NULL ? 0 : partitions[row];
-    if (p != UINT32_MAX) chunk->parts[p].n++;
+    if (p == UINT32_MAX) continue;
+    ls_assert(p < n_parts);
+    chunk->parts[p].n++;
   }
   for (uint32_t p = 0; p < n_parts; p++) {
     chunk->parts[p].entries = ls__alloc((chunk->parts[p].n + 1) * sizeof(ls_sort_entry));
@@ -239,42 +245,61 @@ static int spill_chunks(ls_sorter *sorter, ls_sort_chunk **chunks, size_t n_chun
   return rc;
 }
 
-/** Takes the chunks out under the lock, or nothing when another thread is at it. */
-static size_t take_for_spill(ls_sorter *sorter, ls_sort_chunk ***chunks, size_t *run_index) {
-  size_t n = 0;
-  pthread_mutex_lock(&sorter->lock);
-  if (sorter->bytes > sorter->opts.memory_bytes && sorter->opts.memory_bytes > 0) {
-    *chunks = sorter->chunks;
-    n = sorter->n_chunks;
-    sorter->chunks = NULL;
-    sorter->n_chunks = sorter->chunks_capacity = 0;
-    sorter->bytes = 0;
-    ls__grow(&sorter->runs, &sorter->runs_capacity, sorter->n_runs + 1, sizeof *sorter->runs);
-    *run_index = sorter->n_runs++; /* the run's place in arrival order is fixed now */
-    sorter->runs[*run_index] = (ls_sort_run){.fd = -1};
+/** Chunks on their way to disk. */
+typedef struct spill_share {
+  ls_sort_chunk **chunks;
+  size_t n, bytes, run_index;
+} spill_share;
+
+/**
+ * Takes the older half of the chunks out, under the lock: another thread that finds too much memory in use can then
+ * spill the other half at the same time. Older chunks get the earlier run, so arrival order is kept.
+ */
+static void take_share(spill_share *share, ls_sorter *sorter) {
+  size_t listed = sorter->bytes - sorter->spilling_bytes;
+  *share = (spill_share){.chunks = ls__alloc((sorter->n_chunks + 1) * sizeof *share->chunks)};
+  while (share->n < sorter->n_chunks && share->bytes * 2 < listed) {
+    share->chunks[share->n] = sorter->chunks[share->n];
+    share->bytes += ls__sort_chunk_bytes(sorter->chunks[share->n++]);
   }
-  pthread_mutex_unlock(&sorter->lock);
-  return n;
+  sorter->n_chunks -= share->n;
+  memmove(sorter->chunks, sorter->chunks + share->n, sorter->n_chunks * sizeof *sorter->chunks);
+  sorter->spilling_bytes += share->bytes;
+  ls__grow(&sorter->runs, &sorter->runs_capacity, sorter->n_runs + 1, sizeof *sorter->runs);
+  share->run_index = sorter->n_runs++;
+  sorter->runs[share->run_index] = (ls_sort_run){.fd = -1};
 }
 
-int ls__sorter_add(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t *partitions, ls_error *err) {
-  chunk_index(sorter, chunk, partitions);
-  atomic_store(&chunk->n_users, 1);
+/** Puts a chunk on the list. When memory is short, a share to spill; while others are at it, waits for them. */
+static void enlist(spill_share *share, ls_sorter *sorter, ls_sort_chunk *chunk) {
   pthread_mutex_lock(&sorter->lock);
   ls__grow(&sorter->chunks, &sorter->chunks_capacity, sorter->n_chunks + 1, sizeof *sorter->chunks);
   sorter->chunks[sorter->n_chunks++] = chunk;
   sorter->bytes += ls__sort_chunk_bytes(chunk);
   for (uint32_t p = 0; p < sorter->opts.n_partitions; p++) sorter->n_rows[p] += (int64_t)chunk->parts[p].n;
+  size_t limit = sorter->opts.memory_bytes > 0 ? sorter->opts.memory_bytes : SIZE_MAX;
+  while (sorter->bytes > limit && sorter->spilling_bytes > 0 && sorter->bytes - sorter->spilling_bytes < limit / 2) {
+    pthread_cond_wait(&sorter->spilled, &sorter->lock);
+  }
+  if (sorter->bytes > limit && sorter->n_chunks > 0) take_share(share, sorter);
   pthread_mutex_unlock(&sorter->lock);
-  ls_sort_chunk **chunks = NULL;
-  size_t run_index = 0, n = take_for_spill(sorter, &chunks, &run_index);
-  if (n == 0) return LS_OK;
+}
+
+int ls__sorter_add(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t *partitions, ls_error *err) {
+  chunk_index(sorter, chunk, partitions);
+  atomic_store(&chunk->n_users, 1);
+  spill_share share = {0};
+  enlist(&share, sorter, chunk);
+  if (share.n == 0) return LS_OK;
   ls_sort_run run = {.fd = -1};
-  int rc = spill_chunks(sorter, chunks, n, &run, err);
-  for (size_t i = 0; i < n; i++) ls__sort_chunk_release(chunks[i]);
-  ls__free(chunks);
+  int rc = spill_chunks(sorter, share.chunks, share.n, &run, err);
+  for (size_t i = 0; i < share.n; i++) ls__sort_chunk_release(share.chunks[i]);
+  ls__free(share.chunks);
   pthread_mutex_lock(&sorter->lock);
-  sorter->runs[run_index] = run;
+  sorter->runs[share.run_index] = run;
+  sorter->bytes -= share.bytes;
+  sorter->spilling_bytes -= share.bytes;
+  pthread_cond_broadcast(&sorter->spilled);
   pthread_mutex_unlock(&sorter->lock);
   return rc;
 }

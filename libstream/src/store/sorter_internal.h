@@ -40,7 +40,10 @@ struct ls_sorter {
   ls_row_layout layout;
   pthread_mutex_t lock;    /* guards all below while rows are added */
   ls_sort_chunk **chunks;
-  size_t n_chunks, chunks_capacity, bytes;
+  size_t n_chunks, chunks_capacity;
+  size_t bytes;            /* of chunks in memory, those being spilled included */
+  size_t spilling_bytes;   /* taken off the list, not yet freed */
+  pthread_cond_t spilled;
   ls_sort_run *runs;
   size_t n_runs, runs_capacity;
   int64_t *n_rows;         /* per partition */
