@@ -5,6 +5,7 @@ The run's own summaries are checked for conservation: records per step, and valu
 reconciled statuses. ORACLE_TRANSACTIONS sets the size (default 200000 over 3 days).
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -29,7 +30,7 @@ def check_summary(name, text):
 def check_value(lake, date):
     """Per currency: the amounts of the run's known transactions = matched + partial + unmatched of the final index."""
     final = f"{lake}/final/aggregate_index/month={date[:7]}/day={date}/*.parquet"
-    first = max("2026-02-26", str(duckdb.sql(f"SELECT (DATE '{date}' - 3)::DATE").fetchone()[0]))
+    first = str(datetime.date.fromisoformat(date) - datetime.timedelta(3))
     rows = duckdb.sql(f"""
         WITH current AS (
           SELECT transaction_id, arg_max(currency, version) AS currency, arg_max(amount, version) AS amount
