@@ -18,6 +18,7 @@ int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *pl
                 ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
+  decoder->bad.value = (ls_slice){NULL, 0};
   size_t n = put_field(decoder, plan);
   va_list args;
   va_start(args, fmt);
@@ -51,6 +52,7 @@ int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *
                   ls_slice value, const char *fmt, ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
+  decoder->bad.value = value;
   size_t n = put_field(decoder, plan);
   char *text = decoder->bad.text;
   if (plan && plan->sensitive) {
@@ -77,8 +79,9 @@ void ls__bad_payload_raw(ls_decoder *decoder, ls_slice text) {
 
 void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line) {
   ls_bad *bad = &decoder->bad;
-  /* The value at fault may hold what another, sensitive field holds. */
-  if (ls__mask_hides(decoder, ls__slice_of(bad->text))) {
+  /* The value at fault may hold what another, sensitive field holds. The value is looked at, not
+   * the text: a sensitive value that is cut there would not be found. */
+  if (ls__mask_hides(decoder, bad->value)) {
     size_t n = put_field(decoder, bad->plan);
     snprintf(bad->text + n, LS_BAD_TEXT_MAX - n, "the value (hidden) is not valid: %s",
              bad->reason);

@@ -65,6 +65,7 @@ typedef struct ls_field_plan {
 typedef struct ls_bad {
   const char *reason;
   const ls_field_plan *plan; /* NULL: the record as a whole */
+  ls_slice value;            /* shown in text, perhaps cut there; valid as long as the record */
   char text[LS_BAD_TEXT_MAX];
 } ls_bad;
 

@@ -82,6 +82,34 @@ START_TEST(sensitive_values_are_in_no_payload_and_no_error) {
 }
 END_TEST
 
+/* Too short to be looked for elsewhere, too long to be shown whole, inside a masked object. */
+START_TEST(no_part_of_a_sensitive_value_is_shown) {
+  test_codec codec;
+  CODEC_OPEN(&codec, fields, LS_FORMAT_JSON);
+  static const char *const texts[] = {
+      "{\"transaction_id\":\"t\",\"user_id\":\"QX\"}",
+      "{\"transaction_id\":\"t\",\"user_id\":"
+      "\"QXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQX\"}",
+      "{\"transaction_id\":\"t\",\"note\":"
+      "\"QXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQX\","
+      "\"pin\":null,\"userid\":"
+      "\"QXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQXQX\"}",
+      "{\"transaction_id\":\"t\",\"note\":\"QX\\n77\",\"userid\":\"QX\\n77\"}",
+      "{\"transaction_id\":\"t\",\"card\":{\"number\":\"QX-77\"},\"note\":\"see QX-77\"}",
+      "{\"transaction_id\":\"t\",\"note\":\"see QX-77\",\"x\":{\"Card\":[{\"y\":[\"QX-77\"]}]}}",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    test_decoded *result = decode_lines(&codec, texts[i], strlen(texts[i]), 1);
+    ck_assert_uint_eq(result->n_bads, 1);
+    ck_assert_str_eq(result->bads[0].reason, "not_allowed");
+    ck_assert_msg(!strstr(result->bads[0].error, "QX"), "%s", result->bads[0].error);
+    ck_assert_msg(!strstr(result->bads[0].payload, "QX"), "%s", result->bads[0].payload);
+    result_free(result);
+  }
+  codec_close(&codec);
+}
+END_TEST
+
 /* Values noted for one record must not mask the next. */
 START_TEST(masking_starts_afresh_with_each_record) {
   test_codec codec;
@@ -145,6 +173,7 @@ END_TEST
 int main(void) {
   const test_case cases[] = {
       TEST_CASE(sensitive_values_are_in_no_payload_and_no_error),
+      TEST_CASE(no_part_of_a_sensitive_value_is_shown),
       TEST_CASE(masking_starts_afresh_with_each_record),
       TEST_CASE(errors_show_values_cut_and_printable),
       TEST_CASE(broken_text_is_shown_where_nothing_is_sensitive),
