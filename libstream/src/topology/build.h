@@ -148,6 +148,8 @@ void ls__build_union(ls_build *b, uint32_t node_a, uint32_t node_b);
 /** Takes the store named in map. False: missing or taken, reported. suffix "" or "-right". */
 bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint,
                      ls_plan_store *out);
+/** Whether the scalar is the name of a Kafka topic. False: reported. */
+bool ls__build_topic(ls_build *b, const ls_yaml *topic);
 /** Hash over verb, key and value columns as text. */
 uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const uint32_t *key,
                                uint32_t n_key, const ls_schema *value, const char *extra);

@@ -178,7 +178,24 @@ bool ls__build_join_components(ls_build *b, const ls_yaml *at, const char *step,
   return true;
 }
 
-/* ---- stores ---- */
+/* ---- topics and stores ---- */
+
+static bool topic_ok(const char *text) {
+  size_t len = strlen(text);
+  if (len == 0 || len > 249 || strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return false;
+  for (const char *c = text; *c != 0; c++) {
+    bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+    if (!plain && strchr("._-", *c) == NULL) return false;
+  }
+  return true;
+}
+
+bool ls__build_topic(ls_build *b, const ls_yaml *topic) {
+  if (topic->poisoned || topic_ok(topic->text)) return true;
+  ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
+               "most 249", topic->text);
+  return false;
+}
 
 bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint,
                      ls_plan_store *out) {

@@ -23,8 +23,13 @@ size_t ls__build_token(const char *text, size_t len, size_t at) {
   return end - at;
 }
 
+/* Blanks and comments. */
 static size_t skip_space(const char *text, size_t len, size_t at) {
-  while (at < len && strchr(" \t\r\n", text[at]) != NULL) at++;
+  while (at < len) {
+    bool comment = text[at] == '-' && at + 1 < len && text[at + 1] == '-';
+    if (!comment && strchr(" \t\r\n", text[at]) == NULL) break;
+    at += comment ? ls__build_token(text, len, at) : 1;
+  }
   return at;
 }
 
@@ -36,6 +41,15 @@ static void note_name(ls_strmap *map, const char *text, size_t len) {
   ls__strmap_put(map, name, map);
 }
 
+static void note_exists(ls_build *b, const char *text, size_t len, size_t at) {
+  size_t n = at < len ? ls__build_token(text, len, at) : 0;
+  if (n > 2 && text[at] == '"') {
+    note_name(&b->exists, text + at + 1, n - 2);
+  } else if (n > 0) {
+    note_name(&b->exists, text + at, n);
+  }
+}
+
 void ls__build_note_calls(ls_build *b, const char *text) {
   size_t len = strlen(text);
   for (size_t at = 0; at < len;) {
@@ -44,9 +58,7 @@ void ls__build_note_calls(ls_build *b, const char *text) {
     if (is_name_start(text[at]) && after < len && text[after] == '(') {
       note_name(&b->calls, text + at, n);
       if (n == 6 && strncasecmp(text + at, "EXISTS", 6) == 0) {
-        size_t table = skip_space(text, len, after + 1), end = table;
-        while (end < len && is_name_part(text[end])) end++;
-        note_name(&b->exists, text + table, end - table);
+        note_exists(b, text, len, skip_space(text, len, after + 1));
       }
     }
     at += n;

@@ -1,4 +1,4 @@
-/** @file build_rows.c  Verbs that look at one row at a time: filter, select, extend, flat_map, branch, merge, select_key. */
+/** @file build_rows.c  Verbs that look at one row at a time: filter, select, flat_map, branch, merge, select_key. */
 #include "base/buf.h"
 #include "topology/build.h"
 

@@ -198,7 +198,7 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
 
 static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_plan_sink *out) {
   const ls_yaml *topic = ls__yaml_get(live, "kafka"), *compacted = ls__yaml_get(live, "compacted");
-  if (topic == NULL) return false;
+  if (topic == NULL || !ls__build_topic(b, topic)) return false;
   out->live_kafka = topic->text;
   out->live_compacted = compacted != NULL && ls__is_true(compacted->text);
   if (!out->live_compacted || rel->schema->n_key > 0) return true;

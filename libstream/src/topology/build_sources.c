@@ -123,24 +123,10 @@ static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
   return parse_lookback(b, replay, out);
 }
 
-static bool topic_ok(const char *text) {
-  size_t len = strlen(text);
-  if (len == 0 || len > 249) return false;
-  for (const char *c = text; *c != 0; c++) {
-    bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
-    if (!plain && strchr("._-", *c) == NULL) return false;
-  }
-  return true;
-}
-
 static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema, binding *out) {
   const ls_yaml *topic = ls__yaml_get(live, "kafka");
   if (topic == NULL) return false;
-  if (!topic_ok(topic->text) && !topic->poisoned) {
-    ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
-                 "most 249", topic->text);
-    return false;
-  }
+  if (!ls__build_topic(b, topic)) return false;
   out->live_kafka = topic->text;
   const char *idle = ls__yaml_text(live, "idle_after");
   if (idle != NULL) ls__duration_parse(&out->idle_after_us, ls__slice_of(idle));
@@ -185,11 +171,7 @@ static bool parse_dead_letters(ls_build *b, const ls_yaml *map, const char *name
   const ls_yaml *dead = ls__yaml_get(map, "dead_letters");
   const ls_yaml *lake = ls__yaml_get(dead, "lake"), *topic = ls__yaml_get(dead, "kafka");
   out->dead_letter_dir = ls__arena_printf(b->arena, "dlq/%s", name);
-  if (topic != NULL && !topic_ok(topic->text)) {
-    ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
-                 "most 249", topic->text);
-    return false;
-  }
+  if (topic != NULL && !ls__build_topic(b, topic)) return false;
   if (lake == NULL) return true;
   if (!check_path(b, lake)) return false;
   out->dead_letter_dir = lake->text;

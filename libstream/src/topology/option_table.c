@@ -60,7 +60,7 @@ static const ls_section sections[] = {
     {"steps.*.deduplicate", "steps: deduplicate", NULL},
     {"steps.*.aggregate", "steps: aggregate",
      "The output has the columns of `by` (else the key), `window_start` and `window_end` of a "
-     "windowed aggregate, then `values`. Aggregates: `count(*)`, `count(x)`, `sum(x)`, `min(x)`, "
+     "windowed aggregate, then `values`; its key is the group, also with a window. Aggregates: `count(*)`, `count(x)`, `sum(x)`, `min(x)`, "
      "`max(x)`, `avg(x)`, `first(x)`, `last(x)`, `collect(x)` and those of plugins."},
     {"steps.*.aggregate.window", "steps: aggregate: window", NULL},
     {"steps.*.changes", "steps: changes", NULL},

@@ -327,7 +327,7 @@ START_TEST(tables_are_kept_or_global) {
   ls_topology *topology = topology_must_load(
       "steps:\n"
       "  a: { from: tx, left_join: { with: acc } }\n"
-      "  b: { from: a, filter: \"EXISTS(ref, note = 'x')\" }\n"
+      "  b: { from: a, filter: \"exists -- of them\\n ( \\\"ref\\\", note = 'x')\" }\n"
       "  out: { from: b, join: { with: ref, on: code } }\n", "tables");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
