@@ -223,10 +223,14 @@ static void format_node(ls_buf *out, const ls_ast *ast) {
     }
     return;
   case LS_AST_NEGATE: {
-    /* -(-1) must not become a comment */
-    bool parens = bind_of(ast->args[0]) <= BIND_UNARY;
+    /* -(-1) must not become a comment, nor -(9223372036854775808) the one int64 literal */
+    ls_ast_kind kind = ast->args[0]->kind;
+    bool number = kind == LS_AST_INT || kind == LS_AST_DECIMAL || kind == LS_AST_FLOAT;
+    int bind = number                                ? BIND_VALUE + 1
+               : bind_of(ast->args[0]) <= BIND_UNARY ? BIND_VALUE
+                                                     : BIND_UNARY;
     ls__buf_putc(out, '-');
-    format_at(out, ast->args[0], parens ? BIND_VALUE : BIND_UNARY);
+    format_at(out, ast->args[0], bind);
     return;
   }
   case LS_AST_NOT:

@@ -55,6 +55,7 @@ START_TEST(refuses) {
       {"1 + probe_divide(1)", "E4+12 probe_divide takes 2 arguments, 1 given"},
       {"probe_divide('a', 1)", "E0+12 "},
       {"probe_same(score)", "E0+10 "},
+      {"probe_same(CAST(qty AS decimal(20,0)))", "E0+10 "}, /* 20 digits do not fit decimal(20,4) */
       {"probe_tick(1e0)", "E0+10 probe_tick is volatile"},
       {"probe_divide(a := 1, b := 2)", "E0+12 arguments of probe_divide have no names"},
       {"probe_divide(INTERVAL '1h', 1)", "E13+13 argument 1 of probe_divide can't be interval"}};

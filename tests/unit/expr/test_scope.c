@@ -115,6 +115,7 @@ START_TEST(canonical_text) {
       {"(1-2)-3", "1 - 2 - 3"},
       {"-(-qty)", "-(-qty)"},
       {"-(-1)", "-(-1)"},
+      {"-(9223372036854775808)", "-(9223372036854775808)"},
       {"- qty", "-qty"},
       {"not flag and(flag or flag)", "NOT flag AND (flag OR flag)"},
       {"not (flag and flag)", "NOT (flag AND flag)"},
