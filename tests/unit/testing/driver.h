@@ -52,6 +52,36 @@ static inline void expect_output(const char *yaml, const piped *rows, size_t n, 
     expect_output(yaml, rows_, sizeof rows_ / sizeof *rows_, expected);                \
   } while (0)
 
+/** Output, counters of a step and dead letters, at all slice sizes. letters NULL: none expected. */
+static inline void expect_run(const char *yaml, const piped *rows, size_t n, const char *expected, const char *step, const char *counters,
+                              const char *letters) {
+  int64_t sizes[] = {1, 2, 7, 1024};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    ls_testdriver *driver = run_on(yaml, sizes[i], 1, rows, n);
+    ck_assert_str_eq(ls__testdriver_output(driver, "out"), expected);
+    ck_assert_str_eq(ls__testdriver_counters(driver, step), counters);
+    ck_assert_str_eq(ls__testdriver_dead_letters(driver), letters == NULL ? "" : letters);
+    ls__testdriver_free(driver);
+  }
+}
+#define EXPECT_RUN(yaml, expected, step, counters, letters, ...)                                          \
+  do {                                                                                                    \
+    const piped rows_[] = {__VA_ARGS__};                                                                  \
+    expect_run(yaml, rows_, sizeof rows_ / sizeof *rows_, expected, step, counters, letters);             \
+  } while (0)
+
+/** Records: key, second of 2026-01-01T00:00, value as JSON. */
+#define AT(s) "2026-01-01T00:00:" s "Z"
+#define ROW_OF(source, k, s, v) {source, "{\"k\":\"" k "\",\"t\":\"" AT(s) "\",\"v\":" #v "}"}
+#define S(k, s, v) ROW_OF("s", k, s, v)
+#define L(k, s, v) ROW_OF("l", k, s, v)
+#define R(k, s, v) ROW_OF("r", k, s, v)
+/** The row as a sink shows it. */
+#define SHOWN(k, s, v) "{\"k\":\"" k "\",\"t\":\"" AT(s) "\",\"v\":" #v "}\n"
+#define ONE(steps, from) SCHEMA "sources:\n" SOURCE("s") "steps:\n" steps SINK(from)
+#define TWO(steps, from) SCHEMA "sources:\n" SOURCE("l") SOURCE("r") "steps:\n" steps SINK(from)
+#define SINK_TO(sink, from) "  " sink ": { from: " from ", lake: { path: " sink ", format: jsonl } }\n"
+
 static inline int run_suite(Suite *suite) {
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
@@ -59,4 +89,15 @@ static inline int run_suite(Suite *suite) {
   srunner_free(runner);
   return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+/** main() of a test file. */
+#define RULES(name, ...)                                                                                  \
+  int main(void) {                                                                                        \
+    const TTest *const tests[] = {__VA_ARGS__};                                                           \
+    Suite *suite = suite_create(name);                                                                    \
+    TCase *tcase = tcase_create("rules");                                                                 \
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(tcase, tests[i]);            \
+    suite_add_tcase(suite, tcase);                                                                        \
+    return run_suite(suite);                                                                              \
+  }
 #endif
