@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
-#include "store/sorter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -116,7 +115,7 @@ int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_erro
   pthread_mutex_init(&sink->lock, NULL);
   sink->workers = ls__calloc((size_t)opts->n_workers, sizeof *sink->workers);
   ls_sorter_opts sorter_opts = {.schema = opts->schema, .n_partitions = N_SHARES, .keyed = true, .keep_last = opts->keep_last,
-                                .memory_bytes = opts->memory_bytes, .spill_directory = opts->spill_directory};
+                                .pool = opts->pool, .spill_directory = opts->spill_directory};
   ls__sorter_new(&sink->sorter, &sorter_opts);
   if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
   if (opts->fixed_partition != NULL) (void)partition_share(sink, ls__slice_of(opts->fixed_partition));

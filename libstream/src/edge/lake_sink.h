@@ -10,6 +10,7 @@
 #include "edge/sink_totals.h"
 #include "port/lake.h"
 #include "port/sink.h"
+#include "store/sorter.h"
 
 typedef struct ls_lake_sink ls_lake_sink;
 typedef struct ls_lake_sink_opts {
@@ -23,7 +24,7 @@ typedef struct ls_lake_sink_opts {
   void *in_run_payload;
   const ls_sink_totals_spec *totals; /* NULL: none */
   int n_workers;
-  size_t memory_bytes;
+  ls_sort_pool *pool;
   const char *spill_directory;
 } ls_lake_sink_opts;
 

@@ -78,9 +78,21 @@ typedef struct expiry {
   int side;
 } expiry;
 
-/** Appends nulls for one side of the main output. */
-static void append_missing(const join_side *side, ls_batch *out) {
-  for (uint32_t i = 0; i < side->n_fields; i++) ls__column_append_null(&out->columns[side->first_field + i]);
+/** Appends nulls for the missing side of the main output; a missing left side takes its key from the right, which is there. */
+static void append_missing(const stream_join_node *self, int missing, ls_batch *out) {
+  const join_side *side = &self->sides[missing], *right = &self->sides[1];
+  for (uint32_t i = 0; i < side->n_fields; i++) {
+    ls_column *column = &out->columns[side->first_field + i];
+    int64_t key = -1;
+    for (uint32_t k = 0; missing == 0 && k < side->layout.schema->n_key; k++) {
+      if (side->layout.schema->key[k] == i) key = right->first_field + right->layout.schema->key[k];
+    }
+    if (key >= 0) {
+      ls__column_append_from(column, &out->columns[key], out->n_rows);
+    } else {
+      ls__column_append_null(column);
+    }
+  }
 }
 
 static int on_expired(void *payload, const ls_window_entry *entry, ls_error *err) {
@@ -98,7 +110,7 @@ static int on_expired(void *payload, const ls_window_entry *entry, ls_error *err
   if (!side->keeps_unmatched || self->base.plan->u.stream_join.emit != LS_EMIT_FINAL) return LS_OK;
   ls_batch *out = at->call->outputs[0];
   LS_TRY(ls__row_decode(out->columns + side->first_field, &side->layout, entry->value, err));
-  append_missing(&self->sides[1 - at->side], out);
+  append_missing(self, 1 - at->side, out);
   ls__batch_append_meta(out, entry->ts_us, stamp);
   return LS_OK;
 }
@@ -208,7 +220,7 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
   if (m.n == 0 && side->keeps_unmatched && (early || null_key_alone)) {
     ls_batch *out = call->outputs[0];
     for (uint32_t i = 0; i < side->n_fields; i++) ls__column_append_from(&out->columns[side->first_field + i], &in->columns[i], row);
-    append_missing(&self->sides[1 - side_index], out);
+    append_missing(self, 1 - side_index, out);
     ls__batch_append_meta(out, ts_us, in->stamps[row]);
   }
   self->base.counters.taken++;

@@ -9,20 +9,20 @@
 #include "base/thread.h"
 #include "data/datetime.h"
 
+#define SORTERS_BYTES_MIN ((int64_t)4 << 20)
 #define OVERHEAD_BYTES ((int64_t)64 << 20) /* code, decoders, Arrow's writers */
 
-/** Splits what the budget leaves beside the stores (5/8): sources, repartitions and sinks that are alive at once share it. */
-static size_t sorter_budget(const ls_runtime *run, uint32_t n_sharing) {
+/** What the budget leaves beside the stores (5/8) is for sources, repartitions and sinks together. */
+static size_t sorter_budget(const ls_runtime *run) {
   int64_t rest = run->plan->memory_bytes / 8 * 3 - OVERHEAD_BYTES;
-  if (rest < (int64_t)16 << 20) rest = (int64_t)16 << 20;
-  return (size_t)(rest / (n_sharing > 0 ? n_sharing : 1));
+  return (size_t)(rest > SORTERS_BYTES_MIN ? rest : SORTERS_BYTES_MIN);
 }
 
 static void open_sorters(ls_runtime *run) {
+  run->pool.limit_bytes = sorter_budget(run);
   for (uint32_t i = 0; i < run->plan->n_sources; i++) {
     ls_sorter_opts opts = {.schema = run->plan->sources[i].schema, .n_partitions = run->n_workers,
-                           .memory_bytes = sorter_budget(run, run->plan->n_sources + run->plan->n_sinks),
-                           .spill_directory = run->work_directory};
+                           .pool = &run->pool, .spill_directory = run->work_directory};
     ls__sorter_new(&run->sorters[i], &opts);
   }
 }
@@ -47,8 +47,7 @@ static int open_sinks(ls_runtime *run, ls_error *err) {
                               .totals = sink->summary ? &totals : NULL,
                               .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
                               .in_run = partition_in_run, .in_run_payload = run, .n_workers = (int)run->n_workers,
-                              .memory_bytes = sorter_budget(run, run->plan->n_sources + run->plan->n_sinks),
-                              .spill_directory = run->work_directory};
+                              .pool = &run->pool, .spill_directory = run->work_directory};
     LS_TRY(ls__lake_sink_new(&run->sinks[i], &opts, err));
     run->sink_ports[i] = ls__lake_sink_port(run->sinks[i]);
   }
@@ -100,9 +99,10 @@ int ls__replay_run(ls_runtime *run, ls_error *err) {
   LS_TRY(open_state(run, err));
   open_sorters(run);
   LS_TRY(open_sinks(run, err));
+  LS_TRY(ls__run_preflight(run, err));
   LS_TRY(ls__run_load_globals(run, err));
   for (uint32_t i = 0; i < run->plan->n_sub_topologies; i++) {
-    LS_TRY(ls__run_read(run, i, err));
+    if (!ls__run_in_order(run, i)) LS_TRY(ls__run_read(run, i, err));
     LS_TRY(check_bad_share(run, err));
     LS_TRY(ls__run_process(run, i, err));
   }

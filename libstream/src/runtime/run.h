@@ -31,6 +31,7 @@ struct ls_runtime {
   ls_file_source **files;        /* per plan source; NULL for repartition sources */
   ls_file_source **global_files; /* per global */
   ls_global **globals;
+  ls_sort_pool pool;             /* memory of all sorters, sinks included */
   ls_sorter **sorters;           /* per plan source */
   ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
   ls_sink_port **sink_ports;
@@ -60,6 +61,11 @@ int64_t ls__run_bad_records(const ls_runtime *run);
 int ls__run_read(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 /** Partition of each row by its key (unkeyed: by its place); rows marked bad (seq 0) get UINT32_MAX. */
 void ls__run_assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions);
+/** Whether the files of a sub-topology are read in their own order while they are processed: none of its sources has an event
+ *  time, so the total order is (source, file, line) and nothing needs sorting. */
+bool ls__run_in_order(const ls_runtime *run, uint32_t sub_topology);
+/** Opens and closes all steps once, so that what can't be opened (a function without its secret) ends the run before it reads. */
+int ls__run_preflight(ls_runtime *run, ls_error *err);
 int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 /* replay_publish.c */
 int ls__run_publish(ls_runtime *run, ls_error *err);

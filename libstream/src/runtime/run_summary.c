@@ -89,7 +89,7 @@ static void put_totals(ls_buf *out, const ls_runtime *run) {
 static void put_partitions(ls_buf *out, const ls_runtime *run) {
   member(out, "tables");
   ls__buf_putc(out, '{');
-  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+  for (uint32_t i = 0; i < run->plan->n_sinks && strcmp(run->status, "done") == 0; i++) {
     if (run->sinks[i] == NULL) continue;
     size_t n;
     const ls_lake_partition *partitions = ls__lake_sink_partitions(run->sinks[i], &n);

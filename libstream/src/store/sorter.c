@@ -25,6 +25,7 @@ void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts) {
 static void chunk_free(ls_sort_chunk *chunk) {
   for (uint32_t p = 0; chunk->parts != NULL && p < chunk->n_parts; p++) ls__free(chunk->parts[p].entries);
   ls__free(chunk->parts);
+  if (chunk->pool != NULL) atomic_fetch_sub(&chunk->pool->bytes, chunk->pooled_bytes);
   ls__free(chunk->key_ends);
   ls__buf_fini(&chunk->keys);
   ls__arena_fini(&chunk->arena);
@@ -270,18 +271,33 @@ static void take_share(spill_share *share, ls_sorter *sorter) {
   sorter->runs[share->run_index] = (ls_sort_run){.fd = -1};
 }
 
+/** Whether a sorter should spill for the pool's sake: the pool is over its limit, and this one holds a good part of it. */
+static bool pool_short(const ls_sorter *sorter) {
+  const ls_sort_pool *pool = sorter->opts.pool;
+  if (pool == NULL || atomic_load(&((ls_sort_pool *)(uintptr_t)pool)->bytes) <= pool->limit_bytes) return false;
+  return sorter->bytes - sorter->spilling_bytes > pool->limit_bytes / 8;
+}
+
+static void join_pool(ls_sorter *sorter, ls_sort_chunk *chunk) {
+  if (sorter->opts.pool == NULL) return;
+  chunk->pool = sorter->opts.pool;
+  chunk->pooled_bytes = ls__sort_chunk_bytes(chunk);
+  atomic_fetch_add(&chunk->pool->bytes, chunk->pooled_bytes);
+}
+
 /** Puts a chunk on the list. When memory is short, a share to spill; while others are at it, waits for them. */
 static void enlist(spill_share *share, ls_sorter *sorter, ls_sort_chunk *chunk) {
   pthread_mutex_lock(&sorter->lock);
   ls__grow(&sorter->chunks, &sorter->chunks_capacity, sorter->n_chunks + 1, sizeof *sorter->chunks);
   sorter->chunks[sorter->n_chunks++] = chunk;
   sorter->bytes += ls__sort_chunk_bytes(chunk);
+  join_pool(sorter, chunk);
   for (uint32_t p = 0; p < sorter->opts.n_partitions; p++) sorter->n_rows[p] += (int64_t)chunk->parts[p].n;
   size_t limit = sorter->opts.memory_bytes > 0 ? sorter->opts.memory_bytes : SIZE_MAX;
   while (sorter->bytes > limit && sorter->spilling_bytes > 0 && sorter->bytes - sorter->spilling_bytes < limit / 2) {
     pthread_cond_wait(&sorter->spilled, &sorter->lock);
   }
-  if (sorter->bytes > limit && sorter->n_chunks > 0) take_share(share, sorter);
+  if ((sorter->bytes > limit || pool_short(sorter)) && sorter->n_chunks > 0) take_share(share, sorter);
   pthread_mutex_unlock(&sorter->lock);
 }
 

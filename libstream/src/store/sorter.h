@@ -17,12 +17,19 @@ typedef struct ls_sorter ls_sorter;
 typedef struct ls_sort_chunk ls_sort_chunk;
 typedef struct ls_sort_reader ls_sort_reader;
 
+/** Memory that several sorters share: who is large spills when the sum is above the limit. Zero-initialised but for limit_bytes. */
+typedef struct ls_sort_pool {
+  _Atomic size_t bytes;
+  size_t limit_bytes;
+} ls_sort_pool;
+
 typedef struct ls_sorter_opts {
   const ls_schema *schema;
   uint32_t n_partitions;
   bool keyed;
   bool keep_last;            /* keyed: of rows with equal keys only the last is read */
-  size_t memory_bytes;       /* chunks above this are spilled */
+  size_t memory_bytes;       /* chunks above this are spilled; 0: no limit of its own */
+  ls_sort_pool *pool;        /* NULL: none */
   const char *spill_directory;
 } ls_sorter_opts;
 

@@ -26,6 +26,8 @@ struct ls_sort_chunk {
   ls_sort_part *parts;     /* per partition */
   uint32_t n_parts;
   size_t index_bytes;
+  ls_sort_pool *pool;      /* what the chunk counts in, NULL: none */
+  size_t pooled_bytes;
   atomic_int n_users;      /* readers (one per partition) that have not passed it yet */
 };
 
