@@ -95,7 +95,7 @@ def describe(case, plan):
     for run in plan["runs"]:
         options = run.get("options", [])
         sets = [part for at, part in enumerate(options) if part == "--set" or (at > 0 and options[at - 1] == "--set")]
-        texts.append(streamctl("describe", topology(case, run), *sets, *run.get("describe", [])))
+        texts.append(streamctl("describe", topology(case, run), *sets))
     return "\n".join(texts).replace(str(case) + "/", "").replace(str(SOURCE) + "/", "")
 
 
