@@ -11,15 +11,16 @@
 #define N_SHARES 16          /* partitions are dealt to this many sorter partitions, for staging side by side */
 #define CHUNK_ROWS 32768
 #define SLICE_ROWS 8192
+#define PARTITION_BYTES 3    /* of a partition's number, before each row's key: rows of a partition stay together */
 
 typedef struct sink_worker {
   ls_sort_chunk *chunk;
-  uint32_t *shares;          /* per row of the chunk */
+  uint32_t *shares;          /* per row of the chunk: partition number % N_SHARES, UINT32_MAX outside the run */
   size_t shares_capacity;
   ls_buf key;
-  char last_partition[512];  /* share of the last seen partition: rows come in runs */
+  char last_partition[512];  /* number of the last seen partition: rows come in runs */
   size_t last_len;
-  uint32_t last_share;
+  uint32_t last_number;
 } sink_worker;
 
 struct ls_lake_sink {
@@ -39,8 +40,8 @@ static const char *extension(ls_format format) {
   return format == LS_FORMAT_PARQUET ? "parquet" : format == LS_FORMAT_CSV ? "csv" : "jsonl";
 }
 
-/** Index of a partition, made when new; its share is index % N_SHARES, UINT32_MAX when it is outside the run. */
-static uint32_t partition_share(ls_lake_sink *sink, ls_slice path) {
+/** Number of a partition, given when new; UINT32_MAX when it is outside the run. */
+static uint32_t partition_number(ls_lake_sink *sink, ls_slice path) {
   char *name = ls__strndup(path.ptr, path.len);
   pthread_mutex_lock(&sink->lock);
   ls_lake_partition *partition = ls__strmap_get(&sink->partitions, name);
@@ -53,24 +54,24 @@ static uint32_t partition_share(ls_lake_sink *sink, ls_slice path) {
     partition->published_by_run = sink->opts.in_run == NULL || sink->opts.in_run(sink->opts.in_run_payload, path);
     ls__strmap_put(&sink->partitions, name, partition);
   }
-  uint32_t share = UINT32_MAX;
+  uint32_t number = UINT32_MAX;
   for (size_t i = 0; i < sink->partitions.n && partition->published_by_run; i++) {
-    if (sink->partitions.entries[i].value == partition) share = (uint32_t)(i % N_SHARES);
+    if (sink->partitions.entries[i].value == partition) number = (uint32_t)i;
   }
   pthread_mutex_unlock(&sink->lock);
   ls__free(name);
-  return share;
+  return number;
 }
 
-static uint32_t worker_share(ls_lake_sink *sink, sink_worker *worker, ls_slice path) {
-  if (worker->last_len == path.len && path.len > 0 && memcmp(worker->last_partition, path.ptr, path.len) == 0) return worker->last_share;
-  uint32_t share = partition_share(sink, path);
+static uint32_t worker_number(ls_lake_sink *sink, sink_worker *worker, ls_slice path) {
+  if (worker->last_len == path.len && path.len > 0 && memcmp(worker->last_partition, path.ptr, path.len) == 0) return worker->last_number;
+  uint32_t number = partition_number(sink, path);
   if (path.len <= sizeof worker->last_partition) {
     memcpy(worker->last_partition, path.ptr, path.len);
     worker->last_len = path.len;
-    worker->last_share = share;
+    worker->last_number = number;
   }
-  return share;
+  return number;
 }
 
 static int hand_over(ls_lake_sink *sink, sink_worker *worker, ls_error *err) {
@@ -91,12 +92,11 @@ static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch 
   ls_slice fixed = partition == NULL ? ls__slice_of(sink->opts.fixed_partition) : (ls_slice){NULL, 0};
   for (int64_t row = 0; row < batch->n_rows; row++) {
     ls_slice path = partition == NULL ? fixed : ls__column_slice(partition, row);
-    uint32_t share = worker_share(sink, worker, path);
-    if (share == UINT32_MAX) atomic_fetch_add(&sink->outside, 1);
-    worker->shares[start + row] = share;
+    uint32_t number = worker_number(sink, worker, path);
+    if (number == UINT32_MAX) atomic_fetch_add(&sink->outside, 1);
+    worker->shares[start + row] = number == UINT32_MAX ? UINT32_MAX : number % N_SHARES;
     ls__buf_clear(&worker->key);
-    ls__buf_append(&worker->key, path.ptr, path.len);
-    ls__buf_putc(&worker->key, 0);
+    for (int shift = (PARTITION_BYTES - 1) * 8; shift >= 0; shift -= 8) ls__buf_putc(&worker->key, (char)(number >> shift));
     ls__key_encode(&worker->key, batch, batch->schema->key, batch->schema->n_key, row);
     ls__sort_chunk_add_key(worker->chunk, ls__buf_slice(&worker->key));
     ls__batch_append_meta(chunk, batch->ts_us[row], batch->stamps[row]);
@@ -118,7 +118,7 @@ int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_erro
                                 .pool = opts->pool, .spill_directory = opts->spill_directory};
   ls__sorter_new(&sink->sorter, &sorter_opts);
   if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
-  if (opts->fixed_partition != NULL) (void)partition_share(sink, ls__slice_of(opts->fixed_partition));
+  if (opts->fixed_partition != NULL) (void)partition_number(sink, ls__slice_of(opts->fixed_partition));
   return LS_OK;
 }
 
@@ -202,44 +202,35 @@ static int writer_rows(part_writer *writer, const ls_batch *batch, ls_error *err
   return LS_OK;
 }
 
-/** Reads rows of one partition up to SLICE_ROWS into out. *path is the partition's. */
-static int read_slice(ls_sort_reader *reader, ls_buf *path, ls_batch *out, ls_error *err) {
+/** Reads rows of one partition up to SLICE_ROWS into out. *number is the partition's. */
+static int read_slice(ls_sort_reader *reader, uint32_t *number, ls_batch *out, ls_error *err) {
   ls_stamp stamp;
-  ls__buf_clear(path);
   for (int64_t n = 0; n < SLICE_ROWS && ls__sort_reader_peek(reader, &stamp); n++) {
     ls_slice key = ls__sort_reader_peek_key(reader);
-    const char *end = memchr(key.ptr, 0, key.len);
-    ls_slice of = {key.ptr, (size_t)(end - key.ptr)};
-    if (path->len == 0) ls__buf_append(path, of.ptr, of.len);
-    if (!ls__slice_eq(ls__buf_slice(path), of)) break;
+    uint32_t of = 0;
+    for (int i = 0; i < PARTITION_BYTES; i++) of = of << 8 | (unsigned char)key.ptr[i];
+    if (n == 0) *number = of;
+    if (of != *number) break;
     LS_TRY(ls__sort_reader_take(reader, out, err));
   }
   return ls__sort_reader_flush(reader, out, err);
 }
 
-static ls_lake_partition *find_partition(ls_lake_sink *sink, ls_slice path) {
-  char *name = ls__strndup(path.ptr, path.len);
-  ls_lake_partition *partition = ls__strmap_get(&sink->partitions, name);
-  ls__free(name);
-  return partition;
-}
-
 static int stage_rows(ls_sort_reader *reader, part_writer *writer, ls_error *err) {
   ls_arena arena;
   ls__arena_init(&arena, (size_t)1 << 20);
-  ls_buf path = LS_BUF_INIT;
+  uint32_t number = 0;
   ls_stamp stamp;
   int rc = LS_OK;
   while (rc >= 0 && ls__sort_reader_peek(reader, &stamp)) {
     ls__arena_reset(&arena);
     ls_batch *batch = ls__batch_new(writer->sink->opts.schema, &arena, SLICE_ROWS);
-    rc = read_slice(reader, &path, batch, err);
+    rc = read_slice(reader, &number, batch, err);
     if (rc < 0) break;
-    ls_lake_partition *partition = find_partition(writer->sink, ls__buf_slice(&path));
+    ls_lake_partition *partition = writer->sink->partitions.entries[number].value;
     if (partition != writer->partition) rc = writer_start(writer, partition, err);
     if (rc >= 0) rc = writer_rows(writer, batch, err);
   }
-  ls__buf_fini(&path);
   ls__arena_fini(&arena);
   return rc;
 }
@@ -259,7 +250,7 @@ static int stage_share(ls_lake_sink *sink, uint32_t share, ls_lake_stage *stage,
 /** A fixed partition without rows is an empty file all the same: the run has been there. */
 static int stage_empty(ls_lake_sink *sink, ls_lake_stage *stage, ls_error *err) {
   part_writer writer = {.sink = sink, .stage = stage};
-  LS_TRY(writer_start(&writer, find_partition(sink, ls__slice_of(sink->opts.fixed_partition)), err));
+  LS_TRY(writer_start(&writer, sink->partitions.entries[0].value, err));
   int rc = writer_finish(&writer, err);
   ls__buf_fini(&writer.text);
   return rc;

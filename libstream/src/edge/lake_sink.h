@@ -1,6 +1,6 @@
 /**
  * @file lake_sink.h
- * A sink over the lake: rows are collected from all workers, sorted by (partition, key, stamp) with a bounded memory, and
+ * A sink over the lake: rows are collected from all workers, sorted by key and stamp within their partition with a bounded memory, and
  * staged as one file per partition: part-00000.<format>. One file with a fixed name is replaced by one rename or one upload,
  * so a reader sees the old rows or the new ones, never both, never neither.
  */

@@ -16,14 +16,12 @@ struct ls_agg_set {
   ls_buf scratch, value, key_a, key_b;
 };
 
-/* Segment layouts. Segments start at multiples of 16 of the state, so that plugins may use them in place. */
+/* Segments are copied out before they are used: plugins' accumulators are 16-byte aligned, states are not. */
 typedef struct sum_segment {
   ls_i128 sum;      /* INT64 and DECIMAL */
   double float_sum; /* tidy: allow double because SUM and AVG of float64 columns are float64 */
   int64_t count;    /* non-null values */
 } sum_segment;
-
-static size_t align16(size_t n) { return (n + 15) & ~(size_t)15; }
 
 static ls_schema *one_field_schema(ls_arena *arena, const ls_type *type) {
   ls_schema *schema = LS_ARENA_NEW(arena, ls_schema);
@@ -210,24 +208,23 @@ static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64
   return ls_error_set(err, LS_EINTERNAL, "aggregate kind %d", (int)agg->kind);
 }
 
-/* State: int64 ts, then segments each as {uint32 len, padding to 16, bytes, padding to 16}; segment 0 is the by-row. */
+/* State: int64 ts, then segments each as uint32 length and bytes; segment 0 is the by-row. Nothing in it is aligned. */
 static void put_segment_header(ls_buf *out, size_t *header) {
-  while (out->len % 16 != 0) ls__buf_putc(out, 0);
+  static const char none[sizeof(uint32_t)] = {0};
   *header = out->len;
-  for (int i = 0; i < 16; i++) ls__buf_putc(out, 0);
+  ls__buf_append(out, none, sizeof none);
 }
 
 static void close_segment(ls_buf *out, size_t header) {
-  uint32_t len = (uint32_t)(out->len - header - 16);
+  uint32_t len = (uint32_t)(out->len - header - sizeof len);
   memcpy(out->ptr + header, &len, sizeof len);
 }
 
 static ls_slice take_segment(ls_slice state, size_t *at) {
   uint32_t len;
-  *at = align16(*at);
   memcpy(&len, state.ptr + *at, sizeof len);
-  ls_slice segment = {state.ptr + *at + 16, len};
-  *at += 16 + (size_t)len;
+  ls_slice segment = {state.ptr + *at + sizeof len, len};
+  *at += sizeof len + len;
   return segment;
 }
 

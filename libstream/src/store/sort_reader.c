@@ -71,17 +71,14 @@ void ls__sort_heap_settle(ls_sort_heap *heap) {
 
 /* ---- reader ---- */
 
-typedef struct taken_row { const ls_sort_chunk *chunk; uint32_t row; } taken_row;
-
 struct ls_sort_reader {
   ls_sorter *sorter;
   uint32_t partition;
   ls_sort_heap heap;
-  taken_row *taken;        /* rows taken, not yet gathered */
+  ls_taken_row *taken;        /* rows taken, not yet gathered */
   size_t n_taken, taken_capacity;
   ls_sort_chunk **done;    /* chunks passed, to be released after the next gather */
   size_t n_done, done_capacity;
-  ls_buf block;
 };
 
 static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error *err) {
@@ -96,72 +93,34 @@ static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error
   return LS_OK;
 }
 
-/** Length of the whole records at the start of a block; at least one, or 0 when the block is too small for it. */
-static size_t whole_records(ls_slice block, size_t *needed, int64_t *n_rows) {
-  size_t at = 0;
-  *n_rows = 0;
-  *needed = 0;
-  while (at + sizeof(ls_spill_head) <= block.len) {
-    ls_spill_head head;
-    memcpy(&head, block.ptr + at, sizeof head);
-    size_t len = sizeof head + head.key_len + head.row_len;
-    if (at + len > block.len) {
-      *needed = len;
-      break;
-    }
-    at += len;
-    ++*n_rows;
-  }
-  return at;
-}
-
-/** Makes a chunk of the n_rows records at the start of the block. */
-static int cursor_fill(ls_sort_reader *reader, ls_sort_cursor *cursor, int64_t n_rows, ls_error *err) {
-  ls_sorter *sorter = reader->sorter;
-  ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, n_rows);
+/** Loads the next block of a spilled run as a chunk of its own. Leaves cursor->n 0 at the end of the run. */
+static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_error *err) {
+  char head[64];
+  cursor->at = cursor->n = 0;
+  if (cursor->file_at == cursor->file_end) return LS_OK;
+  LS_TRY(read_fully(cursor->run->fd, head, ls__spill_block_head_bytes(), cursor->file_at, err));
+  size_t n_bytes = ls__spill_block_bytes(head);
+  if (n_bytes > (size_t)(cursor->file_end - cursor->file_at)) return ls_error_set(err, LS_EIO, "a spill file in the work directory is damaged");
+  ls_sort_chunk *chunk = ls__sort_chunk_new(reader->sorter, 0);
   atomic_store(&chunk->n_users, 1);
-  chunk->n_parts = 1;
-  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
-  chunk->parts[0].entries = ls__alloc((size_t)n_rows * sizeof(ls_sort_entry));
-  chunk->parts[0].n = (size_t)n_rows;
-  const char *at = reader->block.ptr;
-  int rc = LS_OK;
-  for (int64_t row = 0; row < n_rows && rc >= 0; row++) {
-    ls_spill_head head;
-    memcpy(&head, at, sizeof head);
-    if (sorter->opts.keyed) ls__sort_chunk_add_key(chunk, (ls_slice){at + sizeof head, head.key_len});
-    rc = ls__row_decode(chunk->batch->columns, &sorter->layout, (ls_slice){at + sizeof head + head.key_len, head.row_len}, err);
-    ls__batch_append_meta(chunk->batch, head.ts_us, head.stamp);
-    ls__sort_entry_of(&chunk->parts[0].entries[row], sorter, chunk, row);
-    at += sizeof head + head.key_len + head.row_len;
-  }
+  char *bytes = ls__arena_alloc(&chunk->arena, n_bytes);
+  int rc = read_fully(cursor->run->fd, bytes, n_bytes, cursor->file_at, err);
   if (rc < 0) {
     ls__sort_chunk_release(chunk);
     return rc;
   }
+  ls__spill_block_take(chunk, bytes);
+  size_t n_rows = (size_t)chunk->batch->n_rows;
+  chunk->n_parts = 1;
+  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
+  chunk->parts[0].entries = ls__alloc((n_rows + 1) * sizeof(ls_sort_entry));
+  chunk->parts[0].n = n_rows;
+  for (size_t row = 0; row < n_rows; row++) ls__sort_entry_of(&chunk->parts[0].entries[row], reader->sorter, chunk, (int64_t)row);
+  cursor->file_at += (int64_t)n_bytes;
   cursor->chunk = chunk;
   cursor->entries = chunk->parts[0].entries;
-  cursor->n = (size_t)n_rows;
+  cursor->n = n_rows;
   return LS_OK;
-}
-
-/** Loads the next block of a spilled run as a chunk of its own. Leaves cursor->n 0 at the end of the run. */
-static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_error *err) {
-  cursor->at = cursor->n = 0;
-  if (cursor->file_at == cursor->file_end) return LS_OK;
-  size_t want = LS_SPILL_BLOCK / 4, whole = 0, needed = 0;
-  int64_t n_rows = 0;
-  while (whole == 0) {
-    if (needed > want) want = needed;
-    if ((int64_t)want > cursor->file_end - cursor->file_at) want = (size_t)(cursor->file_end - cursor->file_at);
-    ls__buf_clear(&reader->block);
-    ls__buf_reserve(&reader->block, want);
-    LS_TRY(read_fully(cursor->run->fd, reader->block.ptr, want, cursor->file_at, err));
-    whole = whole_records((ls_slice){reader->block.ptr, want}, &needed, &n_rows);
-    if (whole == 0 && needed <= want) return ls_error_set(err, LS_EIO, "a spill file in the work directory is damaged");
-  }
-  cursor->file_at += (int64_t)whole;
-  return cursor_fill(reader, cursor, n_rows, err);
 }
 
 int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t partition, ls_error *err) {
@@ -207,7 +166,6 @@ void ls__sort_reader_close(ls_sort_reader *reader) {
   ls__sort_heap_fini(&reader->heap);
   ls__free(reader->taken);
   ls__free(reader->done);
-  ls__buf_fini(&reader->block);
   ls__free(reader);
 }
 
@@ -238,7 +196,7 @@ static int reader_advance(ls_sort_reader *reader, ls_error *err) {
 int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
   (void)out;
   ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
-  taken_row taken = {top->chunk, top->entries[top->at].row};
+  ls_taken_row taken = {top->chunk, top->entries[top->at].row};
   LS_TRY(reader_advance(reader, err));
   bool dropped = false;
   if (reader->sorter->opts.keep_last) {
@@ -255,7 +213,7 @@ int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
   return LS_OK;
 }
 
-static void gather_fixed(ls_column *column, const taken_row *rows, size_t n, uint32_t field, size_t width) {
+static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field, size_t width) {
   int64_t start = column->n_rows;
   ls__column_resize(column, start + (int64_t)n);
   char *to = (char *)column->values + (size_t)start * width;
@@ -273,7 +231,14 @@ static void gather_fixed(ls_column *column, const taken_row *rows, size_t n, uin
   }
 }
 
-static void gather_bytes(ls_column *column, const taken_row *rows, size_t n, uint32_t field) {
+static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field) {
+  int64_t n_bytes = 0;
+  for (size_t i = 0; i < n; i++) {
+    const int32_t *offsets = rows[i].chunk->batch->columns[field].offsets;
+    n_bytes += offsets[rows[i].row + 1] - offsets[rows[i].row];
+  }
+  ls__column_reserve(column, (int64_t)n);
+  ls__column_reserve_bytes(column, n_bytes);
   for (size_t i = 0; i < n; i++) {
     const ls_column *from = &rows[i].chunk->batch->columns[field];
     if (ls__is_null(from, rows[i].row)) {
@@ -284,25 +249,27 @@ static void gather_bytes(ls_column *column, const taken_row *rows, size_t n, uin
   }
 }
 
-int ls__sort_reader_flush(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
-  (void)err;
+void ls__sort_gather(ls_batch *out, const ls_taken_row *rows, size_t n_rows) {
   for (uint32_t field = 0; field < out->schema->n_fields; field++) {
     ls_column *column = &out->columns[field];
     size_t width = ls__type_width(column->type);
     if (width > 0) {
-      gather_fixed(column, reader->taken, reader->n_taken, field, width);
+      gather_fixed(column, rows, n_rows, field, width);
     } else if (column->type->kind == LS_STRING || column->type->kind == LS_BYTES) {
-      gather_bytes(column, reader->taken, reader->n_taken, field);
+      gather_bytes(column, rows, n_rows, field);
     } else {
-      for (size_t i = 0; i < reader->n_taken; i++) {
-        ls__column_append_from(column, &reader->taken[i].chunk->batch->columns[field], reader->taken[i].row);
-      }
+      for (size_t i = 0; i < n_rows; i++) ls__column_append_from(column, &rows[i].chunk->batch->columns[field], rows[i].row);
     }
   }
-  for (size_t i = 0; i < reader->n_taken; i++) {
-    const ls_batch *batch = reader->taken[i].chunk->batch;
-    ls__batch_append_meta(out, batch->ts_us[reader->taken[i].row], batch->stamps[reader->taken[i].row]);
+  for (size_t i = 0; i < n_rows; i++) {
+    const ls_batch *batch = rows[i].chunk->batch;
+    ls__batch_append_meta(out, batch->ts_us[rows[i].row], batch->stamps[rows[i].row]);
   }
+}
+
+int ls__sort_reader_flush(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
+  (void)err;
+  ls__sort_gather(out, reader->taken, reader->n_taken);
   reader->n_taken = 0;
   release_done(reader);
   return LS_OK;

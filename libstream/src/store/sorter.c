@@ -15,8 +15,6 @@ void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts) {
   sorter->opts = *opts;
   sorter->n_rows = ls__calloc(opts->n_partitions, sizeof *sorter->n_rows);
   sorter->opened = ls__calloc(opts->n_partitions, sizeof *sorter->opened);
-  ls__arena_init(&sorter->arena, 4096);
-  ls__row_layout_init(&sorter->layout, opts->schema, &sorter->arena);
   pthread_mutex_init(&sorter->lock, NULL);
   pthread_cond_init(&sorter->spilled, NULL);
   *out = sorter;
@@ -52,7 +50,6 @@ void ls__sorter_free(ls_sorter *sorter) {
   ls__free(sorter->opened);
   pthread_cond_destroy(&sorter->spilled);
   pthread_mutex_destroy(&sorter->lock);
-  ls__arena_fini(&sorter->arena);
   ls__free(sorter);
 }
 
@@ -199,31 +196,34 @@ static int spill_open(spill_file *file, const char *directory, ls_error *err) {
   return LS_OK;
 }
 
-/** One record: ls_spill_head, key, row. */
-static int spill_row(ls_sorter *sorter, spill_file *file, const ls_sort_chunk *chunk, uint32_t row, ls_buf *scratch, ls_error *err) {
-  ls_slice key = sorter->opts.keyed ? ls__sort_chunk_key(chunk, row) : (ls_slice){NULL, 0};
-  ls__row_encode(scratch, &sorter->layout, chunk->batch, row);
-  ls_spill_head head = {.ts_us = chunk->batch->ts_us[row], .stamp = chunk->batch->stamps[row],
-                        .key_len = (uint32_t)key.len, .row_len = (uint32_t)scratch->len};
-  ls__buf_append(&file->pending, &head, sizeof head);
-  ls__buf_append(&file->pending, key.ptr, key.len);
-  ls__buf_append(&file->pending, scratch->ptr, scratch->len);
+/** Writes rows as one block, gathered into a scratch chunk. */
+static int spill_rows(ls_sorter *sorter, spill_file *file, const ls_taken_row *rows, size_t n_rows, ls_error *err) {
+  if (n_rows == 0) return LS_OK;
+  ls_sort_chunk *scratch = ls__sort_chunk_new(sorter, (int64_t)n_rows);
+  ls__sort_gather(scratch->batch, rows, n_rows);
+  for (size_t i = 0; sorter->opts.keyed && i < n_rows; i++) ls__sort_chunk_add_key(scratch, ls__sort_chunk_key(rows[i].chunk, rows[i].row));
+  ls__spill_block_put(&file->pending, scratch);
+  ls__sort_chunk_abandon(scratch);
   return file->pending.len > LS_SPILL_BLOCK ? spill_flush(file, err) : LS_OK;
 }
 
 /** Merges one partition of all chunks into the file. */
 static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, uint32_t p, ls_error *err) {
   ls_sort_heap heap;
+  ls_taken_row rows[LS_SPILL_ROWS];
+  size_t n_rows = 0;
+  int rc = LS_OK;
   ls__sort_heap_init(&heap, sorter, n_chunks);
   for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
-  ls_buf scratch = LS_BUF_INIT;
-  int rc = LS_OK;
   for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
-    rc = spill_row(sorter, file, top->chunk, top->entries[top->at].row, &scratch, err);
+    rows[n_rows++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
     top->at++;
     ls__sort_heap_settle(&heap);
+    if (n_rows < LS_SPILL_ROWS) continue;
+    rc = spill_rows(sorter, file, rows, n_rows, err);
+    n_rows = 0;
   }
-  ls__buf_fini(&scratch);
+  if (rc >= 0) rc = spill_rows(sorter, file, rows, n_rows, err);
   ls__sort_heap_fini(&heap);
   return rc;
 }

@@ -7,7 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define LS_SPILL_BLOCK ((size_t)1 << 20)
+#define LS_SPILL_BLOCK ((size_t)1 << 20) /* bytes collected before a write */
+#define LS_SPILL_ROWS 1024                /* of a block: what a reader holds of each run */
 
 /** Row of a chunk with the head of its sort key: (first 16 key bytes) or (stream time, seq). */
 typedef struct ls_sort_entry {
@@ -38,8 +39,6 @@ typedef struct ls_sort_run {
 
 struct ls_sorter {
   ls_sorter_opts opts;
-  ls_arena arena;
-  ls_row_layout layout;
   pthread_mutex_t lock;    /* guards all below while rows are added */
   ls_sort_chunk **chunks;
   size_t n_chunks, chunks_capacity;
@@ -52,13 +51,6 @@ struct ls_sorter {
   bool sealed;
   bool *opened;            /* per partition: a reader took over its share of the chunks */
 };
-
-/** On disk: head, key_len bytes, row_len bytes. */
-typedef struct ls_spill_head {
-  int64_t ts_us;
-  ls_stamp stamp;
-  uint32_t key_len, row_len;
-} ls_spill_head;
 
 /** A sorted sequence: a partition of a chunk in memory, or a block at a time of a spilled run. */
 typedef struct ls_sort_cursor {
@@ -78,6 +70,23 @@ typedef struct ls_sort_heap {
   ls_sort_cursor *storage;
   size_t n_storage;
 } ls_sort_heap;
+
+/** A row on its way out of a chunk. */
+typedef struct ls_taken_row {
+  const ls_sort_chunk *chunk;
+  uint32_t row;
+} ls_taken_row;
+/** Appends rows of several chunks, column by column. */
+void ls__sort_gather(ls_batch *out, const ls_taken_row *rows, size_t n_rows);
+
+/* spill_block.c */
+/** Appends the rows (and keys) of a chunk to out as one block. */
+void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows);
+size_t ls__spill_block_head_bytes(void);
+/** Length of the block that starts with these head bytes. */
+size_t ls__spill_block_bytes(const char *head_bytes);
+/** Makes the rows of a block those of a fresh chunk; its columns are views of bytes (16-byte aligned, of the chunk's life). */
+void ls__spill_block_take(ls_sort_chunk *chunk, char *bytes);
 
 static inline ls_slice ls__sort_chunk_key(const ls_sort_chunk *chunk, int64_t row) {
   uint32_t start = row == 0 ? 0 : chunk->key_ends[row - 1];
