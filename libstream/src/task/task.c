@@ -171,6 +171,35 @@ static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
   return chunk->n_rows >= REPARTITION_CHUNK_ROWS ? repartition_flush(task, at, err) : LS_OK;
 }
 
+/** Why a value can't be part of a path; NULL: it can. */
+static const char *partition_fault(ls_slice value) {
+  bool dots = value.len > 0 && value.len <= 2 && value.ptr[0] == '.' && value.ptr[value.len - 1] == '.';
+  if (value.len == 0 || dots) return "the partition of the sink's path is empty, '.' or '..'";
+  if (value.len > 200) return "the partition of the sink's path has more than 200 bytes";
+  for (size_t i = 0; i < value.len; i++) {
+    unsigned char c = (unsigned char)value.ptr[i];
+    if (c == '/' || c < 0x20 || c == 0x7f) return "the partition of the sink's path has a '/' or a control character";
+  }
+  return NULL;
+}
+
+/** Appends the text of a path expression (a string or a date); reports a row whose value is none or can't be in a path. */
+static void append_partition(ls_buf *path, ls_buf *text, const ls_column *value, int64_t row, ls_row_faults *faults) {
+  ls__buf_clear(text);
+  if (ls__is_null(value, row)) {
+    ls__row_faults_report(faults, row, "the partition of the sink's path is null");
+  } else if (value->type->kind == LS_STRING) {
+    ls_slice string = ls__column_slice(value, row);
+    ls__buf_append(text, string.ptr, string.len);
+    const char *fault = partition_fault(string);
+    if (fault != NULL) ls__row_faults_report(faults, row, fault);
+  } else {
+    ls__column_format_json(text, value, row); /* a date, in quotes */
+    memmove(text->ptr, text->ptr + 1, text->len -= 2);
+  }
+  ls__buf_append(path, text->ptr, text->len);
+}
+
 /** Partition path of each row: literals and expression values put together. */
 static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_column *values, const ls_batch *in, ls_row_faults *faults) {
   ls_buf path = LS_BUF_INIT, text = LS_BUF_INIT;
@@ -178,11 +207,7 @@ static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_col
     ls__buf_clear(&path);
     ls__buf_puts(&path, sink->path_literals[0]);
     for (uint32_t i = 0; i < sink->n_path_exprs; i++) {
-      if (ls__is_null(&values[i], row)) ls__row_faults_report(faults, row, "the partition of the sink's path is null");
-      ls__buf_clear(&text);
-      ls__column_format_json(&text, &values[i], row);
-      size_t quote = text.len > 1 && text.ptr[0] == '"' ? 1 : 0;
-      ls__buf_append(&path, text.ptr + quote, text.len - 2 * quote);
+      append_partition(&path, &text, &values[i], row, faults);
       ls__buf_puts(&path, sink->path_literals[i + 1]);
     }
     ls__column_append_slice(paths, ls__buf_slice(&path));
