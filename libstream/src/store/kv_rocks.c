@@ -70,12 +70,29 @@ static size_t new_row_cost(const ls_kv *kv, ls_slice key, size_t value_len) {
 
 /** Adds a row for a key that memory does not have. */
 static int add_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error *err) {
-  *slot = LS_MEMTABLE_NONE;
-  if (ls__store_set_room(kv->set, new_row_cost(kv, key, value.len))) *slot = ls__memtable_add(&kv->rows, key, hash, value.len);
+  do {
+    *slot = LS_MEMTABLE_NONE;
+    if (!ls__store_set_room(kv->set, new_row_cost(kv, key, value.len))) break;
+    *slot = ls__memtable_add(&kv->rows, key, hash, value.len);
+  } while (*slot == LS_MEMTABLE_NONE && ls__store_set_squeeze(kv->set));
   if (*slot == LS_MEMTABLE_NONE || !ls__memtable_set(&kv->rows, *slot, value)) {
     return ls__store_set_over_budget(kv->set, kv->name, err);
   }
   return LS_OK;
+}
+
+/** Sets the value of a row that memory has. Eviction moves slots. */
+static int set_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error *err) {
+  ls_memtable *rows = &kv->rows;
+  size_t needed = sizeof(ls_block) + rows->extra + key.len + value.len;
+  kv->held = ls__memtable_ref(rows, *slot); /* stays in memory while others go */
+  bool done = needed <= ls__slab_capacity(rows->slab, kv->held) || ls__store_set_room(kv->set, ls__slab_cost(needed));
+  while (done) {
+    *slot = ls__memtable_find(rows, key, hash);
+    if (ls__memtable_set(rows, *slot, value)) return LS_OK;
+    done = ls__store_set_squeeze(kv->set);
+  }
+  return ls__store_set_over_budget(kv->set, kv->name, err);
 }
 
 /** Reads a row into memory; when it is not there, notes that. */
@@ -112,11 +129,6 @@ static void mark_dirty(ls_kv *kv, size_t slot) {
   kv->dirty[dirty_at_get(row)] = ls__memtable_ref(&kv->rows, slot);
 }
 
-/** Room for a value that outgrows its row. Nothing is evicted while the row still fits. */
-static bool room_to_grow(ls_kv *kv, ls_slice key, size_t value_len) {
-  return ls__store_set_room(kv->set, ls__slab_cost(sizeof(ls_block) + kv->rows.extra + key.len + value_len));
-}
-
 int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, bool absent, ls_error *err) {
   ls_memtable *rows = &kv->rows;
   size_t slot;
@@ -127,11 +139,8 @@ int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, boo
     LS_TRY(add_row(&slot, kv, key, hash, value, err));
   } else {
     ls_block *row = ls__memtable_entry(rows, slot);
-    size_t pending = row->state & LS_ROW_DIRTY ? row_cost(kv, row) : 0, needed = sizeof *row + rows->extra + key.len + value.len;
-    kv->held = ls__memtable_ref(rows, slot);
-    bool done = needed <= ls__slab_capacity(rows->slab, kv->held) || room_to_grow(kv, key, value.len);
-    slot = ls__memtable_find(rows, key, hash); /* eviction moves slots */
-    if (!done || !ls__memtable_set(rows, slot, value)) return ls__store_set_over_budget(kv->set, kv->name, err);
+    size_t pending = row->state & LS_ROW_DIRTY ? row_cost(kv, row) : 0;
+    LS_TRY(set_row(&slot, kv, key, hash, value, err));
     kv->set->pending_bytes -= pending;
   }
   ls_block *row = ls__memtable_entry(rows, slot);

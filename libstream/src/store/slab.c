@@ -164,7 +164,7 @@ static void sweep_chunk(ls_slab *slab, uint32_t number) {
   }
 }
 
-static void sweep(ls_slab *slab) {
+void ls__slab_sweep(ls_slab *slab) {
   memset(slab->lists, 0, sizeof slab->lists);
   memset(slab->filled, 0, sizeof slab->filled);
   slab->freed_units = 0;
@@ -214,7 +214,7 @@ static ls_ref alloc_slow(ls_slab *slab, uint32_t size_class) {
   ls_ref ref = take_bump(slab, units);
   if (ref == 0) ref = take_free(slab, size_class);
   if (ref == 0 && sweep_due(slab)) {
-    sweep(slab);
+    ls__slab_sweep(slab);
     ref = take_free(slab, size_class);
   }
   if (ref == 0 && bump_begin(slab, units)) ref = take_bump(slab, units);

@@ -48,6 +48,8 @@ void ls__slab_fini(ls_slab *slab);
 /** A block for n_bytes (header included), its ls_block zero but for the class; 0 when the limit is reached. */
 ls_ref ls__slab_alloc(ls_slab *slab, size_t n_bytes);
 void ls__slab_free(ls_slab *slab, ls_ref ref);
+/** Joins all free neighbours. Reads every block. */
+void ls__slab_sweep(ls_slab *slab);
 /** Bytes that a block has (at least those asked for). */
 size_t ls__slab_capacity(const ls_slab *slab, ls_ref ref);
 /** Bytes that a block for n_bytes would take. */

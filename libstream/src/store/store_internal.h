@@ -46,6 +46,8 @@ struct ls_kv {
 
 /** Makes room for n_bytes by evicting clean rows. False: the budget is too small for what must stay. */
 bool ls__store_set_room(ls_store_set *set, size_t n_bytes);
+/** After the slab refused although there is room, free memory being in pieces: evicts more and joins them. False: in vain. */
+bool ls__store_set_squeeze(ls_store_set *set);
 int ls__store_set_over_budget(const ls_store_set *set, const char *store, ls_error *err);
 /** Notes one more store whose rows may leave memory. */
 void ls__store_set_evictable(ls_store_set *set);

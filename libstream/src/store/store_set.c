@@ -2,10 +2,12 @@
 #include "base/fault.h"
 #include "store/store_internal.h"
 
+#define FRAGMENTATION_BYTES_MIN ((size_t)256 << 10)
+
 /* A set with RocksDB stores is bounded by evicting rows; the slab's own limit only bounds fragmentation. */
 static size_t slab_limit(const ls_store_set *set) {
   if (set->n_evictable == 0) return set->budget_bytes;
-  return set->budget_bytes + set->budget_bytes / 2;
+  return set->budget_bytes + set->budget_bytes / 2 + FRAGMENTATION_BYTES_MIN;
 }
 
 int ls__store_set_new(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err) {
@@ -46,15 +48,26 @@ void ls__store_set_free(ls_store_set *set) {
 
 static size_t live_bytes(const ls_store_set *set) { return set->slab.live_bytes + set->slab.other_bytes; }
 
+/** Some clean rows of each store. */
+static bool evict_some(ls_store_set *set) {
+  bool evicted = false;
+  for (ls_kv *kv = set->kvs; kv != NULL; kv = kv->next) {
+    if (kv->family != NULL && ls__kv_rocks_evict(kv)) evicted = true;
+  }
+  return evicted;
+}
+
 bool ls__store_set_room(ls_store_set *set, size_t n_bytes) {
   if (set->n_evictable == 0) return true; /* the slab refuses at the limit */
   while (live_bytes(set) + n_bytes > set->budget_bytes) {
-    bool evicted = false;
-    for (ls_kv *kv = set->kvs; kv != NULL; kv = kv->next) {
-      if (kv->family != NULL && ls__kv_rocks_evict(kv)) evicted = true;
-    }
-    if (!evicted) return false;
+    if (!evict_some(set)) return false;
   }
+  return true;
+}
+
+bool ls__store_set_squeeze(ls_store_set *set) {
+  if (set->n_evictable == 0 || !evict_some(set)) return false;
+  ls__slab_sweep(&set->slab);
   return true;
 }
 

@@ -150,16 +150,13 @@ int ls__window_load(ls_window *window, const ls_window_entry *entry, uint64_t ha
     ls_ref root = root_get(window, ls__memtable_entry(&window->keys, slot));
     found = ls__window_tree_find(&window->set->slab, root, entry->ts_us, entry->stamp);
   }
-  bool done = false;
-  if (ls__store_set_room(window->set, new_row_cost(window, entry))) {
-    if (found == 0) {
-      found = row_add(window, slot, entry, hash);
-      done = found != 0;
-    } else {
-      done = row_set_value(window, found, entry->value);
-      if (done) ls__window_row(&window->set->slab, found)->flags = entry->flags;
-    }
-  }
+  bool done = false, is_new = found == 0;
+  do {
+    if (!ls__store_set_room(window->set, new_row_cost(window, entry))) break;
+    if (is_new) found = row_add(window, slot, entry, hash);
+    done = is_new ? found != 0 : row_set_value(window, found, entry->value);
+  } while (!done && ls__store_set_squeeze(window->set));
+  if (done) ls__window_row(&window->set->slab, found)->flags = entry->flags;
   *row = found;
   return done ? LS_OK : ls__store_set_over_budget(window->set, window->name, err);
 }
