@@ -6,7 +6,8 @@
   out/           expected files, Parquet as lines of JSON (path + .jsonl)
   describe.txt   what `streamctl describe` says of each topology
 
-Every case runs with 1, 2 and 7 threads and slices of 1, 7 and 1024 rows: all published files are the same, byte for byte.
+Every case runs with 1, 2 and 7 threads and slices of 1, 7 and 1024 rows, and with its state in RocksDB: all published files are the
+same, byte for byte.
 golden_topologies.py [--update] [CASE...]
 """
 
@@ -47,6 +48,16 @@ def topology(case, run):
     return SOURCE / name[1:] if name.startswith("@") else case / name
 
 
+def with_rocksdb(case, run, scratch):
+    """The topology with its state in RocksDB, and options for it."""
+    path = topology(case, run)
+    if run["topology"].startswith("@"):
+        return path, ["--set", "backend=rocksdb"]
+    copy = pathlib.Path(scratch, path.name)
+    copy.write_text(path.read_text() + "runtime: { state: { backend: rocksdb } }\n")
+    return copy, []
+
+
 def prepare(case, plan, lake):
     shutil.copytree(case / "in", lake)
     for name in plan.get("gzip", []):
@@ -78,12 +89,13 @@ def readable(files):
     return out
 
 
-def run_all(case, plan, scratch, threads, batch_rows):
+def run_all(case, plan, scratch, threads, batch_rows, rocksdb=False):
     lake = pathlib.Path(scratch, "lake")
     given = prepare(case, plan, lake)
     try:
         for run in plan["runs"]:
-            streamctl("run", topology(case, run), "--lake", lake, "--threads", threads, "--batch-rows", batch_rows, "--quiet",
+            path, more = with_rocksdb(case, run, scratch) if rocksdb else (topology(case, run), [])
+            streamctl("run", path, *more, "--lake", lake, "--threads", threads, "--batch-rows", batch_rows, "--quiet",
                       "--as-of", "2026-04-01T00:00:00Z", *run.get("options", []))
         return published(lake, given)
     finally:
@@ -123,6 +135,8 @@ def check(case, update):
         for threads in THREADS:
             for batch_rows in BATCH_ROWS:
                 compare(f"{threads} threads, slices of {batch_rows}", first, run_all(case, plan, scratch, threads, batch_rows))
+        for batch_rows in BATCH_ROWS:
+            compare(f"RocksDB, slices of {batch_rows}", first, run_all(case, plan, scratch, 2, batch_rows, rocksdb=True))
 
 
 def main():
