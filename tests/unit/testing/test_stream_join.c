@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(outer_join_emits_both_sides_in_order_of_their_close) {
   EXPECT(JOIN("outer_join", SYMMETRIC, "final"),
-         "{\"k\":null,\"lv\":null,\"rv\":1,\"at\":\"" AT("10") "\",\"now\":\"" AT("25.000001") "\"}\n"
+         "{\"k\":\"a\",\"lv\":null,\"rv\":1,\"at\":\"" AT("10") "\",\"now\":\"" AT("25.000001") "\"}\n"
          "{\"k\":\"b\",\"lv\":2,\"rv\":null,\"at\":\"" AT("11") "\",\"now\":\"" AT("26.000001") "\"}\n",
          R("a", "10", 1), L("b", "11", 2));
 }
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(early_outer_join_updates_either_side) {
   EXPECT(JOIN("outer_join", SYMMETRIC, "early"),
-         OUT("null", null, 1, "10", "10") OUT("\"a\"", 2, 1, "11", "11") OUT("\"a\"", 2, 3, "12", "12") OUT("\"b\"", 4, null, "13", "13"),
+         OUT("\"a\"", null, 1, "10", "10") OUT("\"a\"", 2, 1, "11", "11") OUT("\"a\"", 2, 3, "12", "12") OUT("\"b\"", 4, null, "13", "13"),
          R("a", "10", 1), L("a", "11", 2), R("a", "12", 3), L("b", "13", 4));
 }
 END_TEST

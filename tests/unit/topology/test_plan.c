@@ -132,7 +132,7 @@ START_TEST(plans_the_batch) {
   ck_assert_uint_eq(plan->sinks[1].n_path_exprs, 0);
   assert_wanted(plan->sources[0].schema, plan->sources[0].wanted,
                 "transaction_id merchant_id amount currency status fraud_score enriched_flags "
-                "stream_ingest_time version");
+                "version");
   ls_topology_free(topology);
 }
 END_TEST
