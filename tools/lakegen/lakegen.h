@@ -9,7 +9,7 @@
  *   txn.c        one transaction's life: events, signals, bank postings
  *   line.c       one record as a JSON or CSV line, whole or broken
  *   jobs.c       one job per output file, run by a pool of threads
- *   reference.c  merchants and policies
+ *   reference_data.c  merchants and policies
  *   text.c       growing text, numbers, dates
  *   outfile.c    plain, gzip and zstd files
  *   planted.c    counts of what was planted, and _lakegen.json

@@ -61,6 +61,7 @@ START_TEST(early_sends_the_null_at_once_and_the_pair_as_an_update) {
 END_TEST
 
 START_TEST(outer_join_emits_both_sides_in_order_of_their_close) {
+  /* a right row alone gives the left side its key */
   EXPECT(JOIN("outer_join", SYMMETRIC, "final"),
          "{\"k\":\"a\",\"lv\":null,\"rv\":1,\"at\":\"" AT("10") "\",\"now\":\"" AT("25.000001") "\"}\n"
          "{\"k\":\"b\",\"lv\":2,\"rv\":null,\"at\":\"" AT("11") "\",\"now\":\"" AT("26.000001") "\"}\n",
