@@ -9,12 +9,12 @@ import decimal
 import http.server
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
+
+import s3_server
 
 SKIP = 77
 N_ROWS = 3000
@@ -29,7 +29,6 @@ except ImportError as error:
     sys.exit(SKIP)
 
 BUILD = os.environ["BUILD_DIR"]
-SOURCE = os.environ.get("SOURCE_DIR", ".")
 
 
 def expect(condition, what):
@@ -178,23 +177,6 @@ def other_engines(folder):
     print("ok: pyarrow and DuckDB read ours")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port, server):
-    for _ in range(200):
-        expect(server.poll() is None, "the S3 server ended at once")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("FAILED: the S3 server does not listen")
-
-
 class SickServer(http.server.BaseHTTPRequestHandler):
     requests = 0
 
@@ -218,22 +200,11 @@ def on_a_sick_server(credentials):
     expect(2 <= SickServer.requests <= 20, f"{SickServer.requests} requests: retries are bounded")
 
 
-def on_s3(gateway, folder):
-    port, data = free_port(), os.path.join(folder, "s3")
-    os.makedirs(os.path.join(data, "bucket"))
-    credentials = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret1", "AWS_REGION": "us-east-1",
-                   "AWS_EC2_METADATA_DISABLED": "true"}
-    server = subprocess.Popen([gateway, "--port", f"127.0.0.1:{port}", "posix", data],
-                              env={**os.environ, "ROOT_ACCESS_KEY": "testkey", "ROOT_SECRET_KEY": "testsecret1"},
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port, server)
+def on_s3(program, folder):
+    with s3_server.running(program, os.path.join(folder, "s3")) as reach:
         for name in UNIT_TESTS:
-            run_unit(name, LS_TEST_LAKE="s3://bucket/lake", AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}", **credentials)
-        on_a_sick_server(credentials)
-    finally:
-        server.terminate()
-        server.wait()
+            run_unit(name, LS_TEST_LAKE=f"s3://{s3_server.BUCKET}/lake", **reach)
+    on_a_sick_server(s3_server.CREDENTIALS)
 
 
 def main():
@@ -243,8 +214,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="ls-it-lake-")
     try:
         other_engines(folder)
-        local = os.path.join(SOURCE, ".tools", "bin", "versitygw")
-        gateway = local if os.path.exists(local) else shutil.which("versitygw")
+        gateway = s3_server.find()
         if not gateway:
             print("skipped: versitygw is not installed (tools/install.sh); the rest has passed")
             return SKIP
