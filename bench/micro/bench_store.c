@@ -67,7 +67,7 @@ static void report(const char *what, size_t n, int64_t start_us) {
 }
 
 static void report_wall(const char *what, size_t n, int64_t start_us) {
-  printf("  %-46s %8.1f ns\n", what, (double)(cpu_us() - start_us) * 1000 / (double)n);
+  printf("  %-46s %8.1f ns\n", what, (double)(ls__monotonic_us() - start_us) * 1000 / (double)n);
 }
 
 typedef enum what { GET, PUT, GET_PUT } what;

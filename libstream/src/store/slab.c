@@ -1,9 +1,6 @@
 /** @file slab.c  See slab.h. */
 #include "store/slab.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -12,7 +9,6 @@
 #define LARGE_UNITS (1u << 15)        /* above: a chunk of its own */
 #define CHUNK_UNITS_MIN (1u << 13)    /* 64 KiB */
 #define CHUNK_UNITS_MAX (1u << LS_SLAB_OFFSET_BITS)
-#define HUGE_PAGE ((size_t)2 << 20)
 
 /* A free block: value_len is its units. One of 1 unit is only a filler without a list. */
 typedef struct free_block {
@@ -57,15 +53,6 @@ void ls__slab_fini(ls_slab *slab) {
   memset(slab, 0, sizeof *slab);
 }
 
-/* Random access to much memory lives on huge pages; a kernel that has none says no, and all is well. */
-static void prefer_huge_pages(char *chunk, size_t n_bytes) {
-  if (n_bytes < HUGE_PAGE) return;
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  uintptr_t first = ((uintptr_t)chunk + page - 1) & ~(page - 1);
-  uintptr_t end = ((uintptr_t)chunk + n_bytes) & ~(page - 1);
-  (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
-}
-
 /* Number of a new chunk, or false when the limit or the last number is reached. */
 static bool chunk_add(ls_slab *slab, uint32_t units, uint32_t *number) {
   size_t n_bytes = (size_t)units * 8;
@@ -82,7 +69,6 @@ static bool chunk_add(ls_slab *slab, uint32_t units, uint32_t *number) {
   slab->chunks[*number] = ls__alloc(n_bytes);
   slab->chunk_units[*number] = units;
   slab->reserved_bytes += n_bytes;
-  prefer_huge_pages(slab->chunks[*number], n_bytes);
   return true;
 }
 
