@@ -148,6 +148,12 @@ def read_summaries(lake):
     return found
 
 
+def reason_of(row):
+    """The stable reason and the field; errors with their values would make a reason of nearly every record."""
+    reason = str(row.get("reason") or row.get("error") or "no reason given").replace("_", " ")
+    return f"{row['field']}: {reason}" if row.get("field") else re.sub(r"\s+", " ", reason)
+
+
 def read_bad(lake):
     """Bad records by source and reason. A batch run reads earlier days again: each place counts once."""
     counts, seen = {}, set()
@@ -163,7 +169,7 @@ def read_bad(lake):
                 continue
             seen.add(place)
             reasons = counts.setdefault(source, {})
-            reason = re.sub(r"\s+", " ", str(row.get("error") or "no reason given"))
+            reason = reason_of(row)
             reasons[reason] = reasons.get(reason, 0) + 1
     return {source: sorted(reasons.items(), key=lambda item: (-item[1], item[0])) for source, reasons in sorted(counts.items())}
 
@@ -196,7 +202,7 @@ def speed_rows(report):
         rows = sum(value for value in rows_in.values() if isinstance(value, (int, float))) if isinstance(rows_in, dict) else rows_in
         seconds = summary.get("duration_seconds")
         rate = summary.get("records_per_second") or (rows / seconds if rows and seconds else None)
-        name = summary.get("app", "run") + (f" {summary['run_date']}" if summary.get("run_date") else "")
+        name = summary.get("topology", "run") + (f" {summary['run_date']}" if summary.get("run_date") else "")
         yield name, rows or None, seconds, rate, summary.get("peak_memory_bytes")
 
 
