@@ -137,7 +137,7 @@ typedef struct match {
   ls_node_call *call;
   int side; /* of the arriving row */
   const ls_batch *in;
-  int64_t row;
+  int64_t row = 0;
   uint64_t hash;
   uint32_t n;
   uint64_t *flagged; /* bit i: match i was the partner's first */
@@ -242,7 +242,7 @@ static int stream_join_process(ls_node *node, ls_node_call *call, ls_error *err)
   }
   ls__node_fresh_outputs(call, call->inputs[1]->n_rows);
   ls_merge_walk walk = {{call->inputs[0], call->inputs[1]}, {0, 0}};
-  int64_t row;
+  int64_t row = 0;
   for (int side = ls__merge_walk_next(&walk, &row); side >= 0; side = ls__merge_walk_next(&walk, &row)) {
     LS_TRY(stream_join_fire(self, call, call->inputs[side]->stamps[row].ts_us, err));
     LS_TRY(stream_join_row(self, call, side, row, keys[side].keys[row], keys[side].hashes[row], &faults[side], err));
