@@ -137,7 +137,7 @@ typedef struct match {
   ls_node_call *call;
   int side; /* of the arriving row */
   const ls_batch *in;
-  int64_t row = 0;
+  int64_t row;
   uint64_t hash;
   uint32_t n;
   uint64_t *flagged; /* bit i: match i was the partner's first */
