@@ -157,26 +157,45 @@ int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, boo
   return LS_OK;
 }
 
-/* ---- eviction: second chance, in slot order ---- */
+/* ---- eviction: second chance ---- */
+
+static size_t common_divisor(size_t a, size_t b) {
+  while (b != 0) {
+    size_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/**
+ * The hand goes round in leaps of the golden ratio, visiting each slot once. Slot after slot it would thin out one
+ * stretch of the index while the others overfill, which costs linear probing dearly.
+ */
+static void move_hand(ls_kv *kv) {
+  size_t n = kv->rows.n_slots;
+  if (kv->clock_slots != n) {
+    kv->clock_slots = n;
+    kv->clock_leap = (size_t)(n * UINT64_C(0x9E3779B9) >> 32) | 1;
+    while (common_divisor(n, kv->clock_leap) != 1) kv->clock_leap += 2;
+    kv->clock_hand %= n;
+  }
+  kv->clock_hand = (kv->clock_hand + kv->clock_leap) % n;
+}
 
 bool ls__kv_rocks_evict(ls_kv *kv) {
   ls_memtable *rows = &kv->rows;
   int n_evicted = 0;
   if (rows->n == kv->n_dirty) return false;
-  for (size_t steps = 0; steps < 2 * rows->n_slots + 2 && n_evicted < EVICT_BATCH && rows->n > 0; steps++) {
-    if (kv->clock_hand >= rows->n_slots) kv->clock_hand = 0;
-    if (rows->slots[kv->clock_hand] == 0) {
-      kv->clock_hand++;
-      continue;
-    }
+  for (size_t steps = 0; steps < 2 * rows->n_slots && n_evicted < EVICT_BATCH; steps++) {
+    move_hand(kv);
+    if (rows->slots[kv->clock_hand] == 0) continue;
     ls_block *row = ls__memtable_entry(rows, kv->clock_hand);
-    if (row->state & (LS_ROW_DIRTY | LS_ROW_RECENT) || ls__memtable_ref(rows, kv->clock_hand) == kv->held) {
-      row->state &= (uint8_t)~LS_ROW_RECENT;
-      kv->clock_hand++;
-      continue;
-    }
+    bool stays = row->state & (LS_ROW_DIRTY | LS_ROW_RECENT) || ls__memtable_ref(rows, kv->clock_hand) == kv->held;
+    row->state &= (uint8_t)~LS_ROW_RECENT;
+    if (stays) continue;
     if (!(row->state & LS_ROW_ABSENT)) kv->complete = false;
-    ls__memtable_remove(rows, kv->clock_hand); /* the next row moves into this slot */
+    ls__memtable_remove(rows, kv->clock_hand);
     n_evicted++;
   }
   return n_evicted > 0;

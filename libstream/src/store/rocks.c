@@ -80,6 +80,7 @@ static void options_set(ls_store_db *db, const ls_store_db_opts *opts) {
   rocksdb_options_set_write_buffer_size(options, write_buffer / 2);
   rocksdb_options_set_arena_block_size(options, (size_t)128 << 10); /* many families, each a little */
   rocksdb_options_set_memtable_whole_key_filtering(options, 1);
+  rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05); /* of the write buffer: misses skip it too */
   rocksdb_options_set_max_total_wal_size(options, write_buffer * 4);
   rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
   rocksdb_options_set_max_background_jobs(options, 2);

@@ -40,7 +40,8 @@ struct ls_kv {
   uint64_t committed_count;
   ls_ref *dirty;            /* rows with LS_ROW_DIRTY; a row's extra bytes hold its index */
   size_t n_dirty, dirty_capacity;
-  size_t clock_hand;        /* slot where eviction goes on */
+  size_t clock_hand;        /* slot that eviction has reached */
+  size_t clock_leap, clock_slots;
   ls_ref held;              /* row in the caller's hands since the last get: not evicted for other stores */
 };
 

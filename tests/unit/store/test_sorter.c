@@ -1,6 +1,7 @@
 /** @file test_sorter.c  External sort against a plain sort: threads, partitions, spilling, keep_last, early ends. */
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/thread.h"
 #include "helper_store.h"
@@ -61,7 +62,7 @@ typedef struct run_opts {
   int n_threads;
   int n_chunks;         /* per thread */
   int64_t rows_max;     /* per chunk */
-  size_t memory_bytes, text_len_max;
+  size_t memory_bytes, pool_bytes, text_len_max;
   uint64_t n_keys;
   bool drops;
 } run_opts;
@@ -70,6 +71,7 @@ typedef struct run_state {
   run_opts opts;
   char directory[256];
   ls_sorter *sorter;
+  ls_sort_pool pool;
   pthread_mutex_t lock;
   expected_row *rows;
   size_t n_rows, capacity;
@@ -142,12 +144,16 @@ static int write_rows(int worker, void *payload, ls_error *err) {
 
 static void run_begin(run_state *state, const run_opts *opts, uint64_t seed) {
   ls_error err = LS_ERROR_INIT;
-  *state = (run_state){.opts = *opts, .seed = seed};
+  memset(state, 0, sizeof *state);
+  state->opts = *opts;
+  state->seed = seed;
+  state->pool.limit_bytes = opts->pool_bytes;
   test_directory(state->directory, sizeof state->directory, "sorter");
   pthread_mutex_init(&state->lock, NULL);
   make_schema();
   ls__sorter_new(&state->sorter, &(ls_sorter_opts){.schema = &schema, .n_partitions = opts->n_partitions, .keyed = opts->keyed,
                                                    .keep_last = opts->keep_last, .memory_bytes = opts->memory_bytes,
+                                                   .pool = opts->pool_bytes > 0 ? &state->pool : NULL,
                                                    .spill_directory = state->directory});
   ck_ok(ls__workers_run(opts->n_threads, write_rows, state, &err));
   ls__sorter_seal(state->sorter);
@@ -156,6 +162,7 @@ static void run_begin(run_state *state, const run_opts *opts, uint64_t seed) {
 
 static void run_end(run_state *state) {
   ls__sorter_free(state->sorter);
+  ck_assert_uint_eq(atomic_load(&state->pool.bytes), 0); /* what was counted is given back */
   for (size_t i = 0; i < state->n_rows; i++) {
     ls__free(state->rows[i].key);
     ls__free(state->rows[i].json);
@@ -299,6 +306,24 @@ START_TEST(spilled_rows_of_several_blocks_are_read) {
 }
 END_TEST
 
+START_TEST(a_pool_over_its_limit_makes_its_sorters_spill) {
+  test_rng rng = rng_new();
+  ls_error err = LS_ERROR_INIT;
+  run_opts opts = base_opts;
+  opts.keyed = true;
+  opts.pool_bytes = (size_t)4 << 20;
+  opts.n_chunks = 40;
+  run_state state;
+  run_begin(&state, &opts, rng_next(&rng));
+  size_t in_memory = atomic_load(&state.pool.bytes); /* each thread may be about to add a chunk */
+  ck_assert_uint_gt(in_memory, 0);
+  ck_assert_uint_le(in_memory, opts.pool_bytes + ((size_t)1 << 20) * (size_t)opts.n_threads);
+  ck_ok(ls__workers_run(opts.n_threads, read_partitions, &state, &err));
+  ck_assert_uint_eq(atomic_load(&state.pool.bytes), 0);
+  run_end(&state);
+}
+END_TEST
+
 START_TEST(the_last_of_equal_keys_is_kept) {
   run_opts opts = base_opts;
   opts.keyed = opts.keep_last = opts.drops = true;
@@ -400,6 +425,7 @@ int main(void) {
       TEST_CASE(spilled_rows_come_by_stamp),
       TEST_CASE(spilled_rows_come_by_key),
       TEST_CASE(spilled_rows_of_several_blocks_are_read),
+      TEST_CASE(a_pool_over_its_limit_makes_its_sorters_spill),
       TEST_CASE(the_last_of_equal_keys_is_kept),
       TEST_CASE(nothing_is_read_from_an_empty_sorter),
       TEST_CASE(readers_closed_early_and_partitions_never_opened_leak_nothing),
