@@ -71,7 +71,8 @@ static inline bool ls__is_null(const ls_column *c, int64_t row) {
   return c->validity && !LS_BIT_GET(c->validity, row);
 }
 static inline ls_slice ls__column_slice(const ls_column *c, int64_t row) {
-  return (ls_slice){(const char *)c->values + c->offsets[row],
+  /* through an integer: a column of empty texts has no bytes, and NULL + 0 is not defined in C */
+  return (ls_slice){(const char *)((uintptr_t)c->values + (uintptr_t)c->offsets[row]),
                     (size_t)(c->offsets[row + 1] - c->offsets[row])};
 }
 static inline const int64_t *ls__column_i64(const ls_column *c) {
