@@ -71,8 +71,9 @@ static inline bool ls__is_null(const ls_column *c, int64_t row) {
   return c->validity && !LS_BIT_GET(c->validity, row);
 }
 static inline ls_slice ls__column_slice(const ls_column *c, int64_t row) {
-  /* through an integer: a column of empty texts has no bytes, and NULL + 0 is not defined in C */
-  return (ls_slice){(const char *)((uintptr_t)c->values + (uintptr_t)c->offsets[row]),
+  /* a column of empty texts may have no bytes at all, and NULL + 0 is not defined in C */
+  const char *bytes = c->values != NULL ? (const char *)c->values : "";
+  return (ls_slice){bytes + c->offsets[row],
                     (size_t)(c->offsets[row + 1] - c->offsets[row])};
 }
 static inline const int64_t *ls__column_i64(const ls_column *c) {
