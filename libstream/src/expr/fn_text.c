@@ -14,7 +14,7 @@ static void change_case(ls_column *out, const ls_ex_call *call, char first, char
     ls_slice text = ls__vec_slice(&call->args[0], i);
     int64_t at = out->offsets[out->n_rows], n_rows = out->n_rows;
     ls__text_put(out, call, i, text);
-    if (ls__is_null(out, n_rows)) continue;
+    if (ls__is_null(out, n_rows) || text.len == 0) continue;
     char *made = (char *)out->values + at;
     for (size_t k = 0; k < text.len; k++)
       made[k] = (char)(made[k] >= first && made[k] <= last ? made[k] ^ 0x20 : made[k]);
