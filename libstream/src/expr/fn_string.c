@@ -174,8 +174,21 @@ void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call) {
 
 /* -- regular expressions ----------------------------------------------------------------------- */
 
-/* What glibc answers with unbounded memory or time is refused: back references and large products
- * of repetitions. */
+/* Index of the last byte of a bracket expression that starts at `at`; classes as [:alpha:] have their own bracket. */
+static size_t bracket_end(ls_slice pattern, size_t at) {
+  size_t i = at + 1;
+  if (i < pattern.len && pattern.ptr[i] == '^') i++;
+  if (i < pattern.len && pattern.ptr[i] == ']') i++;
+  for (; i < pattern.len && pattern.ptr[i] != ']'; i++) {
+    bool class = pattern.ptr[i] == '[' && i + 1 < pattern.len && strchr(":.=", pattern.ptr[i + 1]) != NULL;
+    for (i += class ? 2 : 0; class && i + 1 < pattern.len && !(pattern.ptr[i + 1] == ']' && strchr(":.=", pattern.ptr[i]) != NULL);) i++;
+    i += class ? 1 : 0;
+  }
+  return i;
+}
+
+/* What glibc answers with unbounded memory or time is refused: back references, repetitions of
+ * repetitions, and large products of them. */
 static const char *regex_danger(ls_slice pattern) {
   int64_t product = 1;
   if (pattern.len > 1000) return "the pattern is longer than 1000 bytes";
@@ -188,6 +201,11 @@ static const char *regex_danger(ls_slice pattern) {
       i++;
       continue;
     }
+    if (c == '[') {
+      i = bracket_end(pattern, i);
+      continue;
+    }
+    if (strchr("*+?}", c) != NULL && strchr("*+?{", pattern.ptr[i + 1]) != NULL) return "a repetition of a repetition is not supported";
     if (c != '{') continue;
     int64_t bound = 0, largest = 1;
     for (i++; i < pattern.len && pattern.ptr[i] != '}'; i++) {
@@ -196,6 +214,7 @@ static const char *regex_danger(ls_slice pattern) {
       if (bound > largest) largest = bound;
     }
     product *= largest;
+    if (i + 1 < pattern.len && strchr("*+?{", pattern.ptr[i + 1]) != NULL) return "a repetition of a repetition is not supported";
     if (product > 1000) return "the repetitions {n} multiply to more than 1000";
   }
   return NULL;
