@@ -219,7 +219,7 @@ static void bench_rocksdb(size_t n, size_t value_len, const char *directory, siz
   ls_store_db *db;
   ls_store_set *set;
   ls_table *table;
-  check(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)128 << 20, (size_t)64 << 20}, &err));
+  check(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)128 << 20, (size_t)64 << 20, false}, &err));
   check(ls__store_set_new(&set, db, "bench", budget, &err));
   char name[32];
   snprintf(name, sizeof name, "rows-%zu-%zu", value_len, budget >> 20);

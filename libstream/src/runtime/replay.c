@@ -78,7 +78,8 @@ static int open_state(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) rocksdb = rocksdb || (run->plan->nodes[i].store.name != NULL && run->plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
   if (!rocksdb) return LS_OK;
   const char *directory = ls__arena_printf(&run->arena, "%s/state", run->work_directory);
-  ls_store_db_opts opts = {.block_cache_bytes = (size_t)run->plan->memory_bytes / 16, .write_buffer_bytes = (size_t)run->plan->memory_bytes / 16};
+  size_t share = (size_t)run->plan->memory_bytes / 16; /* taken when something is spilled */
+  ls_store_db_opts opts = {.block_cache_bytes = share, .write_buffer_bytes = share, .scratch = true};
   return ls__store_db_open(&run->db, directory, &opts, err);
 }
 

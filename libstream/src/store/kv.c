@@ -13,7 +13,8 @@ int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backe
   *out = kv;
   kv->set = set;
   kv->name = ls__strdup(name);
-  ls__memtable_init(&kv->rows, &set->slab, backend == LS_STORE_ROCKSDB ? sizeof(uint32_t) : 0);
+  kv->scratch = ls__rocks_is_scratch(set->db);
+  ls__memtable_init(&kv->rows, &set->slab, backend == LS_STORE_ROCKSDB && !kv->scratch ? sizeof(uint32_t) : 0);
   return backend == LS_STORE_ROCKSDB ? ls__kv_rocks_open(kv, fingerprint, err) : LS_OK;
 }
 

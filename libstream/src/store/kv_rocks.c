@@ -119,8 +119,14 @@ int ls__kv_rocks_find(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_e
 
 static void mark_dirty(ls_kv *kv, size_t slot) {
   ls_block *row = ls__memtable_entry(&kv->rows, slot);
-  if (!(row->state & LS_ROW_DIRTY)) {
-    row->state |= LS_ROW_DIRTY;
+  bool was_dirty = row->state & LS_ROW_DIRTY;
+  row->state |= LS_ROW_DIRTY;
+  if (kv->scratch) {
+    kv->n_dirty += !was_dirty;
+    kv->set->memory_written = true;
+    return;
+  }
+  if (!was_dirty) {
     size_t before = kv->dirty_capacity;
     ls__grow(&kv->dirty, &kv->dirty_capacity, kv->n_dirty + 1, sizeof *kv->dirty);
     kv->set->slab.other_bytes += (kv->dirty_capacity - before) * sizeof *kv->dirty;
@@ -203,10 +209,21 @@ bool ls__kv_rocks_evict(ls_kv *kv) {
 
 /* ---- commit and abort ---- */
 
+/** Dirty row after position *at (0 to begin with), NULL: none. */
+static ls_block *next_dirty(const ls_kv *kv, size_t *at) {
+  if (!kv->scratch) return *at < kv->n_dirty ? ls__slab_at(kv->rows.slab, kv->dirty[(*at)++]) : NULL;
+  while ((*at = ls__memtable_next(&kv->rows, *at)) != LS_MEMTABLE_NONE) {
+    ls_block *row = ls__memtable_entry(&kv->rows, (*at)++);
+    if (row->state & LS_ROW_DIRTY) return row;
+  }
+  *at = kv->rows.n_slots;
+  return NULL;
+}
+
 void ls__kv_rocks_stage(ls_kv *kv, ls_rocks_batch *batch) {
   ls_buf key = LS_BUF_INIT;
-  for (size_t i = 0; i < kv->n_dirty; i++) {
-    const ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+  size_t at = 0;
+  for (const ls_block *row = next_dirty(kv, &at); row != NULL; row = next_dirty(kv, &at)) {
     task_key(&key, kv, ls__entry_key(&kv->rows, row));
     if (row->state & LS_ROW_ABSENT) {
       ls__rocks_batch_delete(batch, kv->family, ls__buf_slice(&key));
@@ -228,11 +245,13 @@ static size_t slot_of(const ls_kv *kv, const ls_block *row) {
 }
 
 void ls__kv_rocks_committed(ls_kv *kv) {
-  for (size_t i = 0; i < kv->n_dirty; i++) {
-    ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+  size_t at = 0;
+  for (ls_block *row = next_dirty(kv, &at); row != NULL; row = next_dirty(kv, &at)) {
     row->state &= (uint8_t)~LS_ROW_DIRTY;
     /* while all rows are in memory, a deleted key needs no row to be known as absent */
-    if (row->state & LS_ROW_ABSENT && kv->complete) ls__memtable_remove(&kv->rows, slot_of(kv, row));
+    if (!(row->state & LS_ROW_ABSENT) || !kv->complete) continue;
+    ls__memtable_remove(&kv->rows, slot_of(kv, row));
+    if (kv->scratch) at--; /* the next row moved into its slot */
   }
   kv->n_dirty = 0;
   kv->committed_count = kv->count;
@@ -265,14 +284,16 @@ static int merge_cmp(const ls_kv *kv, const merge_row *x, ls_slice key) {
 static merge_row *dirty_by_key(const ls_kv *kv) {
   size_t n = kv->n_dirty;
   merge_row *from = ls__alloc((n + 1) * sizeof *from), *to = ls__alloc((n + 1) * sizeof *to);
+  size_t at = 0;
   for (size_t i = 0; i < n; i++) {
-    const ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+    const ls_block *row = next_dirty(kv, &at);
     from[i] = (merge_row){ls__store_key_head(ls__entry_key(&kv->rows, row)), row};
   }
   for (size_t width = 1; width < n; width *= 2) {
     for (size_t low = 0; low < n; low += 2 * width) {
       size_t mid = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
-      size_t i = low, k = mid, at = low;
+      size_t i = low, k = mid;
+      at = low;
       while (i < mid && k < high) {
         to[at++] = merge_cmp(kv, &from[i], ls__entry_key(&kv->rows, from[k].row)) <= 0 ? from[i++] : from[k++];
       }

@@ -4,7 +4,7 @@
  *
  * Durability: each commit goes to RocksDB's log without an fsync. A killed process loses nothing; a
  * machine that loses power may come back with an older commit, values and position of one time, and
- * the input after that position is read again.
+ * the input after that position is read again. A scratch database has no log and no atomic commits.
  */
 #include "store/rocks.h"
 
@@ -22,6 +22,7 @@
 #define BLOCK_BYTES ((size_t)8 << 10)
 #define OPEN_FILES_MAX 512
 #define LOG_FILE_BYTES ((size_t)1 << 20)
+#define PIECE_BYTES ((size_t)1 << 20) /* of a batch of a scratch database */
 
 struct ls_rocks_family {
   ls_rocks_family *next;
@@ -32,6 +33,7 @@ struct ls_rocks_family {
 struct ls_store_db {
   rocksdb_t *db;
   char *directory;
+  bool scratch;
   rocksdb_options_t *options;
   rocksdb_cache_t *cache;
   rocksdb_block_based_table_options_t *table_options;
@@ -44,7 +46,9 @@ struct ls_store_db {
 };
 
 struct ls_rocks_batch {
+  ls_store_db *db;
   rocksdb_writebatch_t *batch;
+  char *failure; /* RocksDB's message about a piece */
 };
 
 struct ls_rocks_iter {
@@ -57,6 +61,22 @@ static int rocks_error(char *message, const ls_store_db *db, const char *doing, 
   int rc = ls_error_set(err, LS_EIO, "state directory %s: %s: %s", db->directory, doing, message);
   rocksdb_free(message);
   return rc;
+}
+
+/** Nothing outlives the process: no log, no flush at the end; files are merged late, as most are never read again. */
+static void scratch_options_set(ls_store_db *db, rocksdb_options_t *options) {
+  rocksdb_writeoptions_disable_WAL(db->write, 1);
+  rocksdb_options_set_level0_file_num_compaction_trigger(options, 8);
+  char *message = NULL;
+  rocksdb_options_t *quiet = rocksdb_options_create(); /* the C interface knows this one by name only */
+  rocksdb_get_options_from_string(options, "avoid_flush_during_shutdown=true", quiet, &message);
+  if (message == NULL) {
+    rocksdb_options_destroy(db->options);
+    db->options = quiet;
+    return;
+  }
+  rocksdb_free(message);
+  rocksdb_options_destroy(quiet);
 }
 
 /** Point lookups with many misses: full bloom filters, hash index in the blocks, filters and indexes in the shared cache. */
@@ -93,6 +113,7 @@ static void options_set(ls_store_db *db, const ls_store_db_opts *opts) {
   db->scan = rocksdb_readoptions_create();
   rocksdb_readoptions_set_fill_cache(db->scan, 0); /* a scan would push out what lookups need */
   db->write = rocksdb_writeoptions_create();
+  if (opts->scratch) scratch_options_set(db, options);
 }
 
 static ls_rocks_family *family_add(ls_store_db *db, const char *name, rocksdb_column_family_handle_t *handle) {
@@ -149,6 +170,7 @@ int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_d
   *out = NULL;
   pthread_mutex_init(&db->lock, NULL);
   db->directory = ls__strdup(directory);
+  db->scratch = opts->scratch;
   (void)mkdir(directory, 0777); /* RocksDB makes it too, but lists its families before */
   options_set(db, opts);
   char *message = open_families(db);
@@ -212,9 +234,9 @@ static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const cha
                         "remove the state directory and reprocess",
                         store, db->directory);
   }
-  ls_rocks_batch *batch = ls__rocks_batch_new();
+  ls_rocks_batch *batch = ls__rocks_batch_new(db);
   ls__rocks_batch_put(batch, family, key, (ls_slice){(const char *)&fingerprint, sizeof fingerprint});
-  int rc = ls__rocks_batch_write(batch, db, err);
+  int rc = ls__rocks_batch_write(batch, err);
   ls__rocks_batch_free(batch);
   return rc;
 }
@@ -246,34 +268,51 @@ int ls__rocks_get(ls_buf *out, ls_store_db *db, ls_rocks_family *family, ls_slic
   return 1;
 }
 
-ls_rocks_batch *ls__rocks_batch_new(void) {
+bool ls__rocks_is_scratch(const ls_store_db *db) { return db != NULL && db->scratch; }
+
+ls_rocks_batch *ls__rocks_batch_new(ls_store_db *db) {
   ls_rocks_batch *batch = LS_NEW(ls_rocks_batch);
+  batch->db = db;
   batch->batch = rocksdb_writebatch_create();
   return batch;
 }
 
 void ls__rocks_batch_free(ls_rocks_batch *batch) {
   rocksdb_writebatch_destroy(batch->batch);
+  if (batch->failure != NULL) rocksdb_free(batch->failure);
   ls__free(batch);
+}
+
+static void write_piece(ls_rocks_batch *batch) {
+  size_t n_bytes = 0;
+  if (!batch->db->scratch || batch->failure != NULL) return;
+  (void)rocksdb_writebatch_data(batch->batch, &n_bytes);
+  if (n_bytes < PIECE_BYTES) return;
+  rocksdb_write(batch->db->db, batch->db->write, batch->batch, &batch->failure);
+  rocksdb_writebatch_clear(batch->batch);
 }
 
 void ls__rocks_batch_put(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice value) {
   rocksdb_writebatch_put_cf(batch->batch, family->handle, key.ptr, key.len, value.len > 0 ? value.ptr : "", value.len);
+  write_piece(batch);
 }
 
 void ls__rocks_batch_put2(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice head, ls_slice tail) {
   const char *values[2] = {head.ptr, tail.len > 0 ? tail.ptr : ""};
   size_t lens[2] = {head.len, tail.len};
   rocksdb_writebatch_putv_cf(batch->batch, family->handle, 1, &key.ptr, &key.len, 2, values, lens);
+  write_piece(batch);
 }
 
 void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key) {
   rocksdb_writebatch_delete_cf(batch->batch, family->handle, key.ptr, key.len);
 }
 
-int ls__rocks_batch_write(ls_rocks_batch *batch, ls_store_db *db, ls_error *err) {
-  char *message = NULL;
-  rocksdb_write(db->db, db->write, batch->batch, &message);
+int ls__rocks_batch_write(ls_rocks_batch *batch, ls_error *err) {
+  ls_store_db *db = batch->db;
+  char *message = batch->failure;
+  batch->failure = NULL;
+  if (message == NULL) rocksdb_write(db->db, db->write, batch->batch, &message);
   return message == NULL ? LS_OK : rocks_error(message, db, "a commit can't be written", err);
 }
 

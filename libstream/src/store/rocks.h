@@ -20,14 +20,16 @@ ls_rocks_family *ls__rocks_position_family(ls_store_db *db);
 /** 1: found, *out replaced by the value; 0: absent. */
 int ls__rocks_get(ls_buf *out, ls_store_db *db, ls_rocks_family *family, ls_slice key, ls_error *err);
 
-ls_rocks_batch *ls__rocks_batch_new(void);
+/** Scratch databases get what is put in pieces; others at ls__rocks_batch_write. */
+ls_rocks_batch *ls__rocks_batch_new(ls_store_db *db);
 void ls__rocks_batch_free(ls_rocks_batch *batch);
 void ls__rocks_batch_put(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice value);
 /** As put, the value in two parts. */
 void ls__rocks_batch_put2(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice head, ls_slice tail);
 void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key);
-/** Writes all of it or nothing. */
-int ls__rocks_batch_write(ls_rocks_batch *batch, ls_store_db *db, ls_error *err);
+/** Writes all of it or nothing (in a scratch database: what was not written yet). */
+int ls__rocks_batch_write(ls_rocks_batch *batch, ls_error *err);
+bool ls__rocks_is_scratch(const ls_store_db *db);
 
 /** Keys that begin with prefix, in byte order. The prefix must stay readable. */
 ls_rocks_iter *ls__rocks_iter_new(ls_store_db *db, ls_rocks_family *family, ls_slice prefix);

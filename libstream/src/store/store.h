@@ -9,7 +9,8 @@
  *
  * Memory: each set has a budget (bytes). The memory backend fails with LS_ELIMIT naming the store when the budget is
  * passed; the RocksDB backend evicts clean rows (clock) and asks for a commit (ls__store_set_pressure) when pending
- * writes alone pass half of it.
+ * writes alone pass half of it. In a scratch database it asks only when memory is nearly full: state that fits is never
+ * written.
  */
 #ifndef LS_STORE_STORE_H
 #define LS_STORE_STORE_H
@@ -25,6 +26,7 @@ typedef enum ls_store_backend { LS_STORE_MEMORY, LS_STORE_ROCKSDB } ls_store_bac
 typedef struct ls_store_db_opts {
   size_t block_cache_bytes;   /* shared: index and filter blocks live in it */
   size_t write_buffer_bytes;  /* for the whole database (db_write_buffer_size) */
+  bool scratch;               /* state that ends with the process: no log, commits in pieces, and only to make room */
 } ls_store_db_opts;
 
 /** Opens (creates) the database in directory; refuses a directory locked by another process. @errors LS_EIO */
@@ -37,7 +39,7 @@ void ls__store_set_free(ls_store_set *set);
 /** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. */
 int ls__store_set_commit(ls_store_set *set, ls_slice position, ls_error *err);
 /** Drops all pending writes: reads see the last commit again. Memory stores keep no undo information, which would cost
- *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt. */
+ *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt. So it is in a scratch database. */
 int ls__store_set_abort(ls_store_set *set, ls_error *err);
 /** Position of the last commit; len 0 when none. Valid until the next commit. */
 int ls__store_set_position(ls_slice *out, ls_store_set *set, ls_error *err);

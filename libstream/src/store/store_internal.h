@@ -38,6 +38,7 @@ struct ls_kv {
   bool complete;            /* RocksDB has no row that memory does not have: a miss needs no read */
   uint64_t count;
   uint64_t committed_count;
+  bool scratch;             /* dirty rows are in no list: they are looked for when they are written */
   ls_ref *dirty;            /* rows with LS_ROW_DIRTY; a row's extra bytes hold its index */
   size_t n_dirty, dirty_capacity;
   size_t clock_hand;        /* slot that eviction has reached */

@@ -3,6 +3,7 @@
 #include "store/store_internal.h"
 
 #define FRAGMENTATION_BYTES_MIN ((size_t)256 << 10)
+#define SLICE_BYTES ((size_t)8 << 20) /* that a slice may write; more is fine while it fits */
 
 /* A set with RocksDB stores is bounded by evicting rows; the slab's own limit only bounds fragmentation. */
 static size_t slab_limit(const ls_store_set *set) {
@@ -92,7 +93,7 @@ int ls__store_check_open(const ls_store_set *set, const char *name, ls_store_bac
 
 /** Everything pending and the position in one write. */
 static int write_pending(ls_store_set *set, ls_slice position, ls_error *err) {
-  ls_rocks_batch *batch = ls__rocks_batch_new();
+  ls_rocks_batch *batch = ls__rocks_batch_new(set->db);
   for (ls_kv *kv = set->kvs; kv != NULL; kv = kv->next) {
     if (kv->family != NULL) ls__kv_rocks_stage(kv, batch);
   }
@@ -100,7 +101,7 @@ static int write_pending(ls_store_set *set, ls_slice position, ls_error *err) {
     ls__window_stage(window, batch);
   }
   ls__rocks_batch_put(batch, ls__rocks_position_family(set->db), ls__slice_of(set->task_name), position);
-  int rc = ls__rocks_batch_write(batch, set->db, err);
+  int rc = ls__rocks_batch_write(batch, err);
   ls__rocks_batch_free(batch);
   return rc;
 }
@@ -142,6 +143,16 @@ int ls__store_set_position(ls_slice *out, ls_store_set *set, ls_error *err) {
   return LS_OK;
 }
 
-bool ls__store_set_pressure(const ls_store_set *set) { return set->pending_bytes > set->budget_bytes / 2; }
+/* Of a scratch database: when one more slice might not fit and a commit makes enough of it clean to be worth its while. */
+static bool scratch_pressure(const ls_store_set *set) {
+  size_t headroom = set->budget_bytes / 16;
+  if (headroom < SLICE_BYTES) headroom = SLICE_BYTES < set->budget_bytes / 2 ? SLICE_BYTES : set->budget_bytes / 2;
+  return set->pending_bytes > set->budget_bytes / 8 && live_bytes(set) + headroom > set->budget_bytes;
+}
+
+bool ls__store_set_pressure(const ls_store_set *set) {
+  if (ls__rocks_is_scratch(set->db)) return scratch_pressure(set);
+  return set->pending_bytes > set->budget_bytes / 2;
+}
 
 size_t ls__store_set_bytes(const ls_store_set *set) { return set->slab.reserved_bytes + set->slab.other_bytes; }

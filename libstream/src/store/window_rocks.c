@@ -51,7 +51,11 @@ void ls__window_dropped(ls_window *window, ls_ref ref) {
     return;
   }
   const ls_window_row *row = ls__window_row(&window->set->slab, ref);
-  if (row->head.state & LS_WINDOW_DIRTY) window->dirty[row->dirty_at] = 0;
+  if (row->head.state & LS_WINDOW_DIRTY) {
+    window->dirty[row->dirty_at] = 0;
+    size_t pending = pending_cost(row);
+    window->set->pending_bytes -= pending < window->set->pending_bytes ? pending : window->set->pending_bytes;
+  }
   if (!(row->head.state & LS_WINDOW_PERSISTED)) return; /* written and gone between two commits */
   ls_window_entry entry = ls__window_entry_of(window, row);
   size_t before = window->deletes.capacity, start = window->deletes.len;

@@ -127,8 +127,9 @@ START_TEST(memory_store_equals_the_model) {
 }
 END_TEST
 
-/* Position: the number of the commit. Checked together with the values: both are of one commit. */
-static void rocks_run(size_t budget, uint64_t seed_more, int n_steps) {
+/* Position: the number of the commit. Checked together with the values: both are of one commit. A scratch database is
+ * neither aborted nor opened again. */
+static void rocks_run(size_t budget, bool scratch, uint64_t seed_more, int n_steps) {
   test_rng rng = rng_new();
   rng.state += seed_more;
   ls_error err = LS_ERROR_INIT;
@@ -141,7 +142,7 @@ static void rocks_run(size_t budget, uint64_t seed_more, int n_steps) {
   int n_commits = 0;
   for (int i = 0; i < n_steps; i++) {
     if (db == NULL) {
-      ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20}, &err));
+      ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20, scratch}, &err));
       ck_ok(ls__store_set_new(&set, db, "task-0", budget, &err));
       ck_ok(ls__kv_open(&kv, set, "rows", LS_STORE_ROCKSDB, 7, &err));
       memcpy(m->now, m->committed, sizeof m->now); /* what was pending is gone */
@@ -156,12 +157,12 @@ static void rocks_run(size_t budget, uint64_t seed_more, int n_steps) {
       snprintf(m->position, sizeof m->position, "%d", ++n_commits);
       ck_ok(ls__store_set_commit(set, ls__slice_of(m->position), &err));
       memcpy(m->committed, m->now, sizeof m->now);
-    } else if (what < 11) {
+    } else if (what < 11 && !scratch) {
       ck_ok(ls__store_set_abort(set, &err));
       memcpy(m->now, m->committed, sizeof m->now);
     } else if (what < 13) {
       check_all(kv, m);
-    } else if (what < 15) {
+    } else if (what < 15 && !scratch) {
       ls__store_set_free(set);
       ls__store_db_close(db);
       db = NULL;
@@ -174,9 +175,11 @@ static void rocks_run(size_t budget, uint64_t seed_more, int n_steps) {
   ls__free(m);
 }
 
-START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, 0, 20000); }
+START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, false, 0, 20000); }
 END_TEST
-START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, 1, 20000); }
+START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, false, 1, 20000); }
+END_TEST
+START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, true, 2, 20000); }
 END_TEST
 
 static int collect_keys(void *payload, ls_slice key, ls_slice value, ls_error *err) {
@@ -270,7 +273,7 @@ START_TEST(pending_writes_alone_ask_for_a_commit_and_then_fail) {
   ls_store_db *db;
   ls_store_set *set;
   ls_kv *kv;
-  ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){0, 0}, &err));
+  ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){0, 0, false}, &err));
   ck_ok(ls__store_set_new(&set, db, "task-9", (size_t)1 << 20, &err));
   ck_ok(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 1, &err));
   int rc = LS_OK, n = 0, n_pressure = -1;
@@ -339,6 +342,7 @@ int main(void) {
       TEST_CASE(memory_store_equals_the_model),
       TEST_CASE(rocksdb_store_equals_the_model_in_ample_memory),
       TEST_CASE(rocksdb_store_equals_the_model_while_rows_are_evicted),
+      TEST_CASE(scratch_store_equals_the_model_while_rows_are_evicted),
       TEST_CASE(scan_order_depends_on_the_writes_alone),
       TEST_CASE(scan_ends_with_what_the_callback_returns),
       TEST_CASE(memory_store_over_its_budget_is_named),

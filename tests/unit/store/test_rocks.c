@@ -4,7 +4,7 @@
 #include "base/thread.h"
 #include "helper_store.h"
 
-static const ls_store_db_opts small_opts = {(size_t)1 << 20, (size_t)1 << 20};
+static const ls_store_db_opts small_opts = {(size_t)1 << 20, (size_t)1 << 20, false};
 
 START_TEST(another_fingerprint_is_refused_and_named) {
   ls_error err = LS_ERROR_INIT;

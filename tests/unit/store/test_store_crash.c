@@ -32,7 +32,7 @@ typedef struct stores {
 
 static void stores_open(stores *s, const char *directory) {
   ls_error err = LS_ERROR_INIT;
-  must(ls__store_db_open(&s->db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 18}, &err), &err);
+  must(ls__store_db_open(&s->db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 18, false}, &err), &err);
   must(ls__store_set_new(&s->set, s->db, "task-1", (size_t)200 << 10, &err), &err);
   must(ls__kv_open(&s->kv, s->set, "seen", LS_STORE_ROCKSDB, 1, &err), &err);
   must(ls__table_open(&s->table, s->set, "customers", LS_STORE_ROCKSDB, 2, false, &err), &err);

@@ -117,7 +117,7 @@ START_TEST(reads_as_of_equal_the_history_on_rocksdb) {
   ls_store_set *set;
   ls_table *table;
   history *h = LS_NEW(history), *committed = LS_NEW(history);
-  ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20}, &err));
+  ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20, false}, &err));
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)300 << 10, &err));
   ck_ok(ls__table_open(&table, set, "customers", LS_STORE_ROCKSDB, 1, true, &err));
   for (int i = 0; i < 400; i++) {

@@ -199,7 +199,7 @@ START_TEST(rocksdb_buffer_equals_the_model) {
   model *m = LS_NEW(model), *committed = LS_NEW(model);
   for (int i = 0; i < 20000; i++) {
     if (db == NULL) {
-      ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20}, &err));
+      ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20, false}, &err));
       ck_ok(ls__store_set_new(&set, db, "task-0", BUDGET, &err));
       ck_ok(ls__window_open(&window, set, "left", LS_STORE_ROCKSDB, 7, &err));
       *m = *committed;
