@@ -66,6 +66,7 @@ static int rocks_error(char *message, const ls_store_db *db, const char *doing, 
 /** Nothing outlives the process: no log, no flush at the end; files are merged late, as most are never read again. */
 static void scratch_options_set(ls_store_db *db, rocksdb_options_t *options) {
   rocksdb_writeoptions_disable_WAL(db->write, 1);
+  rocksdb_readoptions_set_verify_checksums(db->read, 0); /* written moments ago */
   rocksdb_options_set_level0_file_num_compaction_trigger(options, 8);
   char *message = NULL;
   rocksdb_options_t *quiet = rocksdb_options_create(); /* the C interface knows this one by name only */
@@ -90,6 +91,10 @@ static void options_set(ls_store_db *db, const ls_store_db_opts *opts) {
   rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
   rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
   rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+  /* in pieces, of which the cache can drop some: a filter of a whole file would be read anew for a single key */
+  rocksdb_block_based_options_set_index_type(table, rocksdb_block_based_table_index_type_two_level_index_search);
+  rocksdb_block_based_options_set_partition_filters(table, 1);
+  rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
   rocksdb_block_based_options_set_format_version(table, 5);
   rocksdb_block_based_options_set_data_block_index_type(table, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
   rocksdb_options_t *options = db->options = rocksdb_options_create();

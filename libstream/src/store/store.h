@@ -39,7 +39,8 @@ void ls__store_set_free(ls_store_set *set);
 /** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. */
 int ls__store_set_commit(ls_store_set *set, ls_slice position, ls_error *err);
 /** Drops all pending writes: reads see the last commit again. Memory stores keep no undo information, which would cost
- *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt. So it is in a scratch database. */
+ *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt.
+ *  So it is in a scratch database. */
 int ls__store_set_abort(ls_store_set *set, ls_error *err);
 /** Position of the last commit; len 0 when none. Valid until the next commit. */
 int ls__store_set_position(ls_slice *out, ls_store_set *set, ls_error *err);
