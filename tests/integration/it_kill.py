@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import recon
 
 DAY = "2026-03-02"
-OPTIONS = ("--set", "memory=4MiB", "--set", "backend=rocksdb", "--batch-rows", "200")  # so that spills and commits happen
+OPTIONS = ("--set", "memory=2MiB", "--set", "backend=rocksdb", "--batch-rows", "200")  # so that spills and commits happen
 
 
 def index(lake, **options):
