@@ -14,6 +14,10 @@ static ls_error_class class_of(int code) {
     return LS_CLASS_SKIP_RECORD;
   case LS_ERETRY:
     return LS_CLASS_RETRY;
+  case LS_EABORT:
+    return LS_CLASS_ABORT_TXN;
+  case LS_EFENCED:
+    return LS_CLASS_REBUILD_TASK;
   default:
     return LS_CLASS_FATAL;
   }

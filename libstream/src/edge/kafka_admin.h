@@ -1,0 +1,27 @@
+/**
+ * @file kafka_admin.h
+ * Topics: how many partitions they have, making those that are ours.
+ */
+#ifndef LS_EDGE_KAFKA_ADMIN_H
+#define LS_EDGE_KAFKA_ADMIN_H
+#include "edge/kafka_client.h"
+
+typedef struct ls_kafka_admin ls_kafka_admin; /* one thread */
+int ls__kafka_admin_new(ls_kafka_admin **out, const ls_kafka_cluster *cluster, ls_error *err);
+void ls__kafka_admin_free(ls_kafka_admin *admin);
+/** *n_partitions 0: there is no such topic. @errors LS_ERETRY the cluster can't be reached; LS_ECONFIG not allowed */
+int ls__kafka_admin_partitions(ls_kafka_admin *admin, const char *topic, int32_t *n_partitions, ls_error *err);
+
+typedef struct ls_kafka_topic_spec {
+  const char *name;
+  int32_t n_partitions;
+  int16_t replication;           /* -1: the broker's default */
+  const ls_kafka_property *config;
+  size_t n_config;
+} ls_kafka_topic_spec;
+/** Makes the topics that are not there, and waits until they can be written. One that is there must have as many partitions:
+ *  else LS_ECONFIG with both numbers. */
+int ls__kafka_admin_create(ls_kafka_admin *admin, const ls_kafka_topic_spec *topics, size_t n, ls_error *err);
+/** Deletes topics; those that are not there count as deleted. For tests and resets. */
+int ls__kafka_admin_delete(ls_kafka_admin *admin, const char *const *topics, size_t n, ls_error *err);
+#endif
