@@ -20,6 +20,9 @@ typedef struct ls_dead_letter {
   const char *file;      /* path in the lake, NULL: unknown */
   int64_t line;          /* line or record number in it, 0: unknown */
   int32_t date_days;     /* dt of the file, INT32_MIN: none */
+  const char *topic;     /* live: NULL: unknown */
+  int32_t partition;
+  int64_t offset;
   const char *node;      /* step that refused it; NULL: the decoder */
   const char *reason;    /* short stable code */
   const char *error;

@@ -98,12 +98,16 @@ int ls__run_load_globals(ls_runtime *run, ls_error *err) {
   return LS_OK;
 }
 
-bool ls__run_file_of(void *payload, uint32_t source, uint32_t file, const char **path, int32_t *date_days) {
+bool ls__run_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter) {
   const ls_runtime *run = payload;
-  if (source >= run->plan->n_sources || run->files[source] == NULL || file >= ls__file_source_n_files(run->files[source])) return false;
-  const ls_lake_file *at = ls__file_source_file(run->files[source], file);
-  *path = at->path;
-  *date_days = at->date_days;
+  uint32_t index = LS_SEQ_SOURCE(seq), file = LS_SEQ_FILE(seq);
+  if (index >= run->plan->n_sources) return false;
+  *source = index;
+  letter->line = (int64_t)LS_SEQ_ROW(seq);
+  if (run->files[index] == NULL || file >= ls__file_source_n_files(run->files[index])) return true;
+  const ls_lake_file *at = ls__file_source_file(run->files[index], file);
+  letter->file = at->path;
+  letter->date_days = at->date_days;
   return true;
 }
 

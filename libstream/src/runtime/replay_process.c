@@ -75,7 +75,7 @@ static int open_worker(worker_state *state, uint32_t partition, ls_error *err) {
   ls_task_opts opts = {.plan = run->plan, .sub_topology = at->sub_topology, .worker = (int)partition, .stores = state->stores,
                        .globals = run->globals, .sinks = run->sink_ports, .repartitions = run->sorters,
                        .n_partitions = run->n_workers, .dead_letters = run->letter_port,
-                       .file_of = ls__run_file_of, .file_payload = run};
+                       .origin_of = ls__run_origin_of, .origin_payload = run};
   LS_TRY(ls__task_new(&state->task, &opts, err));
   return ls__feed_open(&state->from, run, at->sub_topology, partition, err);
 }

@@ -54,7 +54,8 @@ struct ls_runtime {
 /* replay_inputs.c */
 int ls__run_open_inputs(ls_runtime *run, ls_error *err);
 int ls__run_load_globals(ls_runtime *run, ls_error *err);
-bool ls__run_file_of(void *payload, uint32_t source, uint32_t file, const char **path, int32_t *date_days);
+/** ls_task_opts.origin_of: what the seq of a record from a file says. */
+bool ls__run_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter);
 int64_t ls__run_records(const ls_runtime *run);
 int64_t ls__run_bad_records(const ls_runtime *run);
 /* replay_stage.c */

@@ -54,14 +54,9 @@ static void on_node_error(void *payload, const ls_plan_node *node, const ls_batc
   if (task->error_code < 0) return;
   const ls_plan *plan = task->opts.plan;
   uint64_t seq = batch->stamps[row].seq | LS_SEQ_RECORD; /* a timer's row stands for its record */
-  uint32_t source = LS_SEQ_SOURCE(seq);
+  uint32_t source = task->nodes[node->id].letter_source;
   ls_dead_letter letter = {.node = node->name, .reason = "step_failed", .error = message, .date_days = INT32_MIN, .seq = seq};
-  if (source < plan->n_sources) {
-    letter.line = (int64_t)LS_SEQ_ROW(seq);
-    (void)task->opts.file_of(task->opts.file_payload, source, LS_SEQ_FILE(seq), &letter.file, &letter.date_days);
-  } else {
-    source = task->nodes[node->id].letter_source;
-  }
+  (void)task->opts.origin_of(task->opts.origin_payload, seq, &source, &letter);
   letter.source = plan->sources[source].name;
   ls_buf text = LS_BUF_INIT;
   ls__batch_format_json(&text, batch, row, true);
@@ -146,7 +141,30 @@ static int repartition_flush(ls_task *task, task_node *at, ls_error *err) {
   return ls__sorter_add(task->opts.repartitions[at->plan->u.repartition.repartition_source], chunk, at->partitions, err);
 }
 
+/** Live: the rows go out one by one as they come. */
+static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
+  const ls_batch *in = at->inputs[0];
+  uint32_t source = at->plan->u.repartition.repartition_source;
+  const ls_schema *schema = task->opts.plan->sources[source].schema;
+  int32_t *rows = LS_ARENA_ARRAY(&task->slice_arena, int32_t, in->n_rows + 1);
+  int64_t n = 0;
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    if (!ls__key_has_null(in, schema->key, schema->n_key, row)) {
+      rows[n++] = (int32_t)row;
+      continue;
+    }
+    at->counters.dead++;
+    on_node_error(task, at->plan, in, row, "the key to repartition by is null");
+  }
+  at->counters.taken += n;
+  ls_batch *out = ls__batch_new(schema, &task->slice_arena, n);
+  ls__batch_gather(out, in, rows, n);
+  ls_sink_port *port = task->opts.repartition_ports[source];
+  return port->write(port, task->opts.worker, out, NULL, err);
+}
+
 static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
+  if (task->opts.repartitions == NULL) return repartition_to_port(task, at, err);
   const ls_batch *in = at->inputs[0];
   uint32_t source = at->plan->u.repartition.repartition_source;
   const ls_schema *schema = task->opts.plan->sources[source].schema;

@@ -17,12 +17,14 @@ typedef struct ls_task_opts {
   ls_store_set *stores;
   ls_global *const *globals;
   ls_sink_port *const *sinks;           /* by plan->sinks index; NULL entries: rows are only counted */
-  ls_sorter *const *repartitions;       /* by plan->sources index; set for repartition sources */
+  ls_sorter *const *repartitions;       /* by plan->sources index; set for repartition sources. NULL: to repartition_ports */
   uint32_t n_partitions;                /* of the repartition sorters */
+  ls_sink_port *const *repartition_ports; /* by plan->sources index; get rows whose key is not null */
   ls_dead_letter_port *dead_letters;
-  /** Path and date of a source's file, for dead letters' coordinates. */
-  bool (*file_of)(void *payload, uint32_t source, uint32_t file, const char **path, int32_t *date_days);
-  void *file_payload;
+  /** Source and coordinates of the record with this seq (record bit set), into a dead letter. False: not known any more, or not
+   *  the row of one record. */
+  bool (*origin_of)(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter);
+  void *origin_payload;
 } ls_task_opts;
 
 int ls__task_new(ls_task **out, const ls_task_opts *opts, ls_error *err);
