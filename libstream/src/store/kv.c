@@ -1,7 +1,7 @@
 /**
  * @file kv.c
- * Key-value stores. The memory backend is a memtable and nothing else; with RocksDB the same
- * memtable is a write-back cache (kv_rocks.c).
+ * Key-value stores. The memory backend is a memtable and nothing else; with a changelog it notes what
+ * was written, and with RocksDB the same memtable is a write-back cache (both: kv_rocks.c).
  */
 #include "store/store_internal.h"
 
@@ -13,8 +13,11 @@ int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backe
   *out = kv;
   kv->set = set;
   kv->name = ls__strdup(name);
+  ls__store_set_add(set, (ls_store_item){.kv = kv});
   kv->scratch = ls__rocks_is_scratch(set->db);
-  ls__memtable_init(&kv->rows, &set->slab, backend == LS_STORE_ROCKSDB && !kv->scratch ? sizeof(uint32_t) : 0);
+  kv->noted = backend == LS_STORE_ROCKSDB || set->logged;
+  kv->complete = true;
+  ls__memtable_init(&kv->rows, &set->slab, kv->noted && !kv->scratch ? sizeof(uint32_t) : 0);
   return backend == LS_STORE_ROCKSDB ? ls__kv_rocks_open(kv, fingerprint, err) : LS_OK;
 }
 
@@ -27,7 +30,7 @@ void ls__kv_free(ls_kv *kv) {
 
 int ls__kv_get(ls_slice *out, ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err) {
   size_t slot;
-  if (kv->family == NULL) {
+  if (!kv->noted) {
     slot = ls__memtable_find(&kv->rows, key, hash);
     if (slot == LS_MEMTABLE_NONE) return 0;
   } else {
@@ -55,7 +58,7 @@ int ls__kv_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error 
   if (key.len > LS_STORE_KEY_BYTES_MAX || value.len > LS_STORE_VALUE_BYTES_MAX) {
     return ls__store_check_sizes(kv->name, key.len, value.len, err);
   }
-  if (kv->family != NULL) return ls__kv_rocks_put(kv, key, hash, value, false, err);
+  if (kv->noted) return ls__kv_rocks_put(kv, key, hash, value, false, err);
   kv->set->memory_written = true;
   size_t slot = ls__memtable_find(&kv->rows, key, hash);
   if (slot == LS_MEMTABLE_NONE) slot = ls__memtable_add(&kv->rows, key, hash, value.len);
@@ -67,7 +70,7 @@ int ls__kv_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error 
 
 int ls__kv_delete(ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err) {
   if (key.len > LS_STORE_KEY_BYTES_MAX) return LS_OK; /* never stored */
-  if (kv->family != NULL) return ls__kv_rocks_put(kv, key, hash, (ls_slice){NULL, 0}, true, err);
+  if (kv->noted) return ls__kv_rocks_put(kv, key, hash, (ls_slice){NULL, 0}, true, err);
   size_t slot = ls__memtable_find(&kv->rows, key, hash);
   if (slot == LS_MEMTABLE_NONE) return LS_OK;
   kv->set->memory_written = true;
@@ -144,8 +147,8 @@ static int scan_in_key_order(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_erro
 }
 
 int ls__kv_scan(ls_kv *kv, bool ordered, ls_kv_scan_fn fn, void *payload, ls_error *err) {
-  if (kv->family != NULL && !kv->complete) return ls__kv_rocks_scan(kv, fn, payload, err);
+  if (!kv->complete) return ls__kv_rocks_scan(kv, fn, payload, err);
   return ordered ? scan_in_key_order(kv, fn, payload, err) : scan_in_slot_order(kv, fn, payload, err);
 }
 
-uint64_t ls__kv_count(const ls_kv *kv) { return kv->family == NULL ? kv->rows.n : kv->count; }
+uint64_t ls__kv_count(const ls_kv *kv) { return kv->noted ? kv->count : kv->rows.n; }

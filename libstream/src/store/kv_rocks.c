@@ -1,6 +1,7 @@
 /**
  * @file kv_rocks.c
- * Key-value stores on RocksDB: the memtable is a write-back cache.
+ * Key-value stores that note their pending writes: on RocksDB, where the memtable is a write-back
+ * cache, and in memory with a changelog, where it has everything (`complete`).
  *
  *               get, in RocksDB          put, delete             commit
  *   (no row) ------------------> clean ---------------> dirty ----------> clean
@@ -17,15 +18,9 @@
 #define EVICT_BATCH 16 /* rows per visit of the clock */
 
 static void task_key(ls_buf *out, const ls_kv *kv, ls_slice key) {
-  ls__rocks_task_prefix(out, kv->set->task_name);
-  ls__buf_append(out, key.ptr, key.len);
-}
-
-/** Key of a task's row count: beside the rows of all tasks. */
-static void count_key(ls_buf *out, const ls_kv *kv) {
   ls__buf_clear(out);
-  ls__buf_append(out, "\xFF\xFE" "count", 7);
-  ls__buf_puts(out, kv->set->task_name);
+  ls__buf_append(out, kv->set->prefix.ptr, kv->set->prefix.len);
+  ls__buf_append(out, key.ptr, key.len);
 }
 
 int ls__kv_rocks_open(ls_kv *kv, uint64_t fingerprint, ls_error *err) {
@@ -35,14 +30,13 @@ int ls__kv_rocks_open(ls_kv *kv, uint64_t fingerprint, ls_error *err) {
   kv->family = family;
   ls__store_set_evictable(set);
   ls_buf key = LS_BUF_INIT, value = LS_BUF_INIT;
-  count_key(&key, kv);
+  ls__rocks_count_key(&key, set->task_name);
   int found = ls__rocks_get(&value, set->db, family, ls__buf_slice(&key), err);
   if (found == 1 && value.len == sizeof kv->count) memcpy(&kv->count, value.ptr, sizeof kv->count);
   kv->committed_count = kv->count;
   int rc = found < 0 ? found : LS_OK;
   if (rc >= 0) {
-    ls__rocks_task_prefix(&key, set->task_name);
-    ls_rocks_iter *iter = ls__rocks_iter_new(set->db, family, ls__buf_slice(&key));
+    ls_rocks_iter *iter = ls__rocks_iter_new(set->db, family, ls__buf_slice(&set->prefix));
     kv->complete = !ls__rocks_iter_valid(iter);
     rc = ls__rocks_iter_end(iter, err);
   }
@@ -101,7 +95,7 @@ static int load_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_err
   task_key(&rocks_key, kv, key);
   int found = ls__rocks_get(&value, kv->set->db, kv->family, ls__buf_slice(&rocks_key), err);
   int rc = found < 0 ? found : add_row(slot, kv, key, hash, found == 1 ? ls__buf_slice(&value) : (ls_slice){NULL, 0}, err);
-  if (rc >= 0 && found == 0) ls__memtable_entry(&kv->rows, *slot)->state |= LS_ROW_ABSENT;
+  if (rc >= 0) ls__memtable_entry(&kv->rows, *slot)->state |= found == 1 ? LS_ROW_COMMITTED : LS_ROW_ABSENT;
   ls__buf_fini(&rocks_key);
   ls__buf_fini(&value);
   return rc;
@@ -132,7 +126,30 @@ static void mark_dirty(ls_kv *kv, size_t slot) {
     kv->set->slab.other_bytes += (kv->dirty_capacity - before) * sizeof *kv->dirty;
     dirty_at_set(row, (uint32_t)kv->n_dirty++);
   }
+  if (kv->family == NULL) kv->set->memory_written = true;
   kv->dirty[dirty_at_get(row)] = ls__memtable_ref(&kv->rows, slot);
+}
+
+/** Of a row that no commit has: it is not pending any more. */
+static void delete_uncommitted(ls_kv *kv, size_t slot) {
+  ls_block *row = ls__memtable_entry(&kv->rows, slot);
+  kv->set->pending_bytes -= row_cost(kv, row);
+  kv->count--;
+  uint32_t at = dirty_at_get(row);
+  kv->dirty[at] = kv->dirty[--kv->n_dirty];
+  dirty_at_set(ls__slab_at(kv->rows.slab, kv->dirty[at]), at);
+  if (kv->complete) {
+    ls__memtable_remove(&kv->rows, slot);
+  } else {
+    row->state = LS_ROW_ABSENT | LS_ROW_RECENT;
+    row->value_len = 0;
+  }
+}
+
+/** Whether a write would leave the row as it is. */
+static bool is_same(const ls_kv *kv, size_t slot, ls_slice value) {
+  const ls_block *row = ls__memtable_entry(&kv->rows, slot);
+  return row->value_len == value.len && ls__slice_eq(ls__entry_value(&kv->rows, row), value);
 }
 
 int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, bool absent, ls_error *err) {
@@ -141,6 +158,11 @@ int ls__kv_rocks_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, boo
   LS_TRY(ls__kv_rocks_find(&slot, kv, key, hash, err)); /* the count wants to know whether it was there */
   bool was_there = slot != LS_MEMTABLE_NONE && !(ls__memtable_entry(rows, slot)->state & LS_ROW_ABSENT);
   if (absent && !was_there) return LS_OK;
+  if (kv->set->logged && was_there && !absent && is_same(kv, slot, value)) return LS_OK;
+  if (absent && !kv->scratch && !(ls__memtable_entry(rows, slot)->state & LS_ROW_COMMITTED)) {
+    delete_uncommitted(kv, slot);
+    return LS_OK;
+  }
   if (slot == LS_MEMTABLE_NONE) {
     LS_TRY(add_row(&slot, kv, key, hash, value, err));
   } else {
@@ -232,7 +254,7 @@ void ls__kv_rocks_stage(ls_kv *kv, ls_rocks_batch *batch) {
     }
   }
   if (kv->count != kv->committed_count) {
-    count_key(&key, kv);
+    ls__rocks_count_key(&key, kv->set->task_name);
     ls__rocks_batch_put(batch, kv->family, ls__buf_slice(&key), (ls_slice){(const char *)&kv->count, sizeof kv->count});
   }
   ls__buf_fini(&key);
@@ -247,9 +269,11 @@ static size_t slot_of(const ls_kv *kv, const ls_block *row) {
 void ls__kv_rocks_committed(ls_kv *kv) {
   size_t at = 0;
   for (ls_block *row = next_dirty(kv, &at); row != NULL; row = next_dirty(kv, &at)) {
-    row->state &= (uint8_t)~LS_ROW_DIRTY;
+    bool absent = row->state & LS_ROW_ABSENT;
+    row->state &= (uint8_t)~(LS_ROW_DIRTY | LS_ROW_COMMITTED);
+    if (!absent && !kv->scratch) row->state |= LS_ROW_COMMITTED;
     /* while all rows are in memory, a deleted key needs no row to be known as absent */
-    if (!(row->state & LS_ROW_ABSENT) || !kv->complete) continue;
+    if (!absent || !kv->complete) continue;
     ls__memtable_remove(&kv->rows, slot_of(kv, row));
     if (kv->scratch) at--; /* the next row moved into its slot */
   }
@@ -265,6 +289,53 @@ void ls__kv_rocks_abort(ls_kv *kv) {
   if (kv->n_dirty > 0 && kv->committed_count > 0) kv->complete = false;
   kv->n_dirty = 0;
   kv->count = kv->committed_count;
+}
+
+/* ---- changelogs ---- */
+
+int ls__kv_changes(const ls_kv *kv, uint32_t store, ls_store_change_fn fn, void *payload, ls_error *err) {
+  int rc = LS_OK;
+  for (size_t i = 0; i < kv->n_dirty && rc == 0; i++) {
+    const ls_block *row = ls__slab_at(kv->rows.slab, kv->dirty[i]);
+    ls_slice value = {NULL, 0};
+    if (!(row->state & LS_ROW_ABSENT)) value = ls__entry_value(&kv->rows, row);
+    rc = fn(payload, store, ls__entry_key(&kv->rows, row), value, err);
+  }
+  return rc;
+}
+
+/** In memory nothing has to be written later: the row is the committed one at once. */
+static int restore_in_memory(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error *err) {
+  size_t slot = ls__memtable_find(&kv->rows, key, hash);
+  if (value.ptr == NULL) {
+    if (slot == LS_MEMTABLE_NONE) return LS_OK;
+    ls__memtable_remove(&kv->rows, slot);
+    kv->committed_count = --kv->count;
+    return LS_OK;
+  }
+  if (slot == LS_MEMTABLE_NONE) {
+    LS_TRY(add_row(&slot, kv, key, hash, value, err));
+    kv->committed_count = ++kv->count;
+  } else {
+    LS_TRY(set_row(&slot, kv, key, hash, value, err));
+  }
+  ls__memtable_entry(&kv->rows, slot)->state = LS_ROW_COMMITTED;
+  return LS_OK;
+}
+
+int ls__kv_restore(ls_kv *kv, ls_slice key, ls_slice value, ls_error *err) {
+  LS_TRY(ls__store_check_sizes(kv->name, key.len, value.len, err));
+  uint64_t hash = ls__hash64(key);
+  if (kv->family == NULL) return restore_in_memory(kv, key, hash, value, err);
+  return ls__kv_rocks_put(kv, key, hash, value, value.ptr == NULL, err);
+}
+
+void ls__kv_forget(ls_kv *kv) {
+  ls__memtable_clear(&kv->rows);
+  kv->n_dirty = 0;
+  kv->count = kv->committed_count = 0;
+  kv->complete = true;
+  kv->held = 0;
 }
 
 /* ---- scans: rows of memory merged with those of RocksDB, by key ---- */
@@ -314,10 +385,8 @@ static int call_for(const ls_kv *kv, const ls_block *row, ls_kv_scan_fn fn, void
 }
 
 int ls__kv_rocks_scan(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err) {
-  ls_buf prefix = LS_BUF_INIT;
-  ls__rocks_task_prefix(&prefix, kv->set->task_name);
   merge_row *dirty = dirty_by_key(kv);
-  ls_rocks_iter *iter = ls__rocks_iter_new(kv->set->db, kv->family, ls__buf_slice(&prefix));
+  ls_rocks_iter *iter = ls__rocks_iter_new(kv->set->db, kv->family, ls__buf_slice(&kv->set->prefix));
   size_t at = 0;
   int rc = LS_OK;
   while (rc == 0 && (at < kv->n_dirty || ls__rocks_iter_valid(iter))) {
@@ -332,6 +401,5 @@ int ls__kv_rocks_scan(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err)
   }
   int end_rc = ls__rocks_iter_end(iter, rc != 0 ? NULL : err);
   ls__free(dirty);
-  ls__buf_fini(&prefix);
   return rc != 0 ? rc : end_rc;
 }

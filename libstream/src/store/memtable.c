@@ -129,14 +129,14 @@ bool ls__memtable_set(ls_memtable *table, size_t slot, ls_slice value) {
   ls_ref ref = ls__memtable_ref(table, slot);
   ls_block *entry = ls__slab_at(table->slab, ref);
   size_t before = sizeof *entry + table->extra + entry->key_len, capacity = ls__slab_capacity(table->slab, ref);
-  bool fits = before + value.len <= capacity && ls__slab_cost(before + value.len) * 2 >= capacity;
-  if (fits) {
+  bool fits = before + value.len <= capacity, is_loose = fits && ls__slab_cost(before + value.len) * 2 < capacity;
+  ls_ref moved_ref = fits && !is_loose ? 0 : ls__slab_alloc(table->slab, before + value.len);
+  if (moved_ref == 0) {
+    if (!fits) return false;
     if (value.len > 0) memmove((char *)entry + before, value.ptr, value.len);
     entry->value_len = (uint32_t)value.len;
     return true;
   }
-  ls_ref moved_ref = ls__slab_alloc(table->slab, before + value.len);
-  if (moved_ref == 0) return false;
   ls_block *moved = ls__slab_at(table->slab, moved_ref);
   moved->key_len = entry->key_len;
   moved->state = entry->state;

@@ -34,7 +34,8 @@ size_t ls__memtable_find(const ls_memtable *table, ls_slice key, uint64_t hash);
 size_t ls__memtable_growth(const ls_memtable *table);
 /** Adds a key that is not there; its value is empty with room for value_len. Slot, or LS_MEMTABLE_NONE at the limit. */
 size_t ls__memtable_add(ls_memtable *table, ls_slice key, uint64_t hash, size_t value_len);
-/** Sets the value; the entry may move to another block (its slot stays). False at the limit, nothing is changed then. */
+/** Sets the value; the entry may move to another block (its slot stays). False at the limit, nothing is changed
+ *  then; a value that fits in the block is never refused. */
 bool ls__memtable_set(ls_memtable *table, size_t slot, ls_slice value);
 /** Takes an entry out and frees it. Slots of others may change. */
 void ls__memtable_remove(ls_memtable *table, size_t slot);

@@ -30,6 +30,11 @@ struct ls_rocks_family {
   rocksdb_column_family_handle_t *handle;
 };
 
+typedef struct open_task {
+  struct open_task *next;
+  char name[];
+} open_task;
+
 struct ls_store_db {
   rocksdb_t *db;
   char *directory;
@@ -40,7 +45,8 @@ struct ls_store_db {
   rocksdb_readoptions_t *read;
   rocksdb_readoptions_t *scan;
   rocksdb_writeoptions_t *write;
-  pthread_mutex_t lock;      /* guards families */
+  pthread_mutex_t lock;      /* guards families and tasks */
+  open_task *tasks;          /* that have a set with changelogs */
   ls_rocks_family *families;
   ls_rocks_family *position;
 };
@@ -313,6 +319,17 @@ void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_s
   rocksdb_writebatch_delete_cf(batch->batch, family->handle, key.ptr, key.len);
 }
 
+void ls__rocks_batch_delete_prefix(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice prefix) {
+  ls_buf end = LS_BUF_INIT; /* first key behind those of the prefix */
+  ls__buf_append(&end, prefix.ptr, prefix.len);
+  while (end.len > 0 && (unsigned char)end.ptr[end.len - 1] == 0xFF) end.len--;
+  if (end.len > 0) {
+    end.ptr[end.len - 1]++;
+    rocksdb_writebatch_delete_range_cf(batch->batch, family->handle, prefix.ptr, prefix.len, end.ptr, end.len);
+  }
+  ls__buf_fini(&end);
+}
+
 int ls__rocks_batch_write(ls_rocks_batch *batch, ls_error *err) {
   ls_store_db *db = batch->db;
   char *message = batch->failure;
@@ -367,4 +384,76 @@ void ls__rocks_task_prefix(ls_buf *out, const char *task_name) {
   ls__buf_putc(out, (char)(len >> 8));
   ls__buf_putc(out, (char)(len & 0xFF));
   ls__buf_append(out, task_name, len);
+}
+
+void ls__rocks_count_key(ls_buf *out, const char *task_name) {
+  ls__buf_clear(out);
+  ls__buf_append(out, "\xFF\xFE" "count", 7);
+  ls__buf_puts(out, task_name);
+}
+
+/* ---- tasks ---- */
+
+/** Where the task's entry hangs, or where the list ends. Under the lock. */
+static open_task **task_find(ls_store_db *db, const char *task_name) {
+  open_task **at = &db->tasks;
+  while (*at != NULL && strcmp((*at)->name, task_name) != 0) at = &(*at)->next;
+  return at;
+}
+
+int ls__rocks_task_claim(ls_store_db *db, const char *task_name, ls_error *err) {
+  pthread_mutex_lock(&db->lock);
+  open_task **at = task_find(db, task_name);
+  bool is_open = *at != NULL;
+  if (!is_open) {
+    size_t size = strlen(task_name) + 1;
+    *at = ls__calloc(1, sizeof **at + size);
+    memcpy((*at)->name, task_name, size);
+  }
+  pthread_mutex_unlock(&db->lock);
+  return is_open ? ls_error_set(err, LS_ERETRY, "task '%s': another thread has its state open", task_name) : LS_OK;
+}
+
+void ls__rocks_task_release(ls_store_db *db, const char *task_name) {
+  pthread_mutex_lock(&db->lock);
+  open_task **at = task_find(db, task_name), *task = *at;
+  *at = task->next;
+  pthread_mutex_unlock(&db->lock);
+  ls__free(task);
+}
+
+int ls__store_db_tasks(ls_store_db *db, ls_store_task_fn fn, void *payload, ls_error *err) {
+  ls_rocks_iter *iter = ls__rocks_iter_new(db, db->position, (ls_slice){"", 0});
+  ls_buf name = LS_BUF_INIT;
+  int rc = LS_OK;
+  for (; rc == 0 && ls__rocks_iter_valid(iter); ls__rocks_iter_step(iter)) {
+    ls_slice key = ls__rocks_iter_key(iter);
+    ls__buf_clear(&name);
+    ls__buf_append(&name, key.ptr, key.len);
+    ls__buf_putc(&name, '\0');
+    rc = fn(payload, name.ptr, err);
+  }
+  int end_rc = ls__rocks_iter_end(iter, rc != 0 ? NULL : err);
+  ls__buf_fini(&name);
+  return rc != 0 ? rc : end_rc;
+}
+
+int ls__store_db_forget_task(ls_store_db *db, const char *task_name, ls_error *err) {
+  ls_buf prefix = LS_BUF_INIT, count_key = LS_BUF_INIT;
+  ls__rocks_task_prefix(&prefix, task_name);
+  ls__rocks_count_key(&count_key, task_name);
+  ls_rocks_batch *batch = ls__rocks_batch_new(db);
+  pthread_mutex_lock(&db->lock);
+  for (ls_rocks_family *family = db->families; family != NULL; family = family->next) {
+    if (strncmp(family->name, STORE_PREFIX, strlen(STORE_PREFIX)) != 0) continue;
+    ls__rocks_batch_delete_prefix(batch, family, ls__buf_slice(&prefix));
+    ls__rocks_batch_delete(batch, family, ls__buf_slice(&count_key));
+  }
+  pthread_mutex_unlock(&db->lock);
+  ls__rocks_batch_delete(batch, db->position, ls__slice_of(task_name));
+  int rc = ls__rocks_batch_write(batch, err);
+  ls__rocks_batch_free(batch);
+  ls__buf_fini(&prefix);
+  ls__buf_fini(&count_key);
+  return rc;
 }

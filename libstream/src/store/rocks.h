@@ -27,6 +27,8 @@ void ls__rocks_batch_put(ls_rocks_batch *batch, ls_rocks_family *family, ls_slic
 /** As put, the value in two parts. */
 void ls__rocks_batch_put2(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice head, ls_slice tail);
 void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key);
+/** All keys that begin with prefix. */
+void ls__rocks_batch_delete_prefix(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice prefix);
 /** Writes all of it or nothing (in a scratch database: what was not written yet). */
 int ls__rocks_batch_write(ls_rocks_batch *batch, ls_error *err);
 bool ls__rocks_is_scratch(const ls_store_db *db);
@@ -42,4 +44,9 @@ int ls__rocks_iter_end(ls_rocks_iter *iter, ls_error *err);
 
 /** Replaces out by a task's key prefix: length of the name (2 bytes), name; no prefix starts with another. */
 void ls__rocks_task_prefix(ls_buf *out, const char *task_name);
+/** Replaces out by the key of a task's row count in a key-value store's family: beside the rows of all tasks. */
+void ls__rocks_count_key(ls_buf *out, const char *task_name);
+/** A task is open once. @thread any @errors LS_ERETRY it is open */
+int ls__rocks_task_claim(ls_store_db *db, const char *task_name, ls_error *err);
+void ls__rocks_task_release(ls_store_db *db, const char *task_name);
 #endif

@@ -11,6 +11,11 @@
  * passed; the RocksDB backend evicts clean rows (clock) and asks for a commit (ls__store_set_pressure) when pending
  * writes alone pass half of it. In a scratch database it asks only when memory is nearly full: state that fits is never
  * written.
+ *
+ * Logged sets are those of the streaming runtime: each store has a changelog elsewhere. The order of one commit is
+ *   ls__store_set_changes -> the changelogs (transaction commits) -> ls__store_set_commit
+ * so what is on disk is never ahead of the changelogs, and after a kill between the two the changelogs' tail is missing
+ * here: it is read from the position on and goes through ls__store_set_restore and ls__store_set_restored.
  */
 #ifndef LS_STORE_STORE_H
 #define LS_STORE_STORE_H
@@ -32,20 +37,62 @@ typedef struct ls_store_db_opts {
 /** Opens (creates) the database in directory; refuses a directory locked by another process. @errors LS_EIO */
 int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_db_opts *opts, ls_error *err);
 void ls__store_db_close(ls_store_db *db); /* after all sets */
+/** Calls fn for each task that has state in the database, by name, as it was at the call; fn may forget tasks and returns 0
+ *  to go on. @thread any */
+typedef int (*ls_store_task_fn)(void *payload, const char *task_name, ls_error *err);
+int ls__store_db_tasks(ls_store_db *db, ls_store_task_fn fn, void *payload, ls_error *err);
+/** Deletes a task's state on disk, of all stores that the database has, in one write. No set of the task is open.
+ *  @thread any @errors LS_EIO */
+int ls__store_db_forget_task(ls_store_db *db, const char *task_name, ls_error *err);
 
 /** task_name makes keys of several tasks in one column family distinct. db NULL: only memory stores may be opened. */
 int ls__store_set_new(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err);
+/** As ls__store_set_new, for stores that have changelogs: whatever their backend, they note what is written between two
+ *  commits. A put of the very bytes that are there is no write. One set of a task at a time: it may be closed on one thread
+ *  and opened on another. @errors LS_ERETRY another thread has the task open; LS_ECONFIG db is a scratch one */
+int ls__store_set_new_logged(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err);
 void ls__store_set_free(ls_store_set *set);
-/** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. */
+/** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. Needs no room in the budget, so
+ *  after a transaction has committed it fails for the disk alone (LS_EIO: nothing is applied; free the set, and restore from
+ *  the changelogs when it is opened again). */
 int ls__store_set_commit(ls_store_set *set, ls_slice position, ls_error *err);
 /** Drops all pending writes: reads see the last commit again. Memory stores keep no undo information, which would cost
- *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, and the task is to be rebuilt.
- *  So it is in a scratch database. */
+ *  replay as much as the writes: when one has changed since the last commit, LS_EINTERNAL, nothing is done, and the task is
+ *  to be rebuilt: free the set, open it anew (RocksDB stores have their last commit), restore the memory stores from their
+ *  changelogs. So it is in a scratch database, but there nothing can be rebuilt. */
 int ls__store_set_abort(ls_store_set *set, ls_error *err);
 /** Position of the last commit; len 0 when none. Valid until the next commit. */
 int ls__store_set_position(ls_slice *out, ls_store_set *set, ls_error *err);
+/** Whether to commit soon: pending writes take half of the budget (in logged sets those of memory stores count too). */
 bool ls__store_set_pressure(const ls_store_set *set);
 size_t ls__store_set_bytes(const ls_store_set *set);
+
+/* ---- changelogs (logged sets) ---- */
+/** One write, as it goes to the changelog of its store and comes back from it. value.ptr NULL: deleted (an empty value has a
+ *  pointer). key and value are complete in themselves; windows: key, ts, stamp; flags, row. store: index by the order of
+ *  opening, as below. Slices are valid during the call. @return 0 to go on */
+typedef int (*ls_store_change_fn)(void *payload, uint32_t store, ls_slice key, ls_slice value, ls_error *err);
+/** Calls fn once for each key (window row) that was written since the last commit, with what it holds now; one that was
+ *  made and is gone again is left out. By store, within a store in an order that is the same for the same writes and commits.
+ *  Changes nothing: ls__store_set_commit ends the interval. fn must not use the set. Returns what fn returned when not 0. */
+int ls__store_set_changes(ls_store_set *set, ls_store_change_fn fn, void *payload, ls_error *err);
+/** Stores opened in the set, tables and windows included. */
+uint32_t ls__store_set_n_stores(const ls_store_set *set);
+const char *ls__store_set_store_name(const ls_store_set *set, uint32_t store);
+/** Memory stores begin empty, whatever the position says: their changelogs are restored from the start. */
+ls_store_backend ls__store_set_store_backend(const ls_store_set *set, uint32_t store);
+/** Applies one committed change read back from the changelog of a store. It is not pending and does not reach
+ *  ls__store_set_changes. To be called with nothing pending; from the first call until ls__store_set_restored the stores are
+ *  neither read nor written by others, and commit, abort and changes are refused (LS_EINTERNAL). Applying the same changes
+ *  again, from any earlier position on, gives the same state. RocksDB gets them in bulk (WAL on, so that a later position is
+ *  never there without them). @errors LS_EDATA not what a changelog holds; LS_ELIMIT; LS_EIO */
+int ls__store_set_restore(ls_store_set *set, uint32_t store, ls_slice key, ls_slice value, ls_error *err);
+/** After a part or all of the restoring: what was applied is in RocksDB, the last of it in one write with the position.
+ *  Also without a change before, to move the position alone. */
+int ls__store_set_restored(ls_store_set *set, ls_slice position, ls_error *err);
+/** Forgets everything of the task, pending and on disk, position included, in one write; the stores stay open, empty: for a
+ *  rebuild from the changelogs. */
+int ls__store_set_wipe(ls_store_set *set, ls_error *err);
 
 /* ---- key-value ---- */
 /** name: the YAML name; fingerprint: of key and value schema, checked against what is stored (LS_ECONFIG when it differs). */

@@ -1,7 +1,8 @@
 /**
  * @file window.c
  * Window buffers: all rows in memory, a tree per key, a queue by time. With RocksDB the changes since
- * the last commit are written at commit and everything is loaded back at open (window_rocks.c).
+ * the last commit are written at commit and everything is loaded back at open (window_rocks.c); with a
+ * changelog they go there too (window_log.c).
  */
 #include "store/window_internal.h"
 
@@ -14,6 +15,9 @@ int ls__window_open(ls_window **out, ls_store_set *set, const char *name, ls_sto
   *out = window;
   window->set = set;
   window->name = ls__strdup(name);
+  window->noted = backend == LS_STORE_ROCKSDB || set->logged;
+  window->deleted_to_us = INT64_MIN;
+  ls__store_set_add(set, (ls_store_item){.window = window});
   ls__memtable_init(&window->keys, &set->slab, 0);
   if (backend == LS_STORE_MEMORY) return LS_OK;
   LS_TRY(ls__rocks_family_open(&window->family, set->db, name, fingerprint, err));
@@ -140,6 +144,12 @@ static ls_ref row_add(ls_window *window, size_t slot, const ls_window_entry *ent
   return ref;
 }
 
+ls_ref ls__window_find(const ls_window *window, ls_slice key, uint64_t hash, int64_t ts_us, ls_stamp stamp) {
+  size_t slot = ls__memtable_find(&window->keys, key, hash);
+  if (slot == LS_MEMTABLE_NONE) return 0;
+  return ls__window_tree_find(&window->set->slab, root_get(window, ls__memtable_entry(&window->keys, slot)), ts_us, stamp);
+}
+
 int ls__window_load(ls_window *window, const ls_window_entry *entry, uint64_t hash, ls_ref *row, ls_error *err) {
   if (entry->key.len > LS_STORE_KEY_BYTES_MAX || entry->value.len > LS_STORE_VALUE_BYTES_MAX) {
     return ls__store_check_sizes(window->name, entry->key.len, entry->value.len, err);
@@ -204,15 +214,21 @@ int ls__window_set_flags(ls_window *window, const ls_window_entry *entry, uint64
   const ls_window_row *row = ref != 0 ? ls__window_row(slab, ref) : NULL;
   if (row == NULL || row->ts_us != entry->ts_us || ls__stamp_cmp(row->stamp, entry->stamp) != 0 ||
       row_key(window, row).ptr != entry->key.ptr) {
-    size_t slot = ls__memtable_find(&window->keys, entry->key, hash);
-    ref = slot == LS_MEMTABLE_NONE ? 0
-                                   : ls__window_tree_find(slab, root_get(window, ls__memtable_entry(&window->keys, slot)),
-                                                          entry->ts_us, entry->stamp);
+    ref = ls__window_find(window, entry->key, hash, entry->ts_us, entry->stamp);
     if (ref == 0) return ls_error_set(err, LS_ENOTFOUND, "store '%s': no row to flag", window->name);
   }
+  if (ls__window_row(slab, ref)->flags == flags) return LS_OK;
   ls__window_row(slab, ref)->flags = flags;
   ls__window_changed(window, ref);
   return LS_OK;
+}
+
+/** A key whose tree has no rows is no key any more. */
+static void root_changed(ls_window *window, ls_block *key_entry, ls_ref root) {
+  root_set(window, key_entry, root);
+  if (root != 0) return;
+  ls_slice key = ls__entry_key(&window->keys, key_entry);
+  ls__memtable_remove(&window->keys, ls__memtable_find(&window->keys, key, ls__hash64(key)));
 }
 
 /** Takes out the first row of its key. */
@@ -221,14 +237,18 @@ static void row_drop(ls_window *window, ls_ref ref) {
   ls_window_row *row = ls__window_row(slab, ref);
   ls__window_dropped(window, ref);
   ls_block *key_entry = ls__slab_at(slab, row->key);
-  ls_ref root = ls__window_tree_drop_first(slab, root_get(window, key_entry));
-  root_set(window, key_entry, root);
-  if (root == 0) {
-    ls_slice key = ls__entry_key(&window->keys, key_entry);
-    ls__memtable_remove(&window->keys, ls__memtable_find(&window->keys, key, ls__hash64(key)));
-  }
+  root_changed(window, key_entry, ls__window_tree_drop_first(slab, root_get(window, key_entry)));
   drop_apart(window, row);
   ls__slab_free(slab, ref);
+  window->count--;
+}
+
+void ls__window_take_out(ls_window *window, ls_ref ref) {
+  ls_slab *slab = &window->set->slab;
+  ls_window_row *row = ls__window_row(slab, ref);
+  ls_block *key_entry = ls__slab_at(slab, row->key);
+  root_changed(window, key_entry, ls__window_tree_remove(slab, root_get(window, key_entry), row));
+  drop_apart(window, row);
   window->count--;
 }
 

@@ -87,3 +87,17 @@ ls_ref ls__window_queue_pop(ls_window_queue *queue) {
   queue->n_ring--;
   return row;
 }
+
+size_t ls__window_queue_filter(ls_window_queue *queue, bool (*stays)(void *payload, ls_ref row), void *payload) {
+  size_t n_ring = queue->n_ring, n_heap = queue->n_heap, grown = 0;
+  queue->n_ring = queue->n_heap = 0;
+  for (size_t i = 0; i < n_ring; i++) { /* what stays moves to the front, in its order */
+    ls_due_row due = *ring_at(queue, i);
+    if (stays(payload, due.row)) queue->ring[(queue->ring_first + queue->n_ring++) & (queue->ring_capacity - 1)] = due;
+  }
+  for (size_t i = 0; i < n_heap; i++) { /* pushed to at most where it has been read */
+    ls_due_row due = queue->heap[i];
+    if (stays(payload, due.row)) grown += ls__window_queue_push(queue, due.ts_us, due.row);
+  }
+  return grown;
+}

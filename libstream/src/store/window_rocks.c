@@ -1,11 +1,9 @@
 /**
  * @file window_rocks.c
- * Window buffers on disk. Key: task prefix, key bytes, ts, stamp (big-endian, sign turned over, so
- * that a key's rows are in order); value: flags, value bytes.
+ * Window buffers on disk: what is pending, noted for RocksDB and for changelogs, and written at commit.
+ * Key: task prefix, ls__window_append_key; value: flags, value bytes.
  */
 #include "store/window_internal.h"
-
-#define TAIL_BYTES 24u /* ts, stamp */
 
 static uint64_t sortable(int64_t number) { return __builtin_bswap64((uint64_t)number ^ UINT64_C(1) << 63); }
 static int64_t unsortable(const char *bytes) {
@@ -14,29 +12,49 @@ static int64_t unsortable(const char *bytes) {
   return (int64_t)(__builtin_bswap64(number) ^ UINT64_C(1) << 63);
 }
 
-/** Appends the RocksDB key of a row. */
-static void append_key(ls_buf *out, const ls_window *window, const ls_window_entry *entry) {
-  ls_buf prefix = LS_BUF_INIT;
-  ls__rocks_task_prefix(&prefix, window->set->task_name);
+void ls__window_append_key(ls_buf *out, const ls_window_entry *entry) {
   uint64_t tail[3] = {sortable(entry->ts_us), sortable(entry->stamp.ts_us), __builtin_bswap64(entry->stamp.seq)};
-  ls__buf_append(out, prefix.ptr, prefix.len);
+  _Static_assert(sizeof tail == LS_WINDOW_TAIL_BYTES, "as it is parsed");
   ls__buf_append(out, entry->key.ptr, entry->key.len);
   ls__buf_append(out, tail, sizeof tail);
-  ls__buf_fini(&prefix);
+}
+
+bool ls__window_parse_key(ls_window_entry *entry, ls_slice key) {
+  if (key.len < LS_WINDOW_TAIL_BYTES) return false;
+  entry->key = (ls_slice){key.ptr, key.len - LS_WINDOW_TAIL_BYTES};
+  const char *tail = key.ptr + entry->key.len;
+  entry->ts_us = unsortable(tail);
+  entry->stamp.ts_us = unsortable(tail + 8);
+  memcpy(&entry->stamp.seq, tail + 16, sizeof entry->stamp.seq);
+  entry->stamp.seq = __builtin_bswap64(entry->stamp.seq);
+  return true;
+}
+
+bool ls__window_next_delete(ls_slice *key, const ls_window *window, size_t *at) {
+  uint32_t len;
+  if (*at == window->deletes.len) return false;
+  memcpy(&len, window->deletes.ptr + *at, sizeof len);
+  *key = (ls_slice){window->deletes.ptr + *at + sizeof len, len};
+  *at += sizeof len + len;
+  return true;
 }
 
 static size_t pending_cost(const ls_window_row *row) { return LS_WINDOW_ROW_HEAD + row->head.value_len; }
 
 bool ls__window_is_persistent(const ls_window *window) { return window->family != NULL; }
 
+/** Whether a change has to be noted; without RocksDB there is no way back from it. */
+static bool notes_change(ls_window *window) {
+  if (window->family == NULL) window->set->memory_written = true;
+  return window->noted;
+}
+
 void ls__window_changed(ls_window *window, ls_ref ref) {
-  if (window->family == NULL) {
-    window->set->memory_written = true;
-    return;
-  }
+  if (!notes_change(window)) return;
   ls_window_row *row = ls__window_row(&window->set->slab, ref);
   if (row->head.state & LS_WINDOW_DIRTY) return;
   row->head.state |= LS_WINDOW_DIRTY;
+  if (row->ts_us <= window->deleted_to_us) window->may_be_again = true;
   size_t before = window->dirty_capacity;
   ls__grow(&window->dirty, &window->dirty_capacity, window->n_dirty + 1, sizeof *window->dirty);
   window->set->slab.other_bytes += (window->dirty_capacity - before) * sizeof *window->dirty;
@@ -46,10 +64,7 @@ void ls__window_changed(ls_window *window, ls_ref ref) {
 }
 
 void ls__window_dropped(ls_window *window, ls_ref ref) {
-  if (window->family == NULL) {
-    window->set->memory_written = true;
-    return;
-  }
+  if (!notes_change(window)) return;
   const ls_window_row *row = ls__window_row(&window->set->slab, ref);
   if (row->head.state & LS_WINDOW_DIRTY) {
     window->dirty[row->dirty_at] = 0;
@@ -58,34 +73,41 @@ void ls__window_dropped(ls_window *window, ls_ref ref) {
   }
   if (!(row->head.state & LS_WINDOW_PERSISTED)) return; /* written and gone between two commits */
   ls_window_entry entry = ls__window_entry_of(window, row);
-  size_t before = window->deletes.capacity, start = window->deletes.len;
-  uint32_t len = 0;
+  size_t before = window->deletes.capacity;
+  uint32_t len = (uint32_t)entry.key.len + LS_WINDOW_TAIL_BYTES;
   ls__buf_append(&window->deletes, &len, sizeof len);
-  append_key(&window->deletes, window, &entry);
-  len = (uint32_t)(window->deletes.len - start - sizeof len);
-  memcpy(window->deletes.ptr + start, &len, sizeof len);
+  ls__window_append_key(&window->deletes, &entry);
+  if (entry.ts_us > window->deleted_to_us) window->deleted_to_us = entry.ts_us;
   window->set->slab.other_bytes += window->deletes.capacity - before;
   window->set->pending_bytes += len;
 }
 
 void ls__window_stage(ls_window *window, ls_rocks_batch *batch) {
   if (window->family == NULL) return;
-  for (size_t at = 0; at < window->deletes.len;) {
-    uint32_t len;
-    memcpy(&len, window->deletes.ptr + at, sizeof len);
-    ls__rocks_batch_delete(batch, window->family, (ls_slice){window->deletes.ptr + at + sizeof len, len});
-    at += sizeof len + len;
-  }
   ls_buf key = LS_BUF_INIT;
+  ls_slice prefix = ls__buf_slice(&window->set->prefix), deleted;
+  ls__buf_append(&key, prefix.ptr, prefix.len);
+  for (size_t at = 0; ls__window_next_delete(&deleted, window, &at);) {
+    key.len = prefix.len;
+    ls__buf_append(&key, deleted.ptr, deleted.len);
+    ls__rocks_batch_delete(batch, window->family, ls__buf_slice(&key));
+  }
   for (size_t i = 0; i < window->n_dirty; i++) {
     if (window->dirty[i] == 0) continue;
     ls_window_entry entry = ls__window_entry_of(window, ls__window_row(&window->set->slab, window->dirty[i]));
-    ls__buf_clear(&key);
-    append_key(&key, window, &entry);
+    key.len = prefix.len;
+    ls__window_append_key(&key, &entry);
     ls__rocks_batch_put2(batch, window->family, ls__buf_slice(&key), (ls_slice){(const char *)&entry.flags, sizeof entry.flags},
                          entry.value);
   }
   ls__buf_fini(&key);
+}
+
+static void nothing_pending(ls_window *window) {
+  window->n_dirty = 0;
+  window->deleted_to_us = INT64_MIN;
+  window->may_be_again = false;
+  ls__buf_clear(&window->deletes);
 }
 
 void ls__window_committed(ls_window *window) {
@@ -95,12 +117,11 @@ void ls__window_committed(ls_window *window) {
     row->head.state &= (uint8_t)~LS_WINDOW_DIRTY;
     row->head.state |= LS_WINDOW_PERSISTED;
   }
-  window->n_dirty = 0;
-  ls__buf_clear(&window->deletes);
+  nothing_pending(window);
 }
 
-/** Frees all rows, nothing of it noted as pending. */
-static void forget(ls_window *window) {
+void ls__window_forget(ls_window *window) {
+  ls__window_restored(window);
   ls_slab *slab = &window->set->slab;
   while (window->count > 0) {
     ls_ref ref = ls__window_queue_pop(&window->queue);
@@ -114,20 +135,14 @@ static void forget(ls_window *window) {
     window->count--;
   }
   ls__memtable_clear(&window->keys);
-  window->n_dirty = 0;
-  ls__buf_clear(&window->deletes);
+  nothing_pending(window);
 }
 
 static int load_row(ls_window *window, ls_slice key, ls_slice value, ls_error *err) {
-  if (key.len < TAIL_BYTES || value.len < sizeof(uint32_t)) {
+  ls_window_entry entry = {.flags = 0};
+  if (!ls__window_parse_key(&entry, key) || value.len < sizeof entry.flags) {
     return ls_error_set(err, LS_EIO, "store '%s': what the state directory holds is no window row", window->name);
   }
-  ls_window_entry entry = {.key = {key.ptr, key.len - TAIL_BYTES}};
-  const char *tail = key.ptr + entry.key.len;
-  entry.ts_us = unsortable(tail);
-  entry.stamp.ts_us = unsortable(tail + 8);
-  memcpy(&entry.stamp.seq, tail + 16, sizeof entry.stamp.seq);
-  entry.stamp.seq = __builtin_bswap64(entry.stamp.seq);
   memcpy(&entry.flags, value.ptr, sizeof entry.flags);
   entry.value = (ls_slice){value.ptr + sizeof entry.flags, value.len - sizeof entry.flags};
   ls_ref row;
@@ -137,15 +152,12 @@ static int load_row(ls_window *window, ls_slice key, ls_slice value, ls_error *e
 }
 
 int ls__window_reload(ls_window *window, ls_error *err) {
-  forget(window);
-  ls_buf prefix = LS_BUF_INIT;
-  ls__rocks_task_prefix(&prefix, window->set->task_name);
-  ls_rocks_iter *iter = ls__rocks_iter_new(window->set->db, window->family, ls__buf_slice(&prefix));
+  ls__window_forget(window);
+  ls_rocks_iter *iter = ls__rocks_iter_new(window->set->db, window->family, ls__buf_slice(&window->set->prefix));
   int rc = LS_OK;
   for (; rc >= 0 && ls__rocks_iter_valid(iter); ls__rocks_iter_step(iter)) {
     rc = load_row(window, ls__rocks_iter_key(iter), ls__rocks_iter_value(iter), err);
   }
   int end_rc = ls__rocks_iter_end(iter, rc < 0 ? NULL : err);
-  ls__buf_fini(&prefix);
   return rc < 0 ? rc : end_rc;
 }

@@ -75,6 +75,26 @@ ls_ref ls__window_tree_drop_first(ls_slab *slab, ls_ref root) {
   return balance(slab, root);
 }
 
+ls_ref ls__window_tree_remove(ls_slab *slab, ls_ref root, const ls_window_row *row) {
+  if (root == 0) return 0;
+  ls_window_row *at = ls__window_row(slab, root);
+  if (at == row) {
+    if (at->right == 0) return at->left;
+    ls_ref first = at->right; /* of those behind: it takes the place */
+    while (ls__window_row(slab, first)->left != 0) first = ls__window_row(slab, first)->left;
+    ls_ref right = ls__window_tree_drop_first(slab, at->right);
+    ls__window_row(slab, first)->left = at->left;
+    ls__window_row(slab, first)->right = right;
+    return balance(slab, first);
+  }
+  if (order_of(row->ts_us, row->stamp, at) < 0) {
+    at->left = ls__window_tree_remove(slab, at->left, row);
+  } else {
+    at->right = ls__window_tree_remove(slab, at->right, row);
+  }
+  return balance(slab, root);
+}
+
 ls_ref ls__window_tree_find(const ls_slab *slab, ls_ref root, int64_t ts_us, ls_stamp stamp) {
   while (root != 0) {
     const ls_window_row *row = ls__window_row(slab, root);
