@@ -21,6 +21,8 @@ struct ls_file_source {
   ls_parquet_reader *probe; /* Parquet: group counts of next_file */
   ls_buf carry;             /* bytes read past the last whole record */
   bool at_end;              /* the reader gave its last byte */
+  bool damaged;             /* and there is more that can't be decompressed: */
+  ls_error damage;
   int64_t next_line;
   ls_buf header;            /* CSV: header record of next_file */
   bool header_taken;
@@ -106,9 +108,10 @@ void ls__file_worker_free(ls_file_worker *worker) {
 
 /** Length of the prefix that ends at a record's end. */
 static size_t whole_records(const ls_file_source *source, ls_slice bytes, int64_t *n_lines) {
-  if (source->opts.format == LS_FORMAT_CSV) return ls__csv_block_end(bytes, source->at_end, n_lines);
+  bool last = source->at_end && !source->damaged; /* what stands before damage may be half a record */
+  if (source->opts.format == LS_FORMAT_CSV) return ls__csv_block_end(bytes, last, n_lines);
   size_t len = bytes.len;
-  if (!source->at_end) {
+  if (!last) {
     while (len > 0 && bytes.ptr[len - 1] != '\n') len--;
   }
   *n_lines = 0;
@@ -123,7 +126,7 @@ static void finish_file(ls_file_source *source) {
   ls__parquet_reader_close(source->probe);
   source->probe = NULL;
   ls__buf_clear(&source->carry);
-  source->at_end = source->header_taken = false;
+  source->at_end = source->damaged = source->header_taken = false;
   source->next_line = 1;
   source->next_group = 0;
   source->next_file++;
@@ -140,6 +143,39 @@ static void take_header(ls_file_source *source, ls_file_worker *worker, size_t *
   ls__buf_append(&source->header, rest.ptr, end);
   source->header_taken = true;
   *start = end;
+}
+
+static int write_letter(ls_file_source *source, const ls_dead_letter *letter, ls_error *err) {
+  atomic_fetch_add(&source->records, 1);
+  return source->opts.dead_letters->write(source->opts.dead_letters, source->opts.index, letter, err);
+}
+
+/** Reads on. A compressed file that is cut or corrupt ends there. */
+static int read_some(ls_file_source *source, ls_buf *block, size_t target, ls_error *err) {
+  size_t n_read = 0;
+  ls__buf_reserve(block, target - block->len + PADDING_BYTES);
+  int rc = ls__lake_read(source->reader, block->ptr + block->len, target - block->len, &n_read, err);
+  block->len += n_read;
+  source->at_end = n_read == 0;
+  if (rc != LS_EDATA) return rc;
+  source->damaged = true;
+  source->damage = *err;
+  return LS_OK;
+}
+
+/** The rest of a damaged file is one dead letter, at the first line that could not be read whole. Called with the lock held. */
+static int write_off_rest(ls_file_source *source, ls_error *err) {
+  const ls_lake_file *file = &source->files.files[source->next_file];
+  ls_buf where = LS_BUF_INIT;
+  ls__lake_describe(&where, source->opts.lake, file->path);
+  const char *why = source->damage.message;
+  if (strncmp(why, where.ptr, where.len) == 0 && why[where.len] == ':') why += where.len + 2; /* the letter names the file */
+  ls_dead_letter letter = {
+      .source = source->opts.name, .file = file->path, .line = source->next_line, .date_days = file->date_days,
+      .reason = "damaged_file", .error = why, .seq = LS_SEQ_MAKE(source->opts.index, source->next_file, source->next_line)};
+  int rc = write_letter(source, &letter, err);
+  ls__buf_fini(&where);
+  return rc;
 }
 
 /** Fills worker->block with whole records of the current file. Sets *got to false when the file has no more. */
@@ -159,23 +195,19 @@ static int read_block(ls_file_source *source, ls_file_worker *worker, bool *got,
     if (block->len > RECORD_BYTES_MAX) {
       return ls_error_set(err, LS_EDATA, "%s:%lld: a record is longer than 16 MiB", path, (long long)source->next_line);
     }
-    while (block->len < target && !source->at_end) {
-      size_t n_read = 0;
-      ls__buf_reserve(block, target - block->len + PADDING_BYTES);
-      LS_TRY(ls__lake_read(source->reader, block->ptr + block->len, target - block->len, &n_read, err));
-      block->len += n_read;
-      source->at_end = n_read == 0;
-    }
+    while (block->len < target && !source->at_end) LS_TRY(read_some(source, block, target, err));
     whole = whole_records(source, ls__buf_slice(block), &n_lines);
     target += BLOCK_BYTES;
   }
-  if (whole == 0 && source->at_end) whole = block->len; /* CSV: what is left is one broken record */
-  ls__buf_append(&source->carry, block->ptr + whole, block->len - whole);
+  if (whole == 0 && source->at_end && !source->damaged) whole = block->len; /* CSV: what is left is one broken record */
+  if (!source->damaged) ls__buf_append(&source->carry, block->ptr + whole, block->len - whole);
   block->len = whole;
   *got = whole > 0;
   worker->unit = (unit){source->next_file, source->next_line, 0, n_lines + 1};
   source->next_line += n_lines;
-  return LS_OK;
+  if (!source->damaged) return LS_OK;
+  source->damaged = false; /* told once; at_end stays */
+  return write_off_rest(source, err);
 }
 
 /** Takes the header off the first block of a CSV file, and gives the worker the file's header. */
@@ -240,9 +272,7 @@ static void report_letter(ls_file_worker *worker, const ls_bad_record *bad) {
       .source = source->opts.name, .file = file->path, .line = bad->line, .date_days = file->date_days,
       .reason = bad->reason, .error = bad->error, .field = bad->field, .payload = bad->payload,
       .seq = LS_SEQ_MAKE(source->opts.index, worker->unit.file, bad->line)};
-  atomic_fetch_add(&worker->source->records, 1);
-  if (worker->error_code < 0) return;
-  worker->error_code = source->opts.dead_letters->write(source->opts.dead_letters, source->opts.index, &letter, worker->error);
+  if (worker->error_code >= 0) worker->error_code = write_letter(worker->source, &letter, worker->error);
 }
 
 static void on_bad_record(void *payload, const ls_bad_record *bad) { report_letter(payload, bad); }

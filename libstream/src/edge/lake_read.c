@@ -2,7 +2,7 @@
  * @file lake_read.c
  * Sequential reading of one file: raw bytes from disk or S3, through a decoder when the name says
  * so. Files of several gzip members or zstd/lz4 frames are read to their end; a stream that stops
- * inside one is LS_EDATA.
+ * inside one is LS_EDATA, after all bytes before it.
  */
 #include "edge/lake_internal.h"
 
@@ -13,17 +13,25 @@
 #include <unistd.h>
 
 #define IN_BYTES ((size_t)1 << 20)
+#define SKIP_BYTES ((size_t)64 << 10)
+#define NO_TEXT '\xff' /* a byte that no text in UTF-8 has */
 
 struct ls_lake_reader {
   int fd; /* -1: S3 */
   ls_s3_reader *remote;
-  char *name;          /* for messages */
+  ls_lake *lake;
+  char *path, *name;   /* in the lake; for messages */
   ls_inflater *decoder; /* NULL: not compressed */
   char *in;            /* IN_BYTES of raw input for the decoder */
   size_t in_pos, in_len;
   bool raw_end;  /* the raw input is exhausted */
   bool in_frame; /* a frame has begun and not ended */
   bool any;      /* some raw byte was read */
+  bool damaged;  /* the decoder refused what it was given */
+  bool careful;  /* from here on byte by byte */
+  bool at_damage;
+  ls_error damage;  /* at_damage: what every further read tells */
+  uint64_t n_given; /* bytes the decoder gave to the caller */
 };
 
 static int open_raw(ls_lake_reader *reader, ls_lake *lake, const char *path, ls_error *err) {
@@ -47,6 +55,8 @@ int ls__lake_reader_open(ls_lake_reader **out, ls_lake *lake, const char *path, 
   LS_TRY(ls__lake_check_path(path, err));
   ls_lake_reader *reader = LS_NEW(ls_lake_reader);
   reader->fd = -1;
+  reader->lake = lake;
+  reader->path = ls__strdup(path);
   ls_buf name = LS_BUF_INIT;
   ls__lake_describe(&name, lake, path);
   reader->name = name.ptr;
@@ -91,6 +101,7 @@ static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_
   bool finished = false;
   int rc = ls__inflater_step(reader->decoder, in, &n_used, buffer, n_bytes, n_made, &finished, err);
   if (rc < 0) {
+    reader->damaged = true;
     ls_error_prefix(err, "%s: ", reader->name);
     return rc;
   }
@@ -101,6 +112,7 @@ static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_
     reader->in_frame = true;
   }
   if (in.len > 0 && n_used == 0 && *n_made == 0 && !finished) {
+    reader->damaged = true;
     return ls_error_set(err, LS_EDATA, "%s: the compressed data is corrupt", reader->name);
   }
   return LS_OK;
@@ -126,19 +138,80 @@ static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, si
   }
 }
 
+static void close_raw(ls_lake_reader *reader) {
+  if (reader->fd >= 0) close(reader->fd);
+  if (reader->remote) ls__s3_reader_close(reader->remote);
+  reader->fd = -1;
+  reader->remote = NULL;
+}
+
+/* Decodes and drops what the caller has. */
+static int skip_given(ls_lake_reader *reader, ls_error *err) {
+  char *dropped = ls__alloc(SKIP_BYTES);
+  uint64_t left = reader->n_given;
+  int rc = LS_OK;
+  while (rc == LS_OK && left > 0) {
+    size_t n = 0;
+    rc = read_decoded(reader, dropped, left < SKIP_BYTES ? (size_t)left : SKIP_BYTES, &n, err);
+    if (rc == LS_EDATA || (rc == LS_OK && n == 0)) {
+      rc = ls_error_set(err, LS_ERETRY, "%s: the file was replaced while it was read",
+                        reader->name);
+    }
+    left -= n;
+  }
+  ls__free(dropped);
+  return rc;
+}
+
+/**
+ * The call in which the decoder meets damage does not tell what it gave before. So the file is read
+ * anew up to where the caller is, and from there a byte at a time: what can be had of a damaged
+ * file is then the same however it was cut into pieces.
+ */
+static int begin_again(ls_lake_reader *reader, ls_error *err) {
+  close_raw(reader);
+  ls__inflater_free(reader->decoder);
+  reader->decoder = NULL;
+  LS_TRY(open_raw(reader, reader->lake, reader->path, err));
+  LS_TRY(ls__inflater_new(&reader->decoder, reader->path, err));
+  reader->in_pos = reader->in_len = 0;
+  reader->raw_end = reader->in_frame = reader->any = reader->damaged = false;
+  reader->careful = true;
+  return skip_given(reader, err);
+}
+
+/* One byte; it may have come in the call that met the damage. */
+static int read_carefully(ls_lake_reader *reader, char *byte, size_t *n_read, ls_error *err) {
+  if (reader->at_damage) return ls_error_set(err, LS_EDATA, "%s", reader->damage.message);
+  *byte = NO_TEXT;
+  int rc = read_decoded(reader, byte, 1, n_read, err);
+  if (rc != LS_EDATA || !reader->damaged) return rc;
+  reader->at_damage = true;
+  reader->damage = *err;
+  if (*byte == NO_TEXT) return rc;
+  *n_read = 1;
+  return LS_OK;
+}
+
 int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
                   ls_error *err) {
   *n_read = 0;
   if (n_bytes == 0) return LS_OK;
   if (!reader->decoder) return read_raw(reader, buffer, n_bytes, n_read, err);
-  return read_decoded(reader, buffer, n_bytes, n_read, err);
+  if (!reader->careful) {
+    int rc = read_decoded(reader, buffer, n_bytes, n_read, err);
+    reader->n_given += *n_read;
+    if (rc != LS_EDATA || !reader->damaged) return rc;
+    LS_TRY(begin_again(reader, err));
+  }
+  return read_carefully(reader, buffer, n_read, err);
 }
 
 void ls__lake_reader_close(ls_lake_reader *reader) {
   if (!reader) return;
-  if (reader->fd >= 0) close(reader->fd);
-  if (reader->remote) ls__s3_reader_close(reader->remote);
+  close_raw(reader);
   if (reader->decoder) ls__inflater_free(reader->decoder);
+  ls__free(reader->path);
   ls__free(reader->name);
   ls__free(reader->in);
   ls__free(reader);

@@ -38,7 +38,7 @@ int ls__lake_exists(bool *out, ls_lake *lake, const char *path, ls_error *err);
 /** Sequential bytes of one file, decompressed by name (.gz, .zst, .lz4) */
 typedef struct ls_lake_reader ls_lake_reader;
 int ls__lake_reader_open(ls_lake_reader **out, ls_lake *lake, const char *path, ls_error *err);
-/** Reads up to n_bytes; *n_read 0 at the end. A corrupt compressed stream: LS_EDATA. */
+/** Reads up to n_bytes; *n_read 0 at the end. A corrupt or cut compressed stream: LS_EDATA, once all bytes before it are read. */
 int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err);
 void ls__lake_reader_close(ls_lake_reader *reader);
 
