@@ -36,7 +36,7 @@ static const option_row rows[] = {
      "directory, file:///directory or s3://bucket/prefix"},
     {APP_DATE, "date", "DATE", TEXT, offsetof(app_options, date), 0, NULL,
      "YYYY-MM-DD, a range YYYY-MM-DD..YYYY-MM-DD, or latest:\n"
-     "the newest date that has input"},
+     "the newest date that all inputs have"},
     {APP_THREADS, "threads", "N", COUNT, offsetof(app_options, n_threads), THREADS_MAX, NULL,
      "workers (default: one per core)"},
     {APP_BATCH_ROWS, "batch-rows", "N", COUNT, offsetof(app_options, batch_rows), BATCH_MAX, NULL,

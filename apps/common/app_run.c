@@ -98,15 +98,45 @@ static int load_for(ls_topology **out, const app_job *job, const char *run_date)
 
 /* ---- dates ---- */
 
-/** The last line of text. */
-static bool last_date(char out[APP_DATE_BYTES], const char *text) {
-  size_t len = strlen(text);
-  while (len > 0 && text[len - 1] == '\n')
-    len--;
-  if (len < APP_DATE_BYTES - 1) return false;
-  memcpy(out, text + len - (APP_DATE_BYTES - 1), APP_DATE_BYTES - 1);
-  out[APP_DATE_BYTES - 1] = 0;
-  return true;
+/** The lines of ls_runtime_dates that matter: the newest date, and the newest that no source lacks. */
+typedef struct latest_dates {
+  char newest[APP_DATE_BYTES], whole[APP_DATE_BYTES]; /* empty: there is none */
+  const char *lacking;                                /* names of the sources without the newest */
+  int lacking_len;
+} latest_dates;
+
+static latest_dates find_dates(const char *text) {
+  latest_dates found = {.lacking = ""};
+  for (const char *line = text; strlen(line) > APP_DATE_BYTES - 1; line = strchr(line, '\n') + 1) {
+    memcpy(found.newest, line, APP_DATE_BYTES - 1);
+    found.lacking = line + APP_DATE_BYTES - 1;
+    found.lacking_len = (int)strcspn(found.lacking, "\n");
+    if (found.lacking_len == 0) memcpy(found.whole, found.newest, APP_DATE_BYTES);
+  }
+  return found;
+}
+
+/** Sets the newest date that all sources have; says which source lacks a newer one. */
+static int choose_latest(const app_job *job, app_dates *dates, const char *text) {
+  const char *name = job->command->name;
+  latest_dates found = find_dates(text);
+  if (found.newest[0] == 0) {
+    fprintf(stderr, "%s: --date latest: the lake %s has no input of any date yet\n", name,
+            job->options->lake);
+    return APP_NO_INPUT;
+  }
+  if (found.whole[0] == 0) {
+    fprintf(stderr, "%s: --date latest: no date has input of all sources; %s lacks%.*s\n", name,
+            found.newest, found.lacking_len, found.lacking);
+    return APP_NO_INPUT;
+  }
+  if (found.lacking_len > 0 && !job->options->quiet) {
+    fprintf(stderr, "%s: --date latest is %s: %s lacks%.*s\n", name, found.whole, found.newest,
+            found.lacking_len, found.lacking);
+  }
+  memcpy(dates->from, found.whole, APP_DATE_BYTES);
+  memcpy(dates->to, found.whole, APP_DATE_BYTES);
+  return APP_DONE;
 }
 
 static int find_latest(const app_job *job, app_dates *dates) {
@@ -119,12 +149,9 @@ static int find_latest(const app_job *job, app_dates *dates) {
   if (rc < 0) {
     fprintf(stderr, "%s: %s\n", job->command->name, err.message);
     code = app_exit_code(rc);
-  } else if (!last_date(dates->to, text)) {
-    fprintf(stderr, "%s: --date latest: the lake %s has no input of any date yet\n",
-            job->command->name, job->options->lake);
-    code = APP_NO_INPUT;
+  } else {
+    code = choose_latest(job, dates, text);
   }
-  memcpy(dates->from, dates->to, APP_DATE_BYTES);
   if (text != NULL) ls_text_free(text);
   ls_topology_free(topology);
   return code;

@@ -2,6 +2,7 @@
 """The applications as an operator meets them: every exit code provoked for real, options, dates, dry runs, signals, summaries,
 and what streamctl shows. Functions named check_* are the cases; each gets a lake that was indexed."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -110,6 +111,28 @@ def check_dates(lake, scratch):
     assert "run_date" not in json.loads(done.stdout), done.stdout
 
 
+def check_latest_is_whole(lake, scratch):
+    """The newest date that every dated source has; a source that lacks a newer one is named."""
+    def latest(copy, program="batch_recon", *options):
+        return call(program, "--lake", copy, "--date", "latest", "--dry-run", "--output-format", "json", *options)
+
+    copy = fresh(lake, scratch, "latest")
+    assert expect(latest(copy), 0).stderr == ""
+    shutil.rmtree(copy / f"raw/statements/dt={DAYS[2]}")
+    done = expect(latest(copy), 0, f"--date latest is {DAYS[1]}: {DAYS[2]} lacks statements")
+    assert json.loads(done.stdout)["run_date"] == DAYS[1], done.stdout
+    assert expect(latest(copy, "batch_recon", "--quiet"), 0).stderr == ""
+    shutil.rmtree(copy / f"curated/streaming_index/dt={DAYS[1]}")
+    done = expect(latest(copy), 0, f"--date latest is {DAYS[0]}: {DAYS[2]} lacks statements")
+    shutil.rmtree(copy / f"curated/streaming_index/dt={DAYS[0]}")
+    done = expect(latest(copy), 3, f"no date has input of all sources; {DAYS[2]} lacks statements")
+    assert done.stdout == "", done.stdout
+    shutil.rmtree(copy / "raw/fraud_signals")
+    expect(latest(copy, "streaming_index"), 3, f"{DAYS[2]} lacks fraud_signals")
+    shutil.rmtree(copy / "raw/transactions")
+    expect(latest(copy, "streaming_index"), 3, "no input of any date")
+
+
 def check_dry_run_writes_nothing(lake, scratch):
     before = tree(lake)
     work = pathlib.Path(scratch, "dry_work")
@@ -186,6 +209,40 @@ def check_bad_records(lake, scratch):
     copy = fresh(lake, scratch, "broken_file")
     (copy / f"curated/streaming_index/dt={DAYS[1]}/part-00000.parquet").write_bytes(b"no Parquet")
     expect(call("batch_recon", "--lake", copy, "--date", DAYS[2]), 4, f"dt={DAYS[1]}/part-00000.parquet")
+
+
+def transactions(lake):
+    summary = json.loads(expect(call("streaming_index", "--lake", lake, "--output-format", "json", "--quiet"), 0).stdout)
+    assert summary["conservation"] is True, summary
+    return summary["rows_in"]["transactions"], summary["bad_records"]["transactions"]
+
+
+def check_cut_file(lake, scratch):
+    """A compressed file that is cut or corrupt costs its own rest: what stands before counts, one dead letter tells the line."""
+    import pyarrow
+    copy = fresh(lake, scratch, "cut")
+    whole, bad = transactions(copy)
+    plain = sorted((copy / f"raw/transactions/dt={DAYS[0]}").glob("*"))[0]
+    text = plain.read_bytes()
+    if plain.suffix in (".gz", ".zst"):
+        text = pyarrow.input_stream(str(plain), compression="detect").read()
+    plain.unlink()
+    lines = text.splitlines(keepends=True)
+    for suffix, packed in ((".gz", gzip.compress(text)), (".zst", pyarrow.compress(text, codec="zstd", asbytes=True))):
+        for what, damaged in (("truncated", packed[:len(packed) // 2]), ("corrupt", packed[:len(packed) // 2] + b"\xff" * 64)):
+            damaged_file = plain.with_name(f"part-damaged.jsonl{suffix}")
+            damaged_file.write_bytes(damaged)
+            n_rows, n_bad = transactions(copy)
+            letters = [json.loads(line) for path in (copy / f"dlq/transactions/dt={DAYS[0]}").glob("*")
+                       for line in path.read_text().splitlines()]
+            letter, = [letter for letter in letters if letter["reason"] == "damaged_file"]
+            assert letter["file"] == str(damaged_file.relative_to(copy)) and "payload" not in letter, letter
+            assert re.match("the compressed data is (truncated|corrupt)", letter["error"]), (what, letter)
+            n_lost = len(lines) - (letter["line"] - 1)
+            assert 0 <= n_lost < len(lines) or suffix == ".zst", letter  # a small file is one block of zstd: all or nothing
+            assert n_rows == whole - n_lost + 1, (n_rows, whole, letter)  # the letter is a record, too
+            assert n_bad <= bad + 1, (n_bad, bad)
+            damaged_file.unlink()
 
 
 def check_transient(lake, scratch):

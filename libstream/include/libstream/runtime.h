@@ -54,8 +54,8 @@ LS_API int ls_runtime_summary(char **out, const ls_runtime *runtime, ls_error *e
 LS_API int ls_runtime_summary_text(char **out, const ls_runtime *runtime, ls_error *err);
 LS_API void ls_runtime_free(ls_runtime *runtime);
 
-/** Dates (dt=YYYY-MM-DD) for which a topology's first source with {date} has files, ascending; freed with ls_text_free:
- *  one date per line. For --date latest. */
+/** Dates (YYYY-MM-DD) for which some source with {date} has files, ascending; freed with ls_text_free. One per line: the date,
+ *  then, each after a blank, the names of the sources with {date} that have no file of it. For --date latest. */
 LS_API int ls_runtime_dates(char **out, const ls_topology *topology, const char *lake, ls_error *err);
 
 /** Name of the i-th fault point (where LS_FAULT=name[:n] in the environment kills the process with SIGKILL at the n-th passing,

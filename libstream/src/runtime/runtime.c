@@ -178,38 +178,3 @@ int ls__run_worker_failed(ls_runtime *run, int rc) {
   if (atomic_compare_exchange_strong(&run->stop, &none, STOP_FAILED)) return rc;
   return rc == LS_ESTOPPED && none == STOP_FAILED ? LS_OK : rc;
 }
-
-/* ---- dates of a lake ---- */
-
-static int list_dates(ls_buf *out, ls_lake *lake, const ls_plan *plan, ls_error *err) {
-  for (uint32_t i = 0; i < plan->n_sources; i++) {
-    const char *pattern = plan->sources[i].files;
-    if (pattern == NULL || strstr(pattern, "{date}") == NULL) continue;
-    ls_lake_files files = {0};
-    LS_TRY(ls__lake_list(&files, lake, pattern, INT32_MIN, INT32_MAX, err));
-    int32_t last = INT32_MIN;
-    for (size_t k = 0; k < files.n; k++) { /* sorted by path, so by date within one pattern */
-      if (files.files[k].date_days == last || files.files[k].date_days == INT32_MIN) continue;
-      last = files.files[k].date_days;
-      char text[LS_TIMESTAMP_TEXT_MAX];
-      ls__buf_append(out, text, ls__date_format(text, last));
-      ls__buf_putc(out, '\n');
-    }
-    ls__lake_files_free(&files);
-    return LS_OK;
-  }
-  return LS_OK;
-}
-
-int ls_runtime_dates(char **out, const ls_topology *topology, const char *lake_root, ls_error *err) {
-  ls_error scratch = LS_ERROR_INIT;
-  if (err == NULL) err = &scratch;
-  ls_lake *lake = NULL;
-  ls_buf text = LS_BUF_INIT;
-  int rc = ls__lake_open(&lake, lake_root, err);
-  if (rc >= 0) rc = list_dates(&text, lake, ls__topology_plan(topology), err);
-  ls__lake_close(lake);
-  ls__buf_putc(&text, 0);
-  *out = text.ptr;
-  return rc;
-}
