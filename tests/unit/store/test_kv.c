@@ -108,13 +108,13 @@ static void step(test_rng *rng, ls_kv *kv, model *m, bool large_values) {
   }
 }
 
-START_TEST(memory_store_equals_the_model) {
+static void memory_run(bool logged) {
   test_rng rng = rng_new();
   ls_error err = LS_ERROR_INIT;
   ls_store_set *set;
   ls_kv *kv;
   model *m = LS_NEW(model);
-  ck_ok(ls__store_set_new(&set, NULL, "task-0", STORE_BUDGET_LARGE, &err));
+  ck_ok((logged ? ls__store_set_new_logged : ls__store_set_new)(&set, NULL, "task-0", STORE_BUDGET_LARGE, &err));
   ck_ok(ls__kv_open(&kv, set, "rows", LS_STORE_MEMORY, 7, &err));
   for (int i = 0; i < 60000; i++) {
     step(&rng, kv, m, true);
@@ -125,11 +125,18 @@ START_TEST(memory_store_equals_the_model) {
   ls__store_set_free(set);
   ls__free(m);
 }
+
+START_TEST(memory_store_equals_the_model) { memory_run(false); }
+END_TEST
+START_TEST(memory_store_with_a_changelog_equals_the_model) { memory_run(true); }
 END_TEST
 
 /* Position: the number of the commit. Checked together with the values: both are of one commit. A scratch database is
  * neither aborted nor opened again. */
-static void rocks_run(size_t budget, bool scratch, uint64_t seed_more, int n_steps) {
+typedef enum kind { PLAIN, SCRATCH, LOGGED } kind;
+
+static void rocks_run(size_t budget, kind set_kind, uint64_t seed_more, int n_steps) {
+  bool scratch = set_kind == SCRATCH;
   test_rng rng = rng_new();
   rng.state += seed_more;
   ls_error err = LS_ERROR_INIT;
@@ -143,7 +150,7 @@ static void rocks_run(size_t budget, bool scratch, uint64_t seed_more, int n_ste
   for (int i = 0; i < n_steps; i++) {
     if (db == NULL) {
       ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20, scratch}, &err));
-      ck_ok(ls__store_set_new(&set, db, "task-0", budget, &err));
+      ck_ok((set_kind == LOGGED ? ls__store_set_new_logged : ls__store_set_new)(&set, db, "task-0", budget, &err));
       ck_ok(ls__kv_open(&kv, set, "rows", LS_STORE_ROCKSDB, 7, &err));
       memcpy(m->now, m->committed, sizeof m->now); /* what was pending is gone */
       ls_slice position;
@@ -175,11 +182,13 @@ static void rocks_run(size_t budget, bool scratch, uint64_t seed_more, int n_ste
   ls__free(m);
 }
 
-START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, false, 0, 20000); }
+START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, PLAIN, 0, 20000); }
 END_TEST
-START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, false, 1, 20000); }
+START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, PLAIN, 1, 20000); }
 END_TEST
-START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, true, 2, 20000); }
+START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, SCRATCH, 2, 20000); }
+END_TEST
+START_TEST(rocksdb_store_with_a_changelog_equals_the_model) { rocks_run(STORE_BUDGET_TINY, LOGGED, 3, 20000); }
 END_TEST
 
 static int collect_keys(void *payload, ls_slice key, ls_slice value, ls_error *err) {
@@ -340,9 +349,11 @@ END_TEST
 int main(void) {
   const test_case all[] = {
       TEST_CASE(memory_store_equals_the_model),
+      TEST_CASE(memory_store_with_a_changelog_equals_the_model),
       TEST_CASE(rocksdb_store_equals_the_model_in_ample_memory),
       TEST_CASE(rocksdb_store_equals_the_model_while_rows_are_evicted),
       TEST_CASE(scratch_store_equals_the_model_while_rows_are_evicted),
+      TEST_CASE(rocksdb_store_with_a_changelog_equals_the_model),
       TEST_CASE(scan_order_depends_on_the_writes_alone),
       TEST_CASE(scan_ends_with_what_the_callback_returns),
       TEST_CASE(memory_store_over_its_budget_is_named),

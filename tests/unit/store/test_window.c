@@ -165,19 +165,20 @@ static void step(test_rng *rng, ls_window *window, model *m, int64_t now_us) {
   }
 }
 
-START_TEST(memory_buffer_equals_the_model) {
+static void memory_run(bool logged) {
   test_rng rng = rng_new();
   ls_error err = LS_ERROR_INIT;
   ls_store_set *set;
   ls_window *window;
   model *m = LS_NEW(model);
-  ck_ok(ls__store_set_new(&set, NULL, "task-0", BUDGET, &err));
+  ck_ok((logged ? ls__store_set_new_logged : ls__store_set_new)(&set, NULL, "task-0", BUDGET, &err));
   ck_ok(ls__window_open(&window, set, "left", LS_STORE_MEMORY, 7, &err));
   ck_assert_int_eq(ls__window_min_ts(window), INT64_MAX);
   for (int i = 0; i < 40000; i++) {
     step(&rng, window, m, i / 5);
     if (m->n > N_ROWS_MAX - 10) check_expire(window, m, i / 5 - 200, SIZE_MAX);
     if (i % 500 == 0) check_all(window, m);
+    if (i % 900 == 0) ck_ok(ls__store_set_commit(set, (ls_slice){"p", 1}, &err));
   }
   check_all(window, m);
   check_expire(window, m, INT64_MAX, SIZE_MAX);
@@ -186,6 +187,10 @@ START_TEST(memory_buffer_equals_the_model) {
   ls__store_set_free(set);
   ls__free(m);
 }
+
+START_TEST(memory_buffer_equals_the_model) { memory_run(false); }
+END_TEST
+START_TEST(memory_buffer_with_a_changelog_equals_the_model) { memory_run(true); }
 END_TEST
 
 START_TEST(rocksdb_buffer_equals_the_model) {
@@ -285,6 +290,7 @@ END_TEST
 int main(void) {
   const test_case cases[] = {
       TEST_CASE(memory_buffer_equals_the_model),
+      TEST_CASE(memory_buffer_with_a_changelog_equals_the_model),
       TEST_CASE(rocksdb_buffer_equals_the_model),
       TEST_CASE(rows_of_one_time_expire_in_key_order),
       TEST_CASE(buffer_over_its_budget_is_named),
