@@ -17,6 +17,7 @@ typedef struct ls_kafka_consumer_opts {
   const char *const *topics;   /* all of the same group member: assigned by range, so that equal numbers go together */
   uint32_t n_topics;
   size_t queue_bytes;          /* what librdkafka may hold for this consumer, all partitions together */
+  uint32_t n_partitions_max;   /* how many partitions it may be assigned, which share queue_bytes; 0: 16 */
   const char *offset_reset;    /* "earliest", "latest": where a partition without a committed offset begins */
   /** Called from ls__kafka_consumer_poll. Assigned: the task side restores, then calls ls__kafka_consumer_start for each partition.
    *  Until then nothing of it is read. Revoked: commit and let go before returning; lost: others own them already, drop. */
