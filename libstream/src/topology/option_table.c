@@ -26,7 +26,8 @@ static const ls_section sections[] = {
     {"schemas.*.fields.*", "schemas: fields",
      "A field is its type (`amount: decimal(18,4)`) or a map with the type and what its values must "
      "be. Types: `bool`, `int64`, `float64`, `decimal(p,s)`, `string`, `bytes`, `timestamp`, `date`, "
-     "`list<type>`, `struct<name: type, ...>`. A record that breaks its schema goes to the dead "
+     "`list<type>`, `struct<name: type, ...>`. In braces a comma ends a value, so there a type with one "
+     "is quoted: `{ amount: \"decimal(18,4)\" }`. A record that breaks its schema goes to the dead "
      "letters."},
     {"sources.*", "sources",
      "A source is a stream of records. It has a binding for live running, for replay, or both."},

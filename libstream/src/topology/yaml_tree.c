@@ -176,6 +176,33 @@ static const ls_yaml *check_key(parse *p, const ls_yaml *map, const ls_yaml *key
   return key->bad ? NULL : key;
 }
 
+/* Brackets that text opens and does not close; below 0: closes more than it opens. */
+static int open_brackets(const ls_yaml *node) {
+  int n = 0;
+  for (const char *at = node->text; *at != 0; at++) n += (*at == '(') - (*at == ')');
+  return n;
+}
+
+static bool is_plain(const ls_yaml *node) {
+  return node != NULL && node->kind == LS_YAML_SCALAR && node->style == LS_YAML_PLAIN;
+}
+
+/**
+ * In braces a comma ends a value: {a: decimal(18,4)} is the value "decimal(18" and a key "4)" without a value. Joins such
+ * keys to the value whose bracket is open; tells it once the bracket is closed. True: the pair was one of them.
+ */
+static bool join_cut_value(parse *p, ls_yaml *open, const ls_yaml *key, const ls_yaml *value) {
+  if (!is_plain(open) || !is_plain(key) || !is_plain(value) || value->len > 0) return false;
+  if (open_brackets(open) <= 0) return false;
+  size_t from = ls__yaml_byte_of_mark(p->doc, open->mark);
+  size_t to = ls__yaml_byte_of_mark(p->doc, key->mark) + key->len;
+  open->text = ls__arena_strndup(p->arena, p->doc->text + from, to - from);
+  open->bad = true;
+  if (open_brackets(open) > 0) return true;
+  ls__diag_add(p->diag, open->mark, "in braces a comma ends a value, so this one must be quoted: \"%.200s\"", open->text);
+  return true;
+}
+
 static void parse_map(parse *p, ls_yaml *map, int depth) {
   ls_yaml *last = NULL;
   yaml_event_t event;
@@ -184,9 +211,11 @@ static void parse_map(parse *p, ls_yaml *map, int depth) {
       yaml_event_delete(&event);
       return;
     }
-    const ls_yaml *key = check_key(p, map, parse_node(p, &event, depth));
+    const ls_yaml *written = parse_node(p, &event, depth);
     if (!next_event(p, &event)) return;
     ls_yaml *value = parse_node(p, &event, depth);
+    if (join_cut_value(p, last, written, value)) continue;
+    const ls_yaml *key = check_key(p, map, written);
     if (key == NULL || value == NULL) continue;
     value->key = key;
     append_child(map, &last, value);
