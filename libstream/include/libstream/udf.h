@@ -130,7 +130,8 @@ typedef struct ls_udf_agg {
                         void *acc);
   /** Adds the rows behind other, an accumulator of the same function, to acc. Below 0: refused, acc unchanged. */
   int32_t (*merge)(void *state, void *acc, const void *other);
-  /** Writes the result to row 0 of out; STRUCT: out is an array of ret.n_children outs, one per field. */
+  /** Writes the result to row 0 of out; STRUCT: out is an array of ret.n_children outs, one per field. Returns LS_UDF_OK or
+   *  what host->fail returned; with LS_UDF_EDATA this result goes to the dead letters with its key, and the run goes on. */
   int32_t (*finish)(void *state, const ls_udf_host *host, ls_udf_call *call, const void *acc, ls_udf_out *out);
   void (*close)(void *state);
 } ls_udf_agg;

@@ -47,21 +47,35 @@ static int aggregate_open(ls_node **out, const ls_plan_node *plan_node, const ls
                         plan_node->table_has_readers, err);
 }
 
-/** Appends the result row of a state to the main output; on failure the output stays as it was. */
-static int aggregate_emit(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+/** Appends the result row of a state to the main output; on failure the row is begun and not ended. */
+static int aggregate_put(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
   ls_batch *out = call->outputs[0];
   uint32_t n_by = self->base.plan->u.aggregate.n_by;
   bool windowed = self->windows != NULL;
-  int rc = ls__agg_set_finish(out->columns, windowed ? 2 : 0, self->aggs, state, call->arena, err);
-  if (rc < 0) {
-    ls__batch_truncate(out, out->n_rows);
-    return rc;
-  }
   if (windowed) {
     ls__column_append_i64(&out->columns[n_by], window_start_us);
     ls__column_append_i64(&out->columns[n_by + 1], window_start_us + self->base.plan->u.aggregate.window_us);
   }
+  LS_TRY(ls__agg_set_finish(out->columns, windowed ? 2 : 0, self->aggs, state, call->arena, err));
   ls__batch_append_meta(out, ls__agg_state_ts(state), stamp);
+  return LS_OK;
+}
+
+/** The same for a row of the input that is at fault when there is no result: on failure the output stays as it was. */
+static int aggregate_emit(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+  int rc = aggregate_put(self, call, state, window_start_us, stamp, err);
+  if (rc < 0) ls__batch_truncate(call->outputs[0], call->outputs[0]->n_rows);
+  return rc;
+}
+
+/** The same when all rows are in: a result that can't be made is a dead letter of its own, with the key and the window. */
+static int aggregate_emit_result(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+  int rc = aggregate_put(self, call, state, window_start_us, stamp, err);
+  if (!ls__is_row_fault(rc)) return rc;
+  uint32_t n = self->base.plan->u.aggregate.n_by + (self->windows != NULL ? 2 : 0);
+  uint32_t *fields = LS_ARENA_ARRAY(call->arena, uint32_t, n + 1);
+  for (uint32_t i = 0; i < n; i++) fields[i] = i;
+  ls__result_fault_report(&self->base, call, fields, n, stamp, err->message);
   return LS_OK;
 }
 
@@ -80,7 +94,7 @@ static int on_window_closed(void *payload, const ls_window_entry *entry, ls_erro
   window_close *at = payload;
   if (at->self->base.plan->u.aggregate.emit != LS_EMIT_FINAL) return LS_OK;
   ls_stamp stamp = ls__key_timer_stamp(window_due_us(at->self, entry->ts_us), ls__hash64(entry->key));
-  return aggregate_emit(at->self, at->call, entry->value, entry->ts_us, stamp, err);
+  return aggregate_emit_result(at->self, at->call, entry->value, entry->ts_us, stamp, err);
 }
 
 static int aggregate_fire(aggregate_node *self, ls_node_call *call, int64_t stream_time_us, ls_error *err) {
@@ -155,7 +169,7 @@ static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
     }
     int rc = self->windows != NULL ? aggregate_windowed_row(self, call, row, keys.keys[row], keys.hashes[row], err)
                                    : aggregate_table_row(self, call, row, keys.keys[row], keys.hashes[row], err);
-    if (rc == LS_EDATA || rc == LS_EOVERFLOW) {
+    if (ls__is_row_fault(rc)) {
       ls__row_faults_report(&faults, row, err->message);
     } else if (rc < 0) {
       return rc;
@@ -172,7 +186,7 @@ typedef struct aggregate_scan {
 static int aggregate_emit_final(void *payload, ls_slice key, ls_slice value, ls_error *err) {
   aggregate_scan *scan = payload;
   ls_stamp stamp = ls__end_stamp(scan->call->stream_time_us, ls__hash64(key));
-  LS_TRY(aggregate_emit(scan->self, scan->call, value, 0, stamp, err));
+  LS_TRY(aggregate_emit_result(scan->self, scan->call, value, 0, stamp, err));
   return scan->call->outputs[0]->n_rows >= LS_END_BATCH_ROWS ? scan->call->flush(scan->call, err) : LS_OK;
 }
 

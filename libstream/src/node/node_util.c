@@ -16,6 +16,25 @@ void ls__row_faults_report(void *payload, int64_t row, const char *message) {
   faults->call->on_error(faults->call->error_payload, faults->node->plan, faults->batch, row, message);
 }
 
+void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields, ls_stamp stamp, const char *message) {
+  ls_batch *out = call->outputs[0];
+  ls_schema *schema = LS_ARENA_NEW(call->arena, ls_schema);
+  *schema = (ls_schema){.name = "key", .fields = LS_ARENA_ARRAY(call->arena, ls_field, n_fields + 1), .time_field = -1};
+  for (uint32_t i = 0; i < n_fields; i++) schema->fields[schema->n_fields++] = out->schema->fields[fields[i]];
+  ls_batch *key = ls__batch_new(schema, call->arena, 1);
+  for (uint32_t i = 0; i < n_fields; i++) {
+    const ls_column *column = &out->columns[fields[i]];
+    if (column->n_rows > out->n_rows) {
+      ls__column_append_from(&key->columns[i], column, out->n_rows);
+    } else {
+      ls__column_append_null(&key->columns[i]);
+    }
+  }
+  ls__batch_append_meta(key, stamp.ts_us, stamp);
+  ls__batch_truncate(out, out->n_rows);
+  call->on_error(call->error_payload, node->plan, key, 0, message);
+}
+
 ls_expr_env ls__node_expr_env(const ls_plan *plan, const ls_schema *input) {
   return (ls_expr_env){.schema = input,
                        .tables = plan->tables,

@@ -16,6 +16,13 @@ typedef struct ls_row_faults {
 void ls__row_faults_init(ls_row_faults *faults, ls_node *node, ls_node_call *call, const ls_batch *batch);
 /** An ls_row_error_fn; payload is the ls_row_faults. Counts the row as dead. */
 void ls__row_faults_report(void *payload, int64_t row, const char *message);
+/** Whether rc says that a row or a result is at fault, not the run. */
+static inline bool ls__is_row_fault(int rc) { return rc == LS_EDATA || rc == LS_EOVERFLOW; }
+/**
+ * Reports a result that can't be made and stands for no row of the input, by the key it is for: the given fields of the
+ * output's row that was begun. Drops that row. Counts nothing: the rows behind the result were taken.
+ */
+void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields, ls_stamp stamp, const char *message);
 static inline bool ls__row_faulty(const ls_row_faults *faults, int64_t row) {
   return faults->bits != NULL && LS_BIT_GET(faults->bits, row);
 }

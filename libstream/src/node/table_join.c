@@ -82,7 +82,7 @@ static int64_t change_group_partner(const change_group *group, int side, int64_t
   return -1;
 }
 
-/** Joins a changed row of `side` with the other table. */
+/** Joins a changed row of `side` with the other table. On failure the output's row is begun and not ended. */
 static int table_join_row(table_join_node *self, ls_batch *out, int side, const change_group *group, int64_t row, ls_error *err) {
   const ls_batch *in = group->inputs[side];
   ls_slice key = group->keys[side].keys[row];
@@ -114,6 +114,23 @@ static int table_join_row(table_join_node *self, ls_batch *out, int side, const 
   return LS_OK;
 }
 
+/** Joins the rows of a group; a row whose partner's value can't be made is at fault. */
+static int table_join_group(table_join_node *self, ls_node_call *call, const change_group *group, ls_row_faults faults[2], ls_error *err) {
+  ls_batch *out = call->outputs[0];
+  for (int side = 0; side < 2; side++) {
+    for (int64_t row = group->first[side]; row < group->last[side]; row++) {
+      int rc = table_join_row(self, out, side, group, row, err);
+      if (!ls__is_row_fault(rc)) {
+        LS_TRY(rc);
+        continue;
+      }
+      ls__batch_truncate(out, out->n_rows);
+      ls__row_faults_report(&faults[side], row, err->message);
+    }
+  }
+  return LS_OK;
+}
+
 static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) {
   table_join_node *self = (table_join_node *)node;
   ls__node_fresh_outputs(call, call->inputs[0]->n_rows + call->inputs[1]->n_rows);
@@ -121,18 +138,14 @@ static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) 
     node->counters.taken += call->inputs[0]->n_rows + call->inputs[1]->n_rows; /* in the tables */
     return LS_OK;
   }
+  ls_row_faults faults[2];
   change_group group = {.inputs = {call->inputs[0], call->inputs[1]}};
   for (int side = 0; side < 2; side++) {
     const ls_batch *in = call->inputs[side];
     ls__row_keys_of(&group.keys[side], in, in->schema->key, in->schema->n_key, call->arena);
+    ls__row_faults_init(&faults[side], node, call, in);
   }
-  while (change_group_next(&group)) {
-    for (int side = 0; side < 2; side++) {
-      for (int64_t row = group.first[side]; row < group.last[side]; row++) {
-        LS_TRY(table_join_row(self, call->outputs[0], side, &group, row, err));
-      }
-    }
-  }
+  while (change_group_next(&group)) LS_TRY(table_join_group(self, call, &group, faults, err));
   return LS_OK;
 }
 
@@ -142,13 +155,26 @@ typedef struct table_join_scan {
   int side; /* the scanned one */
 } table_join_scan;
 
+/** Decodes a table's value into its half of the output: 1; 0: it can't be made, which is a dead letter with the key. */
+static int table_join_decode(const table_join_scan *scan, int side, ls_slice value, ls_stamp stamp, ls_error *err) {
+  table_join_node *self = scan->self;
+  uint32_t first = side == 0 ? 0 : self->base.plan->u.table_join.n_left, n_key = self->schemas[side]->n_key;
+  ls_node *maker = self->makers[side];
+  int rc = maker->table_decode(maker, value, scan->call->outputs[0]->columns + first, err);
+  if (!ls__is_row_fault(rc)) return rc < 0 ? rc : 1;
+  uint32_t *fields = LS_ARENA_ARRAY(scan->call->arena, uint32_t, n_key + 1);
+  for (uint32_t i = 0; i < n_key; i++) fields[i] = first + self->schemas[side]->key[i];
+  ls__result_fault_report(&self->base, scan->call, fields, n_key, stamp, err->message);
+  self->base.counters.dead++;
+  return 0;
+}
+
 static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls_error *err) {
   table_join_scan *scan = payload;
   table_join_node *self = scan->self;
   int side = scan->side;
   ls_batch *out = scan->call->outputs[0];
-  ls_column *halves[2] = {out->columns, out->columns + self->base.plan->u.table_join.n_left};
-  ls_node *mine = self->makers[side], *other = self->makers[1 - side];
+  ls_node *other = self->makers[1 - side];
   uint64_t hash = ls__hash64(key);
   ls_slice other_value;
   int found = ls__table_get(&other_value, other->table, key, hash, err);
@@ -159,11 +185,13 @@ static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls
     self->base.counters.filtered++;
     return LS_OK;
   }
+  ls_stamp stamp = ls__end_stamp(scan->call->stream_time_us, hash);
+  int made = found == 1 ? table_join_decode(scan, 1 - side, other_value, stamp, err) : 1;
+  if (made == 1) made = table_join_decode(scan, side, value, stamp, err);
+  if (made != 1) return made;
   self->base.counters.taken++;
-  if (found == 1) LS_TRY(other->table_decode(other, other_value, halves[1 - side], err));
-  LS_TRY(mine->table_decode(mine, value, halves[side], err));
   if (found == 0) table_join_fill_missing(self, out, 1 - side);
-  ls__batch_append_meta(out, scan->call->stream_time_us, ls__end_stamp(scan->call->stream_time_us, hash));
+  ls__batch_append_meta(out, scan->call->stream_time_us, stamp);
   return out->n_rows >= LS_END_BATCH_ROWS ? scan->call->flush(scan->call, err) : LS_OK;
 }
 

@@ -26,6 +26,8 @@ static int table_lookup_process(ls_node *node, ls_node_call *call, ls_error *err
   uint32_t n_left = node->plan->u.table_lookup.n_left, n_fields = out->schema->n_fields;
   int32_t *kept = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
   int64_t n = 0;
+  ls_row_faults faults;
+  ls__row_faults_init(&faults, node, call, in);
   for (int64_t row = 0; row < in->n_rows; row++) {
     ls_slice value;
     int found = keys.keys[row].ptr == NULL
@@ -36,7 +38,13 @@ static int table_lookup_process(ls_node *node, ls_node_call *call, ls_error *err
       node->counters.filtered++;
       continue;
     }
-    if (found == 1) LS_TRY(maker->table_decode(maker, value, out->columns + n_left, err));
+    int rc = found == 1 ? maker->table_decode(maker, value, out->columns + n_left, err) : LS_OK;
+    if (ls__is_row_fault(rc)) { /* a result of an aggregate that can't be made */
+      for (uint32_t i = n_left; i < n_fields; i++) ls__column_resize(&out->columns[i], n);
+      ls__row_faults_report(&faults, row, err->message);
+      continue;
+    }
+    LS_TRY(rc);
     for (uint32_t i = n_left; found == 0 && i < n_fields; i++) ls__column_append_null(&out->columns[i]);
     kept[n++] = (int32_t)row;
   }

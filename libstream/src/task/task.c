@@ -379,6 +379,7 @@ static void fresh_outputs(ls_node_call *call) {
 /** ls_node_call.flush: the rows made so far go through the nodes downstream. */
 static int end_flush(ls_node_call *call, ls_error *err) {
   ls_task *task = call->flush_payload;
+  LS_TRY(task->error_code);
   task_node *at = &task->nodes[call->plan_node->id];
   int64_t n_rows = 0;
   for (uint32_t i = 0; i < at->plan->n_outputs; i++) {

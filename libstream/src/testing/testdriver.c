@@ -22,7 +22,7 @@ struct ls_testdriver {
   ls_decoder **decoders;    /* sources, then globals */
   memory_sink *sinks;
   ls_dead_letter_port letter_port;
-  ls_buf letters, text;
+  ls_buf letters, payloads, text;
   pthread_mutex_t letters_lock;
   int64_t stream_time_us;
   int64_t n_piped;
@@ -46,6 +46,8 @@ static int memory_letter(ls_dead_letter_port *port, uint32_t source, const ls_de
   ls_testdriver *driver = (ls_testdriver *)((char *)port - offsetof(ls_testdriver, letter_port));
   pthread_mutex_lock(&driver->letters_lock);
   ls__buf_printf(&driver->letters, "%s: %s: %s\n", letter->source, letter->reason, letter->error);
+  ls__buf_append(&driver->payloads, letter->payload.ptr, letter->payload.len);
+  ls__buf_putc(&driver->payloads, '\n');
   pthread_mutex_unlock(&driver->letters_lock);
   return LS_OK;
 }
@@ -123,6 +125,7 @@ void ls__testdriver_free(ls_testdriver *driver) {
     pthread_mutex_destroy(&driver->sinks[i].lock);
   }
   ls__buf_fini(&driver->letters);
+  ls__buf_fini(&driver->payloads);
   ls__buf_fini(&driver->text);
   pthread_mutex_destroy(&driver->letters_lock);
   ls_topology_free(driver->topology);
@@ -201,6 +204,7 @@ const char *ls__testdriver_output(const ls_testdriver *driver, const char *sink)
   return NULL;
 }
 
+const char *ls__testdriver_dead_payloads(const ls_testdriver *driver) { return driver->payloads.ptr == NULL ? "" : driver->payloads.ptr; }
 const char *ls__testdriver_dead_letters(const ls_testdriver *driver) { return driver->letters.ptr == NULL ? "" : driver->letters.ptr; }
 
 const char *ls__testdriver_counters(ls_testdriver *driver, const char *step) {

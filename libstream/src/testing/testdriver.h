@@ -25,6 +25,8 @@ int ls__testdriver_run(ls_testdriver *driver, ls_error *err);
 const char *ls__testdriver_output(const ls_testdriver *driver, const char *sink);
 /** Dead letters: "source: reason: error" per line. */
 const char *ls__testdriver_dead_letters(const ls_testdriver *driver);
+/** What of the records the dead letters show: JSON per line, empty where there is nothing to show. */
+const char *ls__testdriver_dead_payloads(const ls_testdriver *driver);
 /** Counters of a step as "in=3 taken=2 filtered=1 late=0 dead=0 out=2". Owned by the driver until the next call. */
 const char *ls__testdriver_counters(ls_testdriver *driver, const char *step);
 #endif
