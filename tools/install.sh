@@ -2,11 +2,11 @@
 # Installs what libstream needs on a bare Debian 12: tools/install.sh [build|test|fuzz]   (default: test)
 #
 #   build   Debian packages and .venv (Arrow, DuckDB): enough for ./dev build, demo and bench
-#   test    the same, and Check, and versitygw, a small S3 server for the integration tests
+#   test    the same, and Check, and for the integration tests versitygw, a small S3 server, and Apache Kafka
 #   fuzz    the same, and clang with libFuzzer
 #
 # Run again it finds everything there and does nothing. Packages go in as root, or with sudo; the rest stays in the
-# repository, in .venv and .tools. Pins: requirements.txt, tools/packages.txt and the two versions below.
+# repository, in .venv and .tools. Pins: requirements.txt, tools/packages.txt, tools/kafka/pom.xml and the versions below.
 set -euo pipefail
 
 readonly VERSITYGW=v1.8.0
@@ -132,6 +132,22 @@ install_s3_server() {
   echo "$VERSITYGW" >"$stamp"
 }
 
+kafka_make() {
+  rm -rf "$tools/kafka"
+  mvn -q -B -f "$root/tools/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$tools/kafka"
+}
+
+kafka_stamp() { sha256sum "$root/tools/kafka/pom.xml" | cut -d' ' -f1; }
+
+install_kafka() {
+  local stamp=$tools/kafka/complete
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$(kafka_stamp)" ]; then return 0; fi
+  say "Apache Kafka into .tools/kafka, by Maven"
+  step "fetching its jars" kafka_make
+  kafka_stamp >"$stamp"
+}
+
 main() {
   local level=${1:-test}
   case $level in
@@ -147,7 +163,10 @@ main() {
   flock 9
   install_packages "$level"
   install_venv
-  [ "$level" = build ] || install_s3_server
+  if [ "$level" != build ]; then
+    install_s3_server
+    install_kafka
+  fi
 }
 
 main "$@"
