@@ -211,17 +211,19 @@ static int spill_rows(ls_sorter *sorter, spill_file *file, const ls_taken_row *r
 static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, uint32_t p, ls_error *err) {
   ls_sort_heap heap;
   ls_taken_row rows[LS_SPILL_ROWS];
-  size_t n_rows = 0;
+  size_t n_rows = 0, n_bytes = 0;
+  size_t limit = sorter->opts.spill_block_bytes > 0 ? sorter->opts.spill_block_bytes : LS_SPILL_ROW_BYTES;
   int rc = LS_OK;
   ls__sort_heap_init(&heap, sorter, n_chunks);
   for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
   for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
     rows[n_rows++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
+    n_bytes += ls__spill_row_bytes(top->chunk, top->entries[top->at].row);
     top->at++;
     ls__sort_heap_settle(&heap);
-    if (n_rows < LS_SPILL_ROWS) continue;
+    if (n_rows < LS_SPILL_ROWS && n_bytes < limit) continue;
     rc = spill_rows(sorter, file, rows, n_rows, err);
-    n_rows = 0;
+    n_rows = n_bytes = 0;
   }
   if (rc >= 0) rc = spill_rows(sorter, file, rows, n_rows, err);
   ls__sort_heap_fini(&heap);

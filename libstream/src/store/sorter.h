@@ -31,6 +31,7 @@ typedef struct ls_sorter_opts {
   size_t memory_bytes;       /* chunks above this are spilled; 0: no limit of its own */
   ls_sort_pool *pool;        /* NULL: none */
   const char *spill_directory;
+  size_t spill_block_bytes;  /* a block in a spill file ends with the row that reaches this; 0: LS_SPILL_ROW_BYTES */
 } ls_sorter_opts;
 
 void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts);

@@ -9,6 +9,7 @@
 
 #define LS_SPILL_BLOCK ((size_t)1 << 20) /* bytes collected before a write */
 #define LS_SPILL_ROWS 1024                /* of a block: what a reader holds of each run */
+#define LS_SPILL_ROW_BYTES ((size_t)8 << 20) /* of a block's texts, lists and keys: whatever the rows, no offset overflows */
 
 /** Row of a chunk with the head of its sort key: (first 16 key bytes) or (stream time, seq). */
 typedef struct ls_sort_entry {
@@ -80,6 +81,8 @@ typedef struct ls_taken_row {
 void ls__sort_gather(ls_batch *out, const ls_taken_row *rows, size_t n_rows);
 
 /* spill_block.c */
+/** Bytes of a row that are not of a fixed width: texts, list elements, the key. */
+size_t ls__spill_row_bytes(const ls_sort_chunk *chunk, int64_t row);
 /** Appends the rows (and keys) of a chunk to out as one block. */
 void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows);
 size_t ls__spill_block_head_bytes(void);

@@ -2,7 +2,7 @@
  * @file spill_block.c
  * Rows on their way through a spill file: a block of columns as they lie in memory, so that writing and reading are copies.
  * Block: head, then sections that start at multiples of 16: times, stamps, key ends, keys, columns (validity, offsets, values,
- * children). Only the process that wrote a block reads it.
+ * children). A block ends after LS_SPILL_ROWS rows or LS_SPILL_ROW_BYTES of them. Only the process that wrote a block reads it.
  */
 #include "base/assert.h"
 #include "store/sorter_internal.h"
@@ -39,6 +39,31 @@ static size_t value_bytes(const ls_column *column, int64_t n) {
 }
 
 static bool has_offsets(const ls_type *type) { return type->kind == LS_STRING || type->kind == LS_BYTES || type->kind == LS_LIST; }
+
+/** Bytes of rows [first, last) of a column that are not of a fixed width. */
+static size_t loose_bytes(const ls_column *column, int64_t first, int64_t last) {
+  size_t n_bytes = 0;
+  switch (column->type->kind) {
+  case LS_STRING:
+  case LS_BYTES: return (size_t)(column->offsets[last] - column->offsets[first]);
+  case LS_LIST:
+    first = column->offsets[first];
+    last = column->offsets[last];
+    n_bytes = (size_t)(last - first) * (ls__type_width(column->children[0].type) + sizeof(int32_t));
+    return n_bytes + loose_bytes(&column->children[0], first, last);
+  case LS_STRUCT:
+    for (uint32_t i = 0; i < column->type->n_fields; i++) n_bytes += loose_bytes(&column->children[i], first, last);
+    return n_bytes;
+  default: return 0;
+  }
+}
+
+size_t ls__spill_row_bytes(const ls_sort_chunk *chunk, int64_t row) {
+  const ls_batch *batch = chunk->batch;
+  size_t n_bytes = chunk->n_keys > 0 ? ls__sort_chunk_key(chunk, row).len : 0;
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) n_bytes += loose_bytes(&batch->columns[i], row, row + 1);
+  return n_bytes;
+}
 
 static void put_column(ls_buf *out, const ls_column *column, int64_t n) {
   column_head head = {column->validity != NULL, value_bytes(column, n)};

@@ -2,10 +2,11 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/thread.h"
 #include "helper_store.h"
-#include "store/sorter.h"
+#include "store/sorter_internal.h"
 
 #define N_PARTITIONS_MAX 5
 
@@ -62,7 +63,7 @@ typedef struct run_opts {
   int n_threads;
   int n_chunks;         /* per thread */
   int64_t rows_max;     /* per chunk */
-  size_t memory_bytes, pool_bytes, text_len_max;
+  size_t memory_bytes, pool_bytes, block_bytes, text_len_max;
   uint64_t n_keys;
   bool drops;
 } run_opts;
@@ -154,7 +155,7 @@ static void run_begin(run_state *state, const run_opts *opts, uint64_t seed) {
   ls__sorter_new(&state->sorter, &(ls_sorter_opts){.schema = &schema, .n_partitions = opts->n_partitions, .keyed = opts->keyed,
                                                    .keep_last = opts->keep_last, .memory_bytes = opts->memory_bytes,
                                                    .pool = opts->pool_bytes > 0 ? &state->pool : NULL,
-                                                   .spill_directory = state->directory});
+                                                   .spill_directory = state->directory, .spill_block_bytes = opts->block_bytes});
   ck_ok(ls__workers_run(opts->n_threads, write_rows, state, &err));
   ls__sorter_seal(state->sorter);
   if (state->n_rows > 0) qsort(state->rows, state->n_rows, sizeof *state->rows, order_of);
@@ -306,6 +307,52 @@ START_TEST(spilled_rows_of_several_blocks_are_read) {
 }
 END_TEST
 
+/** Bytes of the largest block in the spill files; how many there are. */
+static size_t largest_block(const ls_sorter *sorter, int *n_blocks) {
+  size_t largest = 0;
+  *n_blocks = 0;
+  for (size_t i = 0; i < sorter->n_runs; i++) {
+    int64_t at = sorter->runs[i].starts[0], end = sorter->runs[i].starts[sorter->opts.n_partitions];
+    while (at < end) {
+      char head[64];
+      ck_assert_int_eq(pread(sorter->runs[i].fd, head, ls__spill_block_head_bytes(), at), (ssize_t)ls__spill_block_head_bytes());
+      size_t n_bytes = ls__spill_block_bytes(head);
+      if (n_bytes > largest) largest = n_bytes;
+      at += (int64_t)n_bytes;
+      ++*n_blocks;
+    }
+  }
+  return largest;
+}
+
+/* Of long texts a block has fewer rows: offsets in it are of 32 bits, and a reader holds one block of each run. */
+START_TEST(a_block_is_bounded_by_its_bytes) {
+  test_rng rng = rng_new();
+  ls_error err = LS_ERROR_INIT;
+  for (int keyed = 0; keyed < 2; keyed++) {
+    run_opts opts = base_opts;
+    run_state state;
+    int n_blocks[2];
+    opts.keyed = keyed;
+    opts.text_len_max = 4000;
+    opts.memory_bytes = (size_t)2 << 20;
+    opts.n_chunks = 4;
+    opts.rows_max = 600;
+    uint64_t seed = rng_next(&rng);
+    for (int bounded = 0; bounded < 2; bounded++) {
+      opts.block_bytes = bounded ? 20000 : 0;
+      run_begin(&state, &opts, seed);
+      size_t largest = largest_block(state.sorter, &n_blocks[bounded]);
+      if (bounded) ck_assert_uint_lt(largest, 64 << 10);
+      else ck_assert_uint_gt(largest, 100000);
+      ck_ok(ls__workers_run(opts.n_threads, read_partitions, &state, &err));
+      run_end(&state);
+    }
+    ck_assert_int_gt(n_blocks[1], 2 * n_blocks[0]);
+  }
+}
+END_TEST
+
 START_TEST(a_pool_over_its_limit_makes_its_sorters_spill) {
   test_rng rng = rng_new();
   ls_error err = LS_ERROR_INIT;
@@ -426,6 +473,7 @@ int main(void) {
       TEST_CASE(spilled_rows_come_by_stamp),
       TEST_CASE(spilled_rows_come_by_key),
       TEST_CASE(spilled_rows_of_several_blocks_are_read),
+      TEST_CASE(a_block_is_bounded_by_its_bytes),
       TEST_CASE(a_pool_over_its_limit_makes_its_sorters_spill),
       TEST_CASE(the_last_of_equal_keys_is_kept),
       TEST_CASE(nothing_is_read_from_an_empty_sorter),
