@@ -176,7 +176,23 @@ ls_kafka_record ls__kafka_record_of(const rd_kafka_message_t *message, uint32_t 
       .timestamp_us = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ? -1 : ms * 1000,
       .key = {message->key, message->key ? message->key_len : 0},
       .value = {message->payload, message->payload ? message->len : 0},
+      .source = message,
   };
+}
+
+size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers,
+                                size_t n_max) {
+  rd_kafka_headers_t *found = NULL;
+  if (rd_kafka_message_headers(record->source, &found) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
+  size_t n = rd_kafka_header_cnt(found);
+  for (size_t i = 0; i < n && i < n_max; i++) {
+    const char *name;
+    const void *value;
+    size_t len;
+    if (rd_kafka_header_get_all(found, i, &name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    headers[i] = (ls_kafka_header){name, {value, value ? len : 0}};
+  }
+  return n;
 }
 
 /* ---- keys ---- */

@@ -40,7 +40,11 @@ typedef struct ls_kafka_record {
   int64_t offset;
   int64_t timestamp_us;       /* -1: none; Kafka has milliseconds */
   ls_slice key, value;        /* ptr NULL: null (value: a tombstone) */
+  const void *source;         /* for ls__kafka_record_headers */
 } ls_kafka_record;
+
+/** Headers of a record, in its order, at most n_max; borrowed as the record is. Returns how many there are. */
+size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers, size_t n_max);
 
 /** Whether a property holds a secret: its value is in no message, log or description. */
 bool ls__kafka_is_secret(const char *property);

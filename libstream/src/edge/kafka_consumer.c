@@ -40,7 +40,10 @@ struct ls_kafka_consumer {
   ls_kafka_limits limits;
   member_partition *partitions;
   size_t n_partitions, turn; /* whose turn it is first */
-  bool is_assigning;         /* in on_assigned: librdkafka has not been told yet where to begin */
+  /* As it was when the partitions were assigned: whoever has lost them since must not commit in the name of a later
+   * membership, nor in nobody's, which the group takes inside a transaction (generation -1, no member). */
+  rd_kafka_consumer_group_metadata_t *membership;
+  bool is_assigning; /* in on_assigned: librdkafka has not been told yet where to begin */
   bool is_closed;
   int rc; /* of the callbacks that librdkafka called, with error */
   ls_error error;
@@ -101,6 +104,8 @@ static void let_go(ls_kafka_consumer *c) {
   }
   ls__free(c->partitions);
   c->partitions = NULL;
+  if (c->membership) rd_kafka_consumer_group_metadata_destroy(c->membership);
+  c->membership = NULL;
   c->n_partitions = c->turn = 0;
 }
 
@@ -126,6 +131,7 @@ static int compare_partitions(const void *a, const void *b) {
 
 static void assigned(ls_kafka_consumer *c, rd_kafka_topic_partition_list_t *list) {
   let_go(c);
+  c->membership = rd_kafka_consumer_group_metadata(c->client.rk);
   c->partitions = ls__calloc((size_t)list->cnt + 1, sizeof *c->partitions);
   for (int i = 0; i < list->cnt; i++) {
     uint32_t topic;
@@ -524,8 +530,9 @@ int ls__kafka_consumer_offset_list(const ls_kafka_consumer *c,
   return ls__kafka_offset_list(out, c->opts.topics, c->opts.n_topics, offsets, n, err);
 }
 
-rd_kafka_consumer_group_metadata_t *ls__kafka_consumer_membership(const ls_kafka_consumer *c) {
-  return rd_kafka_consumer_group_metadata(c->client.rk);
+const rd_kafka_consumer_group_metadata_t *
+ls__kafka_consumer_membership(const ls_kafka_consumer *c) {
+  return c->membership;
 }
 
 int ls__kafka_consumer_commit(ls_kafka_consumer *c, const ls_kafka_offset *offsets, size_t n,

@@ -103,7 +103,7 @@ int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *con
 int ls__kafka_consumer_offset_list(const ls_kafka_consumer *consumer,
                                    rd_kafka_topic_partition_list_t **out,
                                    const ls_kafka_offset *offsets, size_t n, ls_error *err);
-/** Membership as it is now; to be destroyed. NULL: not a member. */
-rd_kafka_consumer_group_metadata_t *
+/** Membership under which the partitions were assigned, borrowed. NULL: nothing is assigned. */
+const rd_kafka_consumer_group_metadata_t *
 ls__kafka_consumer_membership(const ls_kafka_consumer *consumer);
 #endif

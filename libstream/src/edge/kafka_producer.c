@@ -300,15 +300,13 @@ int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *con
   }
   rd_kafka_topic_partition_list_t *list;
   LS_TRY(ls__kafka_consumer_offset_list(consumer, &list, offsets, n, err));
-  /* taken anew each time: it changes with every rebalance, and the old one would let a zombie commit */
-  rd_kafka_consumer_group_metadata_t *membership = ls__kafka_consumer_membership(consumer);
+  const rd_kafka_consumer_group_metadata_t *membership = ls__kafka_consumer_membership(consumer);
   if (!membership) {
     rd_kafka_topic_partition_list_destroy(list);
-    return ls_error_set(err, LS_EFENCED, "kafka: the consumer is no member of its group");
+    return ls_error_set(err, LS_EFENCED, "kafka: the consumer has no partitions assigned");
   }
   rd_kafka_error_t *error =
       rd_kafka_send_offsets_to_transaction(p->client.rk, list, membership, p->transaction_ms);
-  rd_kafka_consumer_group_metadata_destroy(membership);
   rd_kafka_topic_partition_list_destroy(list);
   rd_kafka_poll(p->client.rk, 0);
   return error ? transaction_failed(p, error, err, "offsets into the transaction") : LS_OK;

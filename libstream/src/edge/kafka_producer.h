@@ -35,9 +35,13 @@ typedef struct ls_kafka_send {
 int ls__kafka_producer_send(ls_kafka_producer *producer, const ls_kafka_send *send, ls_error *err);
 /** Waits until all is delivered. @errors LS_EABORT, LS_EFENCED, LS_ERETRY (at least once: some record was not delivered) */
 int ls__kafka_producer_flush(ls_kafka_producer *producer, ls_error *err);
-/** Puts the offsets of what was read into the transaction, under the consumer's membership: a member that is no longer one is
- *  refused (LS_EFENCED, or LS_EABORT when the group is being rebalanced). */
+/** Puts the offsets of what was read into the transaction, under the membership with which the consumer's partitions were
+ *  assigned: a member that is no longer one is refused (LS_EFENCED; LS_EABORT when the group was rebalanced: abort, the next poll
+ *  calls on_revoked). At least once: flushes, then commits the offsets at once. */
 int ls__kafka_producer_send_offsets(ls_kafka_producer *producer, ls_kafka_consumer *consumer, const ls_kafka_offset *offsets, size_t n, ls_error *err);
+/** Flushes and commits. @errors LS_ERETRY: it is not known whether it is committed: call commit again until it is, or free the
+ *  producer and open it anew, which decides it; LS_EABORT; LS_EFENCED (also when librdkafka can't go on: close, start anew) */
 int ls__kafka_producer_commit(ls_kafka_producer *producer, ls_error *err);
+/** Takes back what was sent since begin. @errors LS_ERETRY: call it again; LS_EFENCED */
 int ls__kafka_producer_abort(ls_kafka_producer *producer, ls_error *err);
 #endif
