@@ -245,29 +245,40 @@ static int restoring_begin(ls_store_set *set, ls_error *err) {
   return LS_OK;
 }
 
-int ls__store_set_restore(ls_store_set *set, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
-  if (store >= set->n_items) return ls_error_set(err, LS_EINTERNAL, "task '%s': it has no store %u", set->task_name, store);
-  if (!set->restoring) LS_TRY(restoring_begin(set, err));
-  const ls_store_item *item = &set->items[store];
-  if (item->kv != NULL) {
-    LS_TRY(ls__kv_restore(item->kv, key, value, err));
-  } else {
-    LS_TRY(ls__window_restore(item->window, key, value, err));
-  }
-  size_t limit = set->budget_bytes / 2 < RESTORE_BYTES ? set->budget_bytes / 2 : RESTORE_BYTES;
-  if (set->pending_bytes < limit) return LS_OK;
-  /* the position stays behind; that it is written names the task in the database from the first row on */
-  LS_TRY(write_pending(set, ls__buf_slice(&set->position), err));
+static int restore_one(const ls_store_item *item, ls_slice key, ls_slice value, ls_error *err) {
+  return item->kv != NULL ? ls__kv_restore(item->kv, key, value, err) : ls__window_restore(item->window, key, value, err);
+}
+
+/** What was restored so far goes to RocksDB. */
+static int write_restored(ls_store_set *set, ls_slice position, ls_error *err) {
+  if (set->db != NULL) LS_TRY(write_pending(set, position, err));
   committed(set);
   return LS_OK;
 }
 
+static void free_deleted(ls_store_set *set) {
+  for (ls_window *window = set->windows; window != NULL; window = ls__window_next(window)) ls__window_restored(window);
+}
+
+int ls__store_set_restore(ls_store_set *set, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
+  if (store >= set->n_items) return ls_error_set(err, LS_EINTERNAL, "task '%s': it has no store %u", set->task_name, store);
+  if (!set->restoring) LS_TRY(restoring_begin(set, err));
+  int rc = restore_one(&set->items[store], key, value, err);
+  size_t limit = set->budget_bytes / 2 < RESTORE_BYTES ? set->budget_bytes / 2 : RESTORE_BYTES;
+  if (rc != LS_ELIMIT && set->pending_bytes < limit) return rc;
+  if (rc < 0 && rc != LS_ELIMIT) return rc;
+  /* the position stays behind; that it is written names the task in the database from the first row on */
+  LS_TRY(write_restored(set, ls__buf_slice(&set->position), err));
+  if (rc >= 0) return LS_OK;
+  free_deleted(set); /* memory was short: now rows can be evicted, and blocks used again */
+  return restore_one(&set->items[store], key, value, err);
+}
+
 int ls__store_set_restored(ls_store_set *set, ls_slice position, ls_error *err) {
   if (!set->restoring) LS_TRY(restoring_begin(set, err));
-  if (set->db != NULL) LS_TRY(write_pending(set, position, err));
+  LS_TRY(write_restored(set, position, err));
   set_position(set, position);
-  committed(set);
-  for (ls_window *window = set->windows; window != NULL; window = ls__window_next(window)) ls__window_restored(window);
+  free_deleted(set);
   set->restoring = false;
   return LS_OK;
 }

@@ -1,7 +1,7 @@
 /** @file window_log.c  Window buffers and their changelogs: what is pending goes out, what was committed comes back. */
 #include "store/window_internal.h"
 
-#define GONE_MIN 1024u
+#define GONE_MIN 64u
 
 const char *ls__window_name(const ls_window *window) { return window->name; }
 
@@ -51,7 +51,7 @@ void ls__window_restored(ls_window *window) {
 
 /**
  * A changelog deletes rows in any order. The queue can give up only its first, so a deleted row's block waits in it until
- * half of the queue is such blocks.
+ * a third of the queue is such blocks.
  */
 static void restore_delete(ls_window *window, const ls_window_entry *entry) {
   ls_ref ref = ls__window_find(window, entry->key, ls__hash64(entry->key), entry->ts_us, entry->stamp);
@@ -59,7 +59,7 @@ static void restore_delete(ls_window *window, const ls_window_entry *entry) {
   if (window->family != NULL) ls__window_dropped(window, ref);
   ls__window_take_out(window, ref);
   ls__window_row(&window->set->slab, ref)->head.state |= LS_WINDOW_GONE;
-  if (++window->n_gone > GONE_MIN + window->count) ls__window_restored(window);
+  if (++window->n_gone > GONE_MIN + window->count / 2) ls__window_restored(window);
 }
 
 int ls__window_restore(ls_window *window, ls_slice key, ls_slice value, ls_error *err) {

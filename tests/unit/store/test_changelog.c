@@ -329,7 +329,7 @@ static void run(const ls_store_backend backends[N_STORES], uint64_t more, int n_
     else write_window(w);
     if (ls__store_set_pressure(w->set) || rng_below(&w->rng, 200) == 0) world_commit(w);
     else if (rng_below(&w->rng, 1500) == 0) world_abort(w);
-    else if (rng_below(&w->rng, 5000) == 0) world_move(w);
+    else if (rng_below(&w->rng, 3000) == 0) world_move(w);
   }
   world_commit(w);
   check_content(w);
@@ -347,13 +347,13 @@ static void run(const ls_store_backend backends[N_STORES], uint64_t more, int n_
 
 #define M LS_STORE_MEMORY
 #define R LS_STORE_ROCKSDB
-START_TEST(memory_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){M, M, M}, 1, 20000); }
+START_TEST(memory_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){M, M, M}, 1, 10000); }
 END_TEST
-START_TEST(rocksdb_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){R, R, R}, 2, 20000); }
+START_TEST(rocksdb_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){R, R, R}, 2, 10000); }
 END_TEST
 START_TEST(mixed_stores_are_what_their_changelogs_say) {
-  run((const ls_store_backend[]){M, R, M}, 3, 10000);
-  run((const ls_store_backend[]){R, M, R}, 4, 10000);
+  run((const ls_store_backend[]){M, R, M}, 3, 5000);
+  run((const ls_store_backend[]){R, M, R}, 4, 5000);
 }
 END_TEST
 
@@ -727,7 +727,7 @@ static int open_when_free(ls_store_set **set, ls_store_db *db, const char *task_
 static int work_in_turn(int worker, void *payload, ls_error *err) {
   test_rng rng = {0, (uint64_t)worker};
   for (int round = 0; round < N_ROUNDS; round++) {
-    char task_name[16], store_name[16];
+    char task_name[32], store_name[32];
     snprintf(task_name, sizeof task_name, "0_%d", (int)rng_below(&rng, N_TASKS));
     snprintf(store_name, sizeof store_name, "store-%d", round);
     ls_store_set *set;

@@ -4,7 +4,10 @@
  * then must be one commit exactly: the values of both kinds of stores and the position together.
  * What commit number c holds follows from c alone, so the parent needs no memory of the child. The child is
  * this program started anew: RocksDB's background threads do not survive a fork.
+ * With a changelog (a file here) a child may also be killed between changelog and commit, and while it restores;
+ * whoever opens the state restores from its position on, and has all that the changelog has.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -30,10 +33,10 @@ typedef struct stores {
   ls_window *window;
 } stores;
 
-static void stores_open(stores *s, const char *directory) {
+static void stores_open(stores *s, const char *directory, bool logged) {
   ls_error err = LS_ERROR_INIT;
   must(ls__store_db_open(&s->db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 18, false}, &err), &err);
-  must(ls__store_set_new(&s->set, s->db, "task-1", (size_t)200 << 10, &err), &err);
+  must((logged ? ls__store_set_new_logged : ls__store_set_new)(&s->set, s->db, "task-1", (size_t)200 << 10, &err), &err);
   must(ls__kv_open(&s->kv, s->set, "seen", LS_STORE_ROCKSDB, 1, &err), &err);
   must(ls__table_open(&s->table, s->set, "customers", LS_STORE_ROCKSDB, 2, false, &err), &err);
   must(ls__window_open(&s->window, s->set, "payments", LS_STORE_ROCKSDB, 3, &err), &err);
@@ -149,7 +152,7 @@ static void check_state(stores *s, uint64_t commit) {
 _Noreturn static void child(const char *directory, int out, uint64_t seed) {
   ls_error err = LS_ERROR_INIT;
   stores s;
-  stores_open(&s, directory);
+  stores_open(&s, directory, false);
   test_rng rng = {0, seed};
   for (uint64_t commit = position_of(&s) + 1;; commit++) {
     if (rng_below(&rng, 4) == 0) { /* other writes, taken back */
@@ -162,7 +165,111 @@ _Noreturn static void child(const char *directory, int out, uint64_t seed) {
   }
 }
 
-static pid_t start_child(const char *directory, const char *fault, uint64_t seed, int *in) {
+/* ---- with a changelog: a file of transactions ---- */
+
+typedef struct place {
+  uint64_t commit; /* transactions before it */
+  uint64_t offset; /* in the file */
+} place;
+
+typedef struct record_head {
+  uint32_t store, key_len, value_len; /* UINT32_MAX: deleted */
+} record_head;
+
+static int append_record(void *payload, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
+  (void)err;
+  record_head head = {store, (uint32_t)key.len, value.ptr == NULL ? UINT32_MAX : (uint32_t)value.len};
+  ls__buf_append(payload, &head, sizeof head);
+  ls__buf_append(payload, key.ptr, key.len);
+  ls__buf_append(payload, value.ptr, value.len);
+  return 0;
+}
+
+/* Reads the whole file; a transaction of which a kill left a part does not count. Where the next one goes. */
+static place read_log(const char *path, ls_buf *out) {
+  place end = {0, 0};
+  uint64_t len;
+  char block[65536];
+  int fd = open(path, O_RDONLY);
+  for (ssize_t n; fd >= 0 && (n = read(fd, block, sizeof block)) > 0;) ls__buf_append(out, block, (size_t)n);
+  if (fd >= 0) close(fd);
+  while (out->len - end.offset >= sizeof len) {
+    memcpy(&len, out->ptr + end.offset, sizeof len);
+    if (out->len - end.offset - sizeof len < len) break;
+    end.offset += sizeof len + len;
+    end.commit++;
+  }
+  out->len = end.offset;
+  return end;
+}
+
+static place place_of(stores *s) {
+  ls_error err = LS_ERROR_INIT;
+  ls_slice position;
+  place at = {0, 0};
+  must(ls__store_set_position(&position, s->set, &err), &err);
+  if (position.len > 0) must(position.len == sizeof at ? LS_OK : LS_EINTERNAL, &err);
+  if (position.len > 0) memcpy(&at, position.ptr, sizeof at);
+  return at;
+}
+
+/* All that is behind the position. With a generator also positions on the way, told of as commits are. */
+static void restore(stores *s, ls_slice log, test_rng *rng) {
+  ls_error err = LS_ERROR_INIT;
+  place at = place_of(s);
+  uint64_t len;
+  while (at.offset < log.len) {
+    memcpy(&len, log.ptr + at.offset, sizeof len);
+    uint64_t end = at.offset + sizeof len + len;
+    for (at.offset += sizeof len; at.offset < end;) {
+      record_head head;
+      memcpy(&head, log.ptr + at.offset, sizeof head);
+      ls_slice key = {log.ptr + at.offset + sizeof head, head.key_len}, value = {NULL, 0};
+      if (head.value_len != UINT32_MAX) value = (ls_slice){key.ptr + key.len, head.value_len};
+      must(ls__store_set_restore(s->set, head.store, key, value, &err), &err);
+      at.offset += sizeof head + key.len + value.len;
+    }
+    at.commit++;
+    if (rng != NULL && rng_below(rng, 8) != 0) continue;
+    must(ls__store_set_restored(s->set, (ls_slice){(const char *)&at, sizeof at}, &err), &err);
+  }
+  must(ls__store_set_restored(s->set, (ls_slice){(const char *)&at, sizeof at}, &err), &err);
+}
+
+/* Restores, now and then everything, then commits without end, to the changelog first. */
+_Noreturn static void logged_child(const char *directory, int out, uint64_t seed, bool dies) {
+  ls_error err = LS_ERROR_INIT;
+  stores s;
+  char path[4200];
+  ls_buf log = LS_BUF_INIT;
+  test_rng rng = {0, seed};
+  snprintf(path, sizeof path, "%s.log", directory);
+  place at = read_log(path, &log);
+  stores_open(&s, directory, true);
+  if (rng_below(&rng, 3) == 0) must(ls__store_set_wipe(s.set, &err), &err);
+  if (write(out, &at.commit, sizeof at.commit) != (ssize_t)sizeof at.commit) abort();
+  restore(&s, ls__buf_slice(&log), &rng);
+  int fd = open(path, O_WRONLY | O_CREAT, 0666);
+  if (fd < 0 || ftruncate(fd, (off_t)at.offset) != 0) abort();
+  uint64_t dies_at = dies ? at.commit + 1 + rng_below(&rng, 20) : 0;
+  for (;;) {
+    write_commit(&s, at.commit + 1);
+    uint64_t len = 0;
+    ls__buf_clear(&log);
+    ls__buf_append(&log, &len, sizeof len);
+    must(ls__store_set_changes(s.set, append_record, &log, &err), &err);
+    len = log.len - sizeof len;
+    memcpy(log.ptr, &len, sizeof len);
+    if (pwrite(fd, log.ptr, log.len, (off_t)at.offset) != (ssize_t)log.len) abort();
+    at.offset += log.len;
+    at.commit++;
+    if (write(out, &at.commit, sizeof at.commit) != (ssize_t)sizeof at.commit) abort();
+    if (at.commit == dies_at) raise(SIGKILL); /* the transaction is there, the store does not know */
+    must(ls__store_set_commit(s.set, (ls_slice){(const char *)&at, sizeof at}, &err), &err);
+  }
+}
+
+static pid_t start_child(const char *mode, const char *directory, const char *fault, uint64_t seed, int *in) {
   int ends[2];
   char out_text[16], seed_text[32];
   ck_assert_int_eq(pipe(ends), 0);
@@ -173,7 +280,7 @@ static pid_t start_child(const char *directory, const char *fault, uint64_t seed
   if (pid == 0) {
     close(ends[0]);
     if (fault != NULL) setenv("LS_FAULT", fault, 1);
-    execl("/proc/self/exe", "child", directory, out_text, seed_text, (char *)NULL);
+    execl("/proc/self/exe", mode, directory, out_text, seed_text, (char *)NULL);
     _exit(3);
   }
   close(ends[1]);
@@ -182,9 +289,9 @@ static pid_t start_child(const char *directory, const char *fault, uint64_t seed
 }
 
 /* Without a fault point the child is killed some time after it has told of kill_after commits. */
-static uint64_t run_child(const char *directory, const char *fault, test_rng *rng, uint64_t kill_after, uint64_t *told) {
+static void child_lives(const char *mode, const char *directory, const char *fault, test_rng *rng, uint64_t kill_after, uint64_t *told) {
   int in = -1;
-  pid_t pid = start_child(directory, fault, rng_next(rng), &in);
+  pid_t pid = start_child(mode, directory, fault, rng_next(rng), &in);
   uint64_t commit, n = 0;
   *told = 0;
   if (fault == NULL && kill_after == 0) {
@@ -201,8 +308,12 @@ static uint64_t run_child(const char *directory, const char *fault, test_rng *rn
   int status = 0;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: status %d", status);
+}
+
+static uint64_t run_child(const char *directory, const char *fault, test_rng *rng, uint64_t kill_after, uint64_t *told) {
+  child_lives("child", directory, fault, rng, kill_after, told);
   stores s;
-  stores_open(&s, directory);
+  stores_open(&s, directory, false);
   uint64_t position = position_of(&s);
   check_state(&s, position);
   stores_close(&s);
@@ -243,11 +354,50 @@ START_TEST(a_kill_at_any_moment_leaves_one_commit) {
 }
 END_TEST
 
+/* Told of every transaction: the changelog has it, and perhaps one more. */
+START_TEST(a_kill_at_any_moment_loses_nothing_of_the_changelog) {
+  test_rng rng = rng_new();
+  char directory[4096], path[4200];
+  test_directory(directory, sizeof directory, "log");
+  snprintf(path, sizeof path, "%s.log", directory);
+  uint64_t told, n_behind = 0;
+  place end = {0, 0};
+  for (int round = 0; round < 20; round++) {
+    if (round % 3 == 0) child_lives("dies", directory, NULL, &rng, UINT64_MAX, &told);
+    else child_lives("logged", directory, round % 7 == 1 ? "store.commit:3" : NULL, &rng, rng_below(&rng, 40), &told);
+    if (told == 0) told = end.commit;
+    ls_buf log = LS_BUF_INIT;
+    end = read_log(path, &log);
+    ck_assert_msg(end.commit == told || end.commit == told + 1, "told %llu, found %llu", (unsigned long long)told,
+                  (unsigned long long)end.commit);
+    stores s;
+    stores_open(&s, directory, true);
+    place at = place_of(&s);
+    ck_assert_uint_le(at.commit, end.commit); /* the state is never ahead of its changelog */
+    n_behind += at.commit < end.commit;
+    restore(&s, ls__buf_slice(&log), NULL);
+    ck_assert_uint_eq(place_of(&s).commit, end.commit);
+    check_state(&s, end.commit);
+    stores_close(&s);
+    ls__buf_fini(&log);
+  }
+  ck_assert_uint_ge(n_behind, 7);
+  ck_assert_int_eq(unlink(path), 0);
+  test_directory_remove(directory);
+}
+END_TEST
+
 int main(int argc, char **argv) {
-  if (argc == 4) child(argv[1], (int)strtol(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+  if (argc == 4) {
+    int out = (int)strtol(argv[2], NULL, 10);
+    uint64_t seed = strtoull(argv[3], NULL, 10);
+    if (strcmp(argv[0], "child") == 0) child(argv[1], out, seed);
+    logged_child(argv[1], out, seed, strcmp(argv[0], "dies") == 0);
+  }
   const test_case cases[] = {
       TEST_CASE(a_kill_behind_the_write_keeps_that_commit),
       TEST_CASE(a_kill_at_any_moment_leaves_one_commit),
+      TEST_CASE(a_kill_at_any_moment_loses_nothing_of_the_changelog),
   };
   return RUN_TESTS("store.crash", cases);
 }
