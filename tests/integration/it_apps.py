@@ -211,6 +211,27 @@ def check_bad_records(lake, scratch):
     expect(call("batch_recon", "--lake", copy, "--date", DAYS[2]), 4, f"dt={DAYS[1]}/part-00000.parquet")
 
 
+def check_statement_header(lake, scratch):
+    """A statement file whose header can't be used ends the run: nothing of it could be told, and nothing is published."""
+    copy = fresh(lake, scratch, "header")
+    path = sorted((copy / f"raw/statements/dt={DAYS[1]}").glob("*.csv"))[0]
+    text = path.read_text()
+    header, rest = text.split("\n", 1)
+    before = tree(copy).keys()
+    for broken, why in [
+            (header.replace("amount_posted", "amount").encode() + b"\n" + rest.encode(), "no column 'amount_posted'"),
+            (header.upper().encode() + b"\n" + rest.encode(), "upper and lower case"),
+            (text.replace(",", ";").encode(), "separated by ',', not ';'"),
+            (rest.encode(), "no column 'statement_id'"),
+            ((header + ",statement_id\n").encode() + rest.encode(), "'statement_id' twice"),
+            (text.encode("utf-16"), "UTF-16"),
+            (b"", "the file is empty")]:
+        path.write_bytes(broken)
+        expect(call("batch_recon", "--lake", copy, "--date", DAYS[1]), 4, f"{path}:1: ", why,
+               "expected a first line in UTF-8 with the columns statement_id,transaction_id,posting_date,amount_posted, and perhaps fee_charged")
+        assert tree(copy).keys() == before, why
+
+
 def transactions(lake):
     summary = json.loads(expect(call("streaming_index", "--lake", lake, "--output-format", "json", "--quiet"), 0).stdout)
     assert summary["conservation"] is True, summary

@@ -1,5 +1,6 @@
 /** @file csv_decode.c  CSV records -> rows, columns by the names of the header. */
 #include <string.h>
+#include <strings.h>
 
 #include "codec/csv_scan.h"
 #include "codec/decoder.h"
@@ -10,21 +11,47 @@ static bool is_blank(const char *p, const char *end) {
 
 /* -- header ------------------------------------------------------------------------------------ */
 
-static int check_header(const ls_decoder *decoder, ls_error *err) {
-  for (uint32_t c = 0; c < decoder->n_csv; c++) {
-    for (uint32_t k = 0; k < c; k++) {
-      if (!ls__slice_eq(decoder->csv_names[c], decoder->csv_names[k])) continue;
-      return ls_error_set(err, LS_EDATA, "the CSV header has column '%.*s' twice",
-                          (int)decoder->csv_names[c].len, decoder->csv_names[c].ptr);
+/** "id,amount, and perhaps note": the header that this schema reads. */
+static void expected_header(ls_buf *out, const ls_decoder *decoder) {
+  for (int optional = 0; optional < 2; optional++) {
+    bool first = true;
+    for (uint32_t i = 0; i < decoder->n_fields; i++) {
+      if (decoder->plans[i].required == (optional == 1)) continue;
+      const char *before = !first ? "," : !optional ? "" : out->len > 0 ? ", and perhaps " : "perhaps ";
+      ls__buf_printf(out, "%s%s", before, decoder->plans[i].field->name);
+      first = false;
     }
   }
+}
+
+/** Why a column is not found, when its name is there in another form. Nothing of the line is shown: it may be a record. */
+static const char *other_form(const ls_decoder *decoder, const ls_field *field) {
+  ls_slice name = ls__slice_of(field->name);
+  for (uint32_t c = 0; c < decoder->n_csv; c++) {
+    ls_slice found = decoder->csv_names[c];
+    bool semicolon = memchr(found.ptr, ';', found.len) != NULL, tab = memchr(found.ptr, '\t', found.len) != NULL;
+    if (decoder->n_csv == 1 && (semicolon || tab)) return semicolon ? "; columns are separated by ',', not ';'" : "; columns are separated by ',', not tabs";
+    while (found.len > 0 && (found.ptr[0] == ' ' || found.ptr[0] == '\t')) found = (ls_slice){found.ptr + 1, found.len - 1};
+    while (found.len > 0 && (found.ptr[found.len - 1] == ' ' || found.ptr[found.len - 1] == '\t')) found.len--;
+    if (found.len == name.len && strncasecmp(found.ptr, name.ptr, name.len) == 0) return "; names are compared letter by letter, upper and lower case, without blanks";
+  }
+  return "";
+}
+
+static int check_header(const ls_decoder *decoder, ls_error *err) {
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
-    bool found = false;
-    for (uint32_t c = 0; c < decoder->n_csv; c++)
-      found |= decoder->csv_fields[c] == (int32_t)i;
-    if (found || !decoder->plans[i].required) continue;
-    return ls_error_set(err, LS_EDATA, "the CSV header has no column '%s', which schema %s needs",
-                        decoder->plans[i].field->name, decoder->schema->name);
+    int n = 0;
+    for (uint32_t c = 0; c < decoder->n_csv; c++) n += decoder->csv_fields[c] == (int32_t)i;
+    const ls_field *field = decoder->plans[i].field;
+    if (n > 1) return ls_error_set(err, LS_EDATA, "the CSV header has column '%s' twice", field->name);
+    if (n == 1 || !decoder->plans[i].required) continue;
+    return ls_error_set(err, LS_EDATA, "the CSV header has no column '%s', which schema %s needs%s", field->name,
+                        decoder->schema->name, other_form(decoder, field));
+  }
+  for (uint32_t c = 0; c < decoder->n_csv; c++) {
+    for (uint32_t k = 0; k < c; k++) {
+      if (ls__slice_eq(decoder->csv_names[c], decoder->csv_names[k])) return ls_error_set(err, LS_EDATA, "the CSV header has a column twice (columns %u and %u)", k + 1, c + 1);
+    }
   }
   return LS_OK;
 }
@@ -51,18 +78,29 @@ static int read_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   return check_header(decoder, err);
 }
 
+static int try_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
+  if (text.len >= 2 && (memcmp(text.ptr, "\xFF\xFE", 2) == 0 || memcmp(text.ptr, "\xFE\xFF", 2) == 0)) {
+    return ls_error_set(err, LS_EDATA, "the file is UTF-16, not UTF-8");
+  }
+  if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) text = (ls_slice){text.ptr + 3, text.len - 3};
+  if (text.len == 0) return ls_error_set(err, LS_EDATA, "the file is empty: the CSV header is missing");
+  if (is_blank(text.ptr, text.ptr + text.len)) return ls_error_set(err, LS_EDATA, "the first line is empty: the CSV header is missing");
+  if (!ls__utf8_valid(text)) return ls_error_set(err, LS_EDATA, "the CSV header is not valid UTF-8");
+  if (memchr(text.ptr, 0, text.len) != NULL) return ls_error_set(err, LS_EDATA, "the CSV header has NUL bytes: the file is not UTF-8 text");
+  return read_header(decoder, text, err);
+}
+
 int ls__decoder_csv_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   ls__arena_reset(&decoder->csv_arena);
   decoder->csv_fields = NULL;
-  if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
-    text = (ls_slice){text.ptr + 3, text.len - 3};
-  if (text.len == 0 || is_blank(text.ptr, text.ptr + text.len)) {
-    return ls_error_set(err, LS_EDATA, "the CSV header is missing");
-  }
-  if (!ls__utf8_valid(text))
-    return ls_error_set(err, LS_EDATA, "the CSV header is not valid UTF-8");
-  int rc = read_header(decoder, text, err);
-  if (rc < 0) decoder->csv_fields = NULL;
+  ls_error why = LS_ERROR_INIT;
+  int rc = try_header(decoder, text, &why);
+  if (rc >= 0) return rc;
+  decoder->csv_fields = NULL;
+  ls_buf expected = LS_BUF_INIT;
+  expected_header(&expected, decoder);
+  rc = ls_error_set(err, rc, "%s; expected a first line in UTF-8 with the columns %s, in any order", why.message, expected.ptr);
+  ls__buf_fini(&expected);
   return rc;
 }
 

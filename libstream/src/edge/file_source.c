@@ -23,6 +23,7 @@ struct ls_file_source {
   bool at_end;              /* the reader gave its last byte */
   bool damaged;             /* and there is more that can't be decompressed: */
   ls_error damage;
+  bool written_off;         /* the damage was told */
   int64_t next_line;
   ls_buf header;            /* CSV: header record of next_file */
   bool header_taken;
@@ -44,7 +45,6 @@ struct ls_file_worker {
   ls_buf block;             /* whole records, with padding behind */
   ls_buf header;
   size_t header_file;       /* file the decoder's CSV header is of, SIZE_MAX: none */
-  bool header_bad;
   ls_parquet_reader *parquet;
   size_t parquet_file;
   int64_t *lines;
@@ -126,7 +126,7 @@ static void finish_file(ls_file_source *source) {
   ls__parquet_reader_close(source->probe);
   source->probe = NULL;
   ls__buf_clear(&source->carry);
-  source->at_end = source->damaged = source->header_taken = false;
+  source->at_end = source->damaged = source->written_off = source->header_taken = false;
   source->next_line = 1;
   source->next_group = 0;
   source->next_file++;
@@ -207,6 +207,7 @@ static int read_block(ls_file_source *source, ls_file_worker *worker, bool *got,
   source->next_line += n_lines;
   if (!source->damaged) return LS_OK;
   source->damaged = false; /* told once; at_end stays */
+  source->written_off = true;
   return write_off_rest(source, err);
 }
 
@@ -224,6 +225,9 @@ static void csv_header_of_block(ls_file_source *source, ls_file_worker *worker) 
     ls__buf_append(&worker->header, source->header.ptr, source->header.len);
   }
 }
+
+/** A file that is empty has a header too, an empty one: its decoder says what is wrong. One that is damaged has had its letter. */
+static bool csv_header_is_due(const ls_file_source *source, bool got) { return got || (!source->header_taken && !source->written_off); }
 
 static int next_group(ls_file_source *source, ls_file_worker *worker, bool *got, ls_error *err) {
   const char *path = source->files.files[source->next_file].path;
@@ -246,7 +250,10 @@ static int take_unit(ls_file_source *source, ls_file_worker *worker, bool *got, 
       LS_TRY(next_group(source, worker, got, err));
     } else {
       LS_TRY(read_block(source, worker, got, err));
-      if (*got && source->opts.format == LS_FORMAT_CSV) csv_header_of_block(source, worker);
+      if (source->opts.format == LS_FORMAT_CSV && csv_header_is_due(source, *got)) {
+        csv_header_of_block(source, worker);
+        *got = true;
+      }
       atomic_fetch_add(&source->bytes_read, (long long)worker->block.len);
     }
     if (!*got) finish_file(source);
@@ -277,20 +284,18 @@ static void report_letter(ls_file_worker *worker, const ls_bad_record *bad) {
 
 static void on_bad_record(void *payload, const ls_bad_record *bad) { report_letter(payload, bad); }
 
-/** CSV: the decoder learns a new file's header; a header that does not fit makes the whole file one dead letter. */
+/** CSV: the decoder learns a new file's header. One that does not fit breaks the file as a whole: nothing in it can be told. */
 static int learn_header(ls_file_worker *worker, ls_error *err) {
   if (worker->header_file == worker->unit.file) return LS_OK;
   worker->header_file = worker->unit.file;
   ls_error why = LS_ERROR_INIT;
   int rc = ls__decoder_csv_header(worker->decoder, ls__buf_slice(&worker->header), &why);
-  worker->header_bad = rc < 0;
-  if (rc == LS_EDATA && worker->unit.first_line <= 2) { /* told once, by who has the first block */
-    ls_bad_record bad = {.line = 1, .error = why.message, .reason = "csv_columns"};
-    report_letter(worker, &bad);
-    return LS_OK;
-  }
-  if (rc < 0 && rc != LS_EDATA) return ls_error_set(err, rc, "%s", why.message);
-  return LS_OK;
+  if (rc >= 0) return rc;
+  ls_buf where = LS_BUF_INIT;
+  ls__lake_describe(&where, worker->source->opts.lake, worker->source->files.files[worker->unit.file].path);
+  rc = ls_error_set(err, rc, "%s:1: %s", where.ptr, why.message);
+  ls__buf_fini(&where);
+  return rc;
 }
 
 static int decode_block(ls_file_worker *worker, ls_batch *out, ls_error *err) {
@@ -303,7 +308,6 @@ static int decode_block(ls_file_worker *worker, ls_batch *out, ls_error *err) {
   }
   if (source->opts.format == LS_FORMAT_CSV) {
     LS_TRY(learn_header(worker, err));
-    if (worker->header_bad) return LS_OK;
     return ls__decode_csv(out, worker->lines, worker->decoder, block, worker->unit.first_line, on_bad_record, worker, err);
   }
   return ls_error_set(err, LS_ECONFIG, "source %s: files of this format can't be read line by line", source->opts.name);

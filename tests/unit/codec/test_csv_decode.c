@@ -175,7 +175,13 @@ START_TEST(headers_name_the_columns) {
   check_header("\"statement_id\",\"a,\"\"b\"\"\",posting_date,amount_posted\r\n", NULL);
   check_header("statement_id,amount_posted\r\n", "'posting_date'");
   check_header("Statement_Id,posting_date,amount_posted\n", "'statement_id'");
-  check_header("statement_id,posting_date,amount_posted,x,x\n", "'x' twice");
+  check_header("statement_id,posting_date,amount_posted,x,x\n", "twice (columns 4 and 5)");
+  check_header("statement_id,posting_date,amount_posted,statement_id\n", "'statement_id' twice");
+  check_header("STATEMENT_ID,posting_date,amount_posted\n", "upper and lower case");
+  check_header("statement_id, posting_date,amount_posted\n", "without blanks");
+  check_header("statement_id;posting_date;amount_posted\n", "separated by ',', not ';'");
+  check_header("s1,2026-03-01,12.50\n", "no column 'statement_id'");
+  check_header("\xFF\xFEs\0t\0", "UTF-16");
   check_header("statement_id,posting_date,\"amount_posted\n", "quote");
   check_header("statement_id,posting_date,amount_posted,\xFF\n", "UTF-8");
   check_header("\r\n", "missing");

@@ -1,5 +1,5 @@
 /**
- * @file test_file_source.c  Compressed files that are cut or corrupt: the rows before the damage count, the rest is one
+ * @file test_file_source.c  Files that are broken. Compressed files that are cut or corrupt: the rows before the damage count, the rest is one
  * dead letter, the next file is read. The files are made by hand, as blocks that are stored and not packed, so that a test
  * knows which byte of a file is which byte of its text.
  */
@@ -253,6 +253,33 @@ START_TEST(damage_counts_as_a_bad_record) {
 }
 END_TEST
 
+/* A header that can't be used says nothing of its file's rows: the file is broken as a whole. */
+START_TEST(a_csv_file_without_a_usable_header_ends_the_run) {
+  static const struct { const char *text; size_t len; const char *why; } files[] = {
+      {"", 0, "csv/0.csv:1: the file is empty: the CSV header is missing"},
+      {"\n", 1, "csv/0.csv:1: the first line is empty"},
+      {"n\n1\n", 4, "csv/0.csv:1: the CSV header has no column 'id'"},
+      {"ID,n\n", 5, "upper and lower case"},
+      {"id;n\na;1\n", 9, "not ';'"},
+      {"id,n,id\n", 8, "'id' twice"},
+      {"a,1\nb,2", 7, "expected a first line in UTF-8 with the columns id, and perhaps n"},
+      {"\xff\xfei\0d\0", 6, "UTF-16"},
+      {"i\0d\0,\0n\0\n\0", 10, "NUL"},
+  };
+  test_lake t;
+  test_lake_open(&t);
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    ls_error err = LS_ERROR_INIT;
+    collected letters = {.n_max = 1};
+    int64_t n_first, n_all;
+    test_put(&t, "csv/0.csv", files[i].text, files[i].len);
+    ck_fails(read_all(&t, LS_FORMAT_CSV, "csv/*.csv", &letters, &n_first, &n_all, &err), LS_EDATA, files[i].why);
+    ck_assert_int_eq(letters.n_max, 1);
+  }
+  test_lake_close(&t);
+}
+END_TEST
+
 int main(void) {
   const test_case cases[] = {
       TEST_CASE(a_cut_file_costs_its_rest_only),
@@ -260,6 +287,7 @@ int main(void) {
       TEST_CASE(damage_far_behind_is_found_at_the_same_row),
       TEST_CASE(a_csv_file_may_be_cut_in_its_header_and_in_quotes),
       TEST_CASE(damage_counts_as_a_bad_record),
+      TEST_CASE(a_csv_file_without_a_usable_header_ends_the_run),
   };
   return RUN_TESTS("file_source", cases);
 }
