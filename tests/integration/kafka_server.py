@@ -225,9 +225,12 @@ class Cluster:
 
     def tool(self, main, *args, **kwargs):
         """Runs one of Kafka's own programs, such as org.apache.kafka.tools.ConsoleProducer."""
-        command = [self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        command = [self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8",
                    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{JARS}/*", main, *args]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, **kwargs)
+        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", timeout=60, **kwargs)
+        if done.returncode != 0:
+            raise SystemExit(f"FAILED: {main}:\n{done.stdout}{done.stderr}")
+        return done
 
 
 def die_with_parent():

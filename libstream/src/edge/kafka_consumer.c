@@ -43,6 +43,7 @@ struct ls_kafka_consumer {
   /* As it was when the partitions were assigned: whoever has lost them since must not commit in the name of a later
    * membership, nor in nobody's, which the group takes inside a transaction (generation -1, no member). */
   rd_kafka_consumer_group_metadata_t *membership;
+  char *member_id;
   bool is_assigning; /* in on_assigned: librdkafka has not been told yet where to begin */
   bool is_closed;
   int rc; /* of the callbacks that librdkafka called, with error */
@@ -132,6 +133,7 @@ static int compare_partitions(const void *a, const void *b) {
 static void assigned(ls_kafka_consumer *c, rd_kafka_topic_partition_list_t *list) {
   let_go(c);
   c->membership = rd_kafka_consumer_group_metadata(c->client.rk);
+  c->member_id = rd_kafka_memberid(c->client.rk);
   c->partitions = ls__calloc((size_t)list->cnt + 1, sizeof *c->partitions);
   for (int i = 0; i < list->cnt; i++) {
     uint32_t topic;
@@ -169,11 +171,24 @@ static void revoked(ls_kafka_consumer *c, bool lost) {
   let_go(c);
 }
 
+/*
+ * Whether others may own the partitions already. librdkafka does not say so of a member that was put out of the group
+ * while a rebalance waited for its poll; then its id is another by now. (Not asked while closing: it may not answer.)
+ */
+static bool is_lost(ls_kafka_consumer *c) {
+  if (rd_kafka_assignment_lost(c->client.rk)) return true;
+  if (c->is_closed || !c->member_id) return false;
+  char *now = rd_kafka_memberid(c->client.rk);
+  bool lost = !now || strcmp(now, c->member_id) != 0;
+  if (now) rd_kafka_mem_free(c->client.rk, now);
+  return lost;
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *list, void *opaque) {
   ls_kafka_consumer *c = opaque; /* the opaque is its client, the first member */
-  bool lost = rd_kafka_assignment_lost(rk);
   bool is_assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  bool lost = !is_assign && is_lost(c);
   ls__log(LS_LOG_INFO, "edge", is_assign ? "kafka_assigned" : "kafka_revoked",
           "client=%s group=%s partitions=%d lost=%d", rd_kafka_name(rk), c->opts.group_id,
           list->cnt, lost);

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""The Kafka edges on a real broker: transactions, groups, records, topics; keys against Kafka's own Java producer.
+
+Needs BUILD_DIR. Exit 77: something it needs is not installed.
+"""
+import os
+import subprocess
+import sys
+import time
+
+import kafka_server
+
+SKIP = 77
+N_KEYS, N_PARTITIONS = 60, 7
+JAVA_TOPIC = "java-keys"
+PARTS = ("transactions", "groups", "records", "no_admin", "no_producer", "no_consumer")
+PROGRAM = os.path.join(os.environ.get("BUILD_DIR", "build"), "tests", "it_kafka_edges_checks")
+# a transaction that takes too long is looked for often
+SETTINGS = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000}
+
+
+def keys():
+    """Keys of all lengths, with bytes above 127 (which Java's signed bytes would get wrong)."""
+    letters = "aZ9-ÿéß漢字€𝄞"
+    return ["".join(letters[(i * 7 + j * 3) % len(letters)] for j in range(i % 13 + 1)) + str(i) for i in range(N_KEYS)]
+
+
+def produce_with_java(cluster):
+    cluster.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", cluster.bootstrap, "--create",
+                 "--topic", JAVA_TOPIC, "--partitions", str(N_PARTITIONS))
+    cluster.tool("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", cluster.bootstrap, "--topic", JAVA_TOPIC,
+                 "--property", "parse.key=true", input="".join(f"{key}\t{key}\n" for key in keys()))
+
+
+def run_part(cluster, part):
+    env = {**os.environ, "LS_TEST_KAFKA": cluster.bootstrap, "LS_TEST_JAVA_TOPIC": JAVA_TOPIC, "CK_RUN_CASE": part}
+    return subprocess.Popen([PROGRAM], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            preexec_fn=kafka_server.die_with_parent)
+
+
+def run_parts(cluster):
+    """All at once: they mostly wait."""
+    begin = time.monotonic()
+    running = {part: run_part(cluster, part) for part in PARTS if part != "records"}
+    produce_with_java(cluster)
+    running["records"] = run_part(cluster, "records")
+    failed = []
+    for part, process in running.items():
+        output, _ = process.communicate()
+        print(f"{'ok' if process.returncode == 0 else 'FAILED'}: {part} ({time.monotonic() - begin:.0f} s)")
+        if process.returncode != 0:
+            failed.append(part)
+            print(output)
+    return failed
+
+
+def main():
+    if not kafka_server.find():
+        print("skipped: Kafka or Java is not installed (tools/install.sh test)")
+        return SKIP
+    if not os.path.exists(PROGRAM):
+        print(f"skipped: {PROGRAM} is not built")
+        return SKIP
+    with kafka_server.running(settings=SETTINGS) as cluster:
+        return 1 if run_parts(cluster) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
