@@ -9,6 +9,7 @@
 #ifndef LS_EDGE_KAFKA_CLIENT_H
 #define LS_EDGE_KAFKA_CLIENT_H
 #include "base/buf.h"
+#include "port/kafka_names.h"
 
 #include <libstream/error.h>
 
@@ -46,8 +47,6 @@ typedef struct ls_kafka_record {
 /** Headers of a record, in its order, at most n_max; borrowed as the record is. Returns how many there are. */
 size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers, size_t n_max);
 
-/** Whether a property holds a secret: its value is in no message, log or description. */
-bool ls__kafka_is_secret(const char *property);
 /** Checks names and values of the properties against librdkafka, without connecting. @errors LS_ECONFIG, naming the property and
  *  its index in *at */
 int ls__kafka_check_properties(const ls_kafka_cluster *cluster, size_t *at, ls_error *err);

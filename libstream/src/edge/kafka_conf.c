@@ -5,58 +5,10 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "port/kafka_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
-
-/* What libstream sets itself, since its guarantees rest on it, and where the user says it instead. */
-static const struct {
-  const char *name, *instead;
-} owned[] = {
-    {"acks", "every record is acknowledged by all in-sync replicas"},
-    {"allow.auto.create.topics", "topics are checked before the start"},
-    {"auto.offset.reset", "the source says where it begins"},
-    {"background_event_cb", "it is no text"},
-    {"client.id", "it is made from the topology's name"},
-    {"delivery.report.only.error", "offsets of what is delivered are needed"},
-    {"enable.auto.commit", "offsets are committed with the results"},
-    {"enable.auto.offset.store", "offsets are committed with the results"},
-    {"enable.gapless.guarantee", "it is implied by the transactions"},
-    {"enable.idempotence", "it is always on"},
-    {"enable.partition.eof", "it is always on"},
-    {"group.id", "it is the application's name"},
-    {"group.instance.id", "it comes from the instance's name"},
-    {"isolation.level", "only what is committed is read"},
-    {"max.in.flight", "order within a partition must be kept"},
-    {"max.in.flight.requests.per.connection", "order within a partition must be kept"},
-    {"partition.assignment.strategy", "partitions of equal number must go together"},
-    {"partitioner", "keys go where the Java client sends them"},
-    {"queue.buffering.max.kbytes", "it comes from the memory budget"},
-    {"queue.buffering.max.messages", "it comes from the memory budget"},
-    {"queued.max.messages.kbytes", "it comes from the memory budget"},
-    {"queued.min.messages", "it comes from the memory budget"},
-    {"request.required.acks", "every record is acknowledged by all in-sync replicas"},
-    {"transaction.timeout.ms", "it is an option of the processing"},
-    {"transactional.id", "it is made from the application's name"},
-};
-
-static const char *owned_instead(const char *name) {
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    if (strcmp(owned[i].name, name) == 0) return owned[i].instead;
-  return NULL;
-}
-
-static bool ends_with(const char *text, const char *end) {
-  size_t n = strlen(text), n_end = strlen(end);
-  return n >= n_end && strcasecmp(text + n - n_end, end) == 0;
-}
-
-bool ls__kafka_is_secret(const char *property) {
-  return strstr(property, "password") || strstr(property, "secret") ||
-         ends_with(property, ".pem") || ends_with(property, "oauthbearer.config") ||
-         ends_with(property, "kinit.cmd");
-}
 
 void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster) {
   for (size_t i = 0; i < cluster->n_properties; i++) {
@@ -106,7 +58,7 @@ static int unknown_property(rd_kafka_conf_t *conf, const char *name, ls_error *e
 
 static int set_property(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster,
                         const ls_kafka_property *p, ls_error *err) {
-  const char *instead = owned_instead(p->name);
+  const char *instead = ls__kafka_owned(p->name);
   if (instead)
     return ls_error_set(err, LS_ECONFIG, "kafka property '%s': libstream sets it itself: %s",
                         p->name, instead);

@@ -54,6 +54,7 @@ typedef struct ls_plan_store {
   const char *name;           /* YAML name, unique in the file; NULL: no store */
   ls_store_backend backend;
   uint64_t fingerprint;       /* of the schema of what is stored */
+  const char *changelog;      /* live: its topic, "<application_id>-<name>-changelog" */
 } ls_plan_store;
 
 typedef struct ls_plan_input { uint32_t node; uint32_t output; } ls_plan_input;
@@ -112,6 +113,9 @@ typedef struct ls_plan_node {
   } u;
 } ls_plan_node;
 
+/** How long an input may be silent before it no longer holds the others back, when the file does not say. */
+#define LS_IDLE_AFTER_DEFAULT_US INT64_C(1000000)
+
 /** Where a source's records come from. */
 typedef struct ls_plan_source {
   const char *name;
@@ -124,8 +128,15 @@ typedef struct ls_plan_source {
   ls_format format;
   int64_t lookback_us;         /* reads dt in [from - lookback, to]; whole days */
   const void *protobuf_descriptor;
-  const char *live_kafka;      /* topic; kept for the streaming runtime and `describe` */
-  int64_t idle_after_us;
+  /* live binding; live_kafka NULL: not bound */
+  const char *live_kafka;      /* topic */
+  ls_format live_format;       /* JSON or PROTOBUF */
+  const void *live_protobuf_descriptor; /* live_format PROTOBUF */
+  bool live_from_latest;       /* where a group without offsets begins */
+  bool live_compacted;         /* the topic keeps the last record of each key; a record without a value deletes */
+  int64_t idle_after_us;       /* -1: never; repartition sources have the default */
+  const char *dead_letter_topic; /* default <topic>.dlq; NULL: no live binding */
+  const char *repartition_topic; /* repartition: "<application_id>-<step>-repartition"; else NULL */
   const char *dead_letter_dir; /* lake directory, default dlq/<source>; files go to dt=D/ under it */
   const uint64_t *wanted;      /* fields that the plan reads (bit set) */
 } ls_plan_source;
@@ -135,8 +146,11 @@ typedef struct ls_plan_global {
   const ls_schema *schema;
   const char *files;
   ls_format format;
-  const char *live_kafka;
+  const char *live_kafka;      /* topic, read from the beginning; NULL: no live binding */
+  ls_format live_format;
+  bool live_compacted;
   const char *dead_letter_dir;
+  const char *dead_letter_topic;
   const uint64_t *wanted;
 } ls_plan_global;
 
@@ -145,6 +159,7 @@ typedef struct ls_plan_sink {
   const ls_schema *schema;
   uint32_t node;               /* its SINK node */
   const char *live_kafka; bool live_compacted;
+  int32_t create_partitions;   /* live: a missing topic is made with so many; 0: it must be there */
   const char *path_pattern;    /* as written, for describe; NULL: no lake binding */
   /** Path of a row's partition directory: literals[0] expr[0] literals[1] ... literals[n_exprs]; exprs are of type string
    *  or date, never null (a null goes to the dead letters). */
@@ -159,6 +174,27 @@ typedef struct ls_plan_sink {
   const uint32_t *sum; uint32_t n_sum;           /* DECIMAL fields it sums */
   int32_t sum_per;                               /* STRING field of the sums, -1: none */
 } ls_plan_sink;
+
+typedef enum ls_property_kind {
+  LS_PROPERTY_LITERAL,
+  LS_PROPERTY_ENV,            /* value: name of an environment variable */
+  LS_PROPERTY_FILE            /* value: path of a file whose contents count, without the line break at their end */
+} ls_property_kind;
+
+/** A property of librdkafka. What ENV and FILE stand for is read when a run starts and shown nowhere. */
+typedef struct ls_plan_property {
+  const char *name, *value;
+  ls_property_kind kind;
+  const char *fallback;       /* ENV: when the variable is not set; NULL: that is an error */
+} ls_plan_property;
+
+typedef struct ls_plan_kafka {
+  const char *application_id; /* consumer group; prefix of internal topics and transactional ids */
+  const char *instance_id;    /* NULL: no static membership; threads append -<n> */
+  int32_t replication;        /* of topics that a run makes; -1: the broker's default */
+  const ls_plan_property *properties; /* bootstrap.servers is among them */
+  uint32_t n_properties;
+} ls_plan_kafka;
 
 typedef struct ls_plan {
   const char *name, *about, *file;
@@ -177,6 +213,12 @@ typedef struct ls_plan {
   int64_t max_bad_records;     /* -1: no limit by count */
   int32_t max_bad_share_ppm;   /* -1: no limit by share (parts per million of records read) */
   bool parity;                 /* true: volatile functions were refused */
+  /* live running */
+  ls_plan_kafka kafka;
+  bool exactly_once;
+  int64_t commit_interval_us, transaction_timeout_us;
+  int32_t n_threads;           /* 0: one per core */
+  int32_t n_standby;
 } ls_plan;
 
 /** Name of a verb as in YAML ("stream_join" is "join" there; see describe). */

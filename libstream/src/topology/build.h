@@ -193,6 +193,13 @@ ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, in
 
 /* build_sinks.c */
 void ls__build_sinks(ls_build *b);
+/* build_live.c */
+/** `kafka` and what `runtime` says for live running. */
+void ls__build_live_settings(ls_build *b);
+/** "<application_id>-<name><suffix>" */
+const char *ls__build_internal_topic(ls_build *b, const char *name, const char *suffix);
+/** Reports topics that two sources read, that are written and read, or that are called as internal ones. */
+void ls__build_check_topics(ls_build *b);
 /* build_finish.c */
 /** Numbers sub-topologies, fills the plan's arrays and the `wanted` sets. */
 void ls__build_finish(ls_build *b);

@@ -127,7 +127,8 @@ static ls_rel add_repartition(ls_build *b, const char *step, ls_rel rel, const u
                                        .schema = schema,
                                        .node = begin->id,
                                        .repartition = true,
-                                       .idle_after_us = -1};
+                                       .repartition_topic = ls__build_internal_topic(b, name, ""),
+                                       .idle_after_us = LS_IDLE_AFTER_DEFAULT_US};
   return source_rel(b, index, rel);
 }
 
@@ -212,6 +213,7 @@ bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64
       .name = suffix[0] == 0 ? store->text : ls__arena_printf(b->arena, "%s%s", store->text, suffix),
       .backend = b->plan->state_backend,
       .fingerprint = fingerprint};
+  out->changelog = ls__build_internal_topic(b, out->name, "-changelog");
   return true;
 }
 

@@ -1,4 +1,6 @@
 /** @file build_sinks.c  `sinks`: bindings, path templates, and that nothing sensitive gets there. */
+#include <stdlib.h>
+
 #include "base/buf.h"
 #include "topology/build.h"
 
@@ -201,6 +203,8 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_p
   if (topic == NULL || !ls__build_topic(b, topic)) return false;
   out->live_kafka = topic->text;
   out->live_compacted = compacted != NULL && ls__is_true(compacted->text);
+  const char *partitions = ls__yaml_text(ls__yaml_get(live, "create"), "partitions");
+  if (partitions != NULL) out->create_partitions = (int32_t)strtol(partitions, NULL, 10);
   if (!out->live_compacted || rel->schema->n_key > 0) return true;
   ls__diag_add(b->diag, compacted->mark, "a compacted topic has rows with a key, but those of %s have "
                "none; use select_key", rel->name);

@@ -4,9 +4,10 @@
 #include "topology/build.h"
 
 typedef struct binding {
-  const char *files, *live_kafka, *dead_letter_dir;
-  ls_format format;
+  const char *files, *live_kafka, *dead_letter_dir, *dead_letter_topic;
+  ls_format format, live_format;
   int64_t lookback_us, idle_after_us;
+  bool from_latest, compacted;
   const void *descriptor;
 } binding;
 
@@ -128,10 +129,18 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema
   if (topic == NULL) return false;
   if (!ls__build_topic(b, topic)) return false;
   out->live_kafka = topic->text;
-  const char *idle = ls__yaml_text(live, "idle_after");
-  if (idle != NULL) ls__duration_parse(&out->idle_after_us, ls__slice_of(idle));
+  const char *idle = ls__yaml_text(live, "idle_after"), *from = ls__yaml_text(live, "from");
+  const char *format = ls__yaml_text(live, "format");
+  if (idle != NULL && strcmp(idle, "never") == 0) {
+    out->idle_after_us = -1;
+  } else if (idle != NULL) {
+    ls__duration_parse(&out->idle_after_us, ls__slice_of(idle));
+  }
+  if (format != NULL) out->live_format = format_of(format);
+  out->from_latest = from != NULL && strcmp(from, "latest") == 0;
   const ls_yaml *compacted = ls__yaml_get(live, "compacted");
-  if (compacted != NULL && ls__is_true(compacted->text) && schema->n_key == 0) {
+  out->compacted = compacted != NULL && ls__is_true(compacted->text);
+  if (out->compacted && schema->n_key == 0) {
     ls__diag_add(b->diag, compacted->mark, "a compacted topic has records with a key; give schema "
                  "%s a key", schema->name);
     return false;
@@ -167,11 +176,27 @@ static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound
   return true;
 }
 
+static bool parse_dead_letter_topic(ls_build *b, const ls_yaml *map, const ls_yaml *topic, binding *out) {
+  if (topic != NULL && !ls__build_topic(b, topic)) return false;
+  if (topic != NULL && out->live_kafka == NULL) {
+    if (has_key(map, "live")) return false;
+    ls__diag_add(b->diag, topic->key->mark, "dead_letters: kafka is of no use here: %s has no live binding; give "
+                 "lake, or live", map->key->text);
+    return false;
+  }
+  if (out->live_kafka == NULL) return true;
+  out->dead_letter_topic = topic != NULL ? topic->text : ls__arena_printf(b->arena, "%s.dlq", out->live_kafka);
+  if (strlen(out->dead_letter_topic) <= 249) return true;
+  ls__diag_add(b->diag, map->key->mark, "the dead letters of %s have no topic: %.40s... with .dlq has more than 249 "
+               "characters; give dead_letters: kafka", map->key->text, out->live_kafka);
+  return false;
+}
+
 static bool parse_dead_letters(ls_build *b, const ls_yaml *map, const char *name, binding *out) {
   const ls_yaml *dead = ls__yaml_get(map, "dead_letters");
-  const ls_yaml *lake = ls__yaml_get(dead, "lake"), *topic = ls__yaml_get(dead, "kafka");
+  const ls_yaml *lake = ls__yaml_get(dead, "lake");
   out->dead_letter_dir = ls__arena_printf(b->arena, "dlq/%s", name);
-  if (topic != NULL && !ls__build_topic(b, topic)) return false;
+  if (!parse_dead_letter_topic(b, map, ls__yaml_get(dead, "kafka"), out)) return false;
   if (lake == NULL) return true;
   if (!check_path(b, lake)) return false;
   out->dead_letter_dir = lake->text;
@@ -180,7 +205,7 @@ static bool parse_dead_letters(ls_build *b, const ls_yaml *map, const char *name
 
 static bool parse_bindings(ls_build *b, const ls_yaml *map, const ls_schema *schema, binding *out) {
   const ls_yaml *live = ls__yaml_get(map, "live"), *replay = ls__yaml_get(map, "replay");
-  *out = (binding){.format = LS_FORMAT_JSON, .idle_after_us = -1};
+  *out = (binding){.format = LS_FORMAT_JSON, .live_format = LS_FORMAT_JSON, .idle_after_us = LS_IDLE_AFTER_DEFAULT_US};
   bool ok = true;
   if (live == NULL && replay == NULL) {
     if (has_key(map, "live") || has_key(map, "replay")) return false;
@@ -190,9 +215,7 @@ static bool parse_bindings(ls_build *b, const ls_yaml *map, const ls_schema *sch
   }
   if (replay != NULL) ok &= parse_replay(b, replay, out);
   if (live != NULL) ok &= parse_live(b, live, schema, out);
-  const char *live_format = live != NULL ? ls__yaml_text(live, "format") : NULL;
-  bool live_proto = live_format != NULL && strcmp(live_format, "protobuf") == 0;
-  ok &= parse_protobuf(b, map, out, live_proto, &out->descriptor);
+  ok &= parse_protobuf(b, map, out, out->live_format == LS_FORMAT_PROTOBUF, &out->descriptor);
   return parse_dead_letters(b, map, map->key->text, out) && ok;
 }
 
@@ -210,8 +233,13 @@ static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema,
                                        .lookback_us = bound->lookback_us,
                                        .protobuf_descriptor = bound->descriptor,
                                        .live_kafka = bound->live_kafka,
+                                       .live_format = bound->live_format,
+                                       .live_from_latest = bound->from_latest,
+                                       .live_compacted = bound->compacted,
                                        .idle_after_us = bound->idle_after_us,
-                                       .dead_letter_dir = bound->dead_letter_dir};
+                                       .dead_letter_dir = bound->dead_letter_dir,
+                                       .dead_letter_topic = bound->dead_letter_topic};
+  if (bound->live_format == LS_FORMAT_PROTOBUF) b->sources[index].live_protobuf_descriptor = bound->descriptor;
   return (ls_rel){.name = name, .schema = schema, .at = {node->id, 0}, .table = LS_NO_NODE,
                   .global = LS_NO_GLOBAL, .partitioned = schema->n_key > 0,
                   .has_time = schema->time_field >= 0};
@@ -234,6 +262,14 @@ static bool check_table(ls_build *b, const ls_entry *entry, const ls_schema *sch
     return false;
   }
   return true;
+}
+
+/* What a table holds would depend on when the group first ran. */
+static bool check_from(ls_build *b, const ls_entry *entry, const binding *bound) {
+  if (!bound->from_latest) return true;
+  const ls_yaml *from = ls__yaml_get(ls__yaml_get(entry->map, "live"), "from");
+  ls__diag_add(b->diag, from->mark, "from: latest is for sources; a table is read from the beginning: leave it out");
+  return false;
 }
 
 static bool build_table(ls_build *b, ls_entry *entry, const ls_schema *schema, uint32_t index,
@@ -259,7 +295,10 @@ static bool build_global(ls_build *b, ls_entry *entry, uint32_t index, const bin
   global->files = bound->files;
   global->format = bound->format;
   global->live_kafka = bound->live_kafka;
+  global->live_format = bound->live_format;
+  global->live_compacted = bound->compacted;
   global->dead_letter_dir = bound->dead_letter_dir;
+  global->dead_letter_topic = bound->dead_letter_topic;
   ls_rel rel = {.name = entry->name, .schema = global->schema, .at = {LS_NO_NODE, 0},
                 .table = LS_NO_NODE, .global = index};
   entry->outputs[0] = (ls_entry_output){"", rel};
@@ -274,9 +313,9 @@ static bool is_global(const ls_entry *entry) {
 static void build_entry(ls_build *b, ls_entry *entry, uint32_t index) {
   const ls_schema *schema = find_schema(b, entry->map);
   binding bound;
-  bool ok = schema != NULL;
-  if (entry->kind == LS_ENTRY_TABLE) ok &= check_table(b, entry, schema, is_global(entry));
-  if (!ok || !parse_bindings(b, entry->map, schema, &bound)) {
+  bool ok = schema != NULL, table = entry->kind == LS_ENTRY_TABLE;
+  if (table) ok &= check_table(b, entry, schema, is_global(entry));
+  if (!ok || !parse_bindings(b, entry->map, schema, &bound) || (table && !check_from(b, entry, &bound))) {
     entry->state = LS_ENTRY_FAILED;
     return;
   }

@@ -55,13 +55,14 @@ static const char *format_name(ls_format format) {
   return "";
 }
 
-static void put_binding(ls_buf *out, const char *kafka, const char *files, ls_format format,
-                        const char *dead_letters) {
-  if (kafka != NULL) {
-    ls__buf_puts(out, "    live: kafka ");
-    put_quoted(out, kafka);
-    ls__buf_putc(out, '\n');
-  }
+static void put_topic(ls_buf *out, const char *kafka, ls_format format, bool compacted) {
+  ls__buf_puts(out, "    live: kafka ");
+  put_quoted(out, kafka);
+  ls__buf_printf(out, " %s%s", format_name(format), compacted ? " compacted" : "");
+}
+
+static void put_binding(ls_buf *out, const char *files, ls_format format, const char *dead_letters,
+                        const char *dead_letter_topic) {
   if (files != NULL) {
     ls__buf_puts(out, "    replay: ");
     put_quoted(out, files);
@@ -69,6 +70,22 @@ static void put_binding(ls_buf *out, const char *kafka, const char *files, ls_fo
   }
   ls__buf_puts(out, "    dead letters: ");
   put_quoted(out, dead_letters);
+  if (dead_letter_topic != NULL) {
+    ls__buf_puts(out, ", kafka ");
+    put_quoted(out, dead_letter_topic);
+  }
+  ls__buf_putc(out, '\n');
+}
+
+static void put_source_topic(ls_buf *out, const ls_plan_source *source) {
+  if (source->live_kafka == NULL) return;
+  put_topic(out, source->live_kafka, source->live_format, source->live_compacted);
+  ls__buf_printf(out, "%s, idle after ", source->live_from_latest ? " from latest" : "");
+  if (source->idle_after_us >= 0) {
+    ls__describe_duration(out, source->idle_after_us);
+  } else {
+    ls__buf_puts(out, "never");
+  }
   ls__buf_putc(out, '\n');
 }
 
@@ -78,7 +95,8 @@ static void put_sources(ls_buf *out, const ls_plan *plan) {
     const ls_plan_source *source = &plan->sources[i];
     if (source->repartition) continue;
     ls__buf_printf(out, "  %s:\n", source->name);
-    put_binding(out, source->live_kafka, source->files, source->format, source->dead_letter_dir);
+    put_source_topic(out, source);
+    put_binding(out, source->files, source->format, source->dead_letter_dir, source->dead_letter_topic);
     if (source->lookback_us > 0) {
       ls__buf_puts(out, "    lookback: ");
       ls__describe_duration(out, source->lookback_us);
@@ -91,7 +109,11 @@ static void put_sources(ls_buf *out, const ls_plan *plan) {
   for (uint32_t i = 0; i < plan->n_globals; i++) {
     const ls_plan_global *global = &plan->globals[i];
     ls__buf_printf(out, "  %s:\n", global->name);
-    put_binding(out, global->live_kafka, global->files, global->format, global->dead_letter_dir);
+    if (global->live_kafka != NULL) {
+      put_topic(out, global->live_kafka, global->live_format, global->live_compacted);
+      ls__buf_putc(out, '\n');
+    }
+    put_binding(out, global->files, global->format, global->dead_letter_dir, global->dead_letter_topic);
     put_schema(out, "    ", global->schema);
     put_wanted(out, global->schema, global->wanted);
   }
@@ -261,9 +283,9 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
     ls__buf_printf(out, "  %s <- #%u\n", sink->name,
                    (unsigned)plan->nodes[sink->node].inputs[0].node);
     if (sink->live_kafka != NULL) {
-      ls__buf_puts(out, "    live: kafka ");
-      put_quoted(out, sink->live_kafka);
-      ls__buf_puts(out, sink->live_compacted ? " compacted\n" : "\n");
+      put_topic(out, sink->live_kafka, LS_FORMAT_JSON, sink->live_compacted);
+      if (sink->create_partitions > 0) ls__buf_printf(out, ", made with %d partitions", (int)sink->create_partitions);
+      ls__buf_putc(out, '\n');
     }
     if (sink->path_pattern == NULL) continue;
     ls__buf_puts(out, "    lake: ");
@@ -289,6 +311,7 @@ static void describe_text(ls_buf *out, const ls_plan *plan) {
     }
   }
   put_sinks(out, plan);
+  ls__describe_live(out, plan);
 }
 
 int ls_topology_describe(char **out, const ls_topology *topology, ls_describe_format format,

@@ -12,6 +12,7 @@ static void put_string(ls_buf *out, const char *text) {
 
 static void put_line(ls_buf *out, int depth) { ls__buf_printf(out, "\n%*s", 2 * depth, ""); }
 
+#define PROPERTY_PATTERN "\"^[a-z0-9_][a-z0-9._]{0,63}$\""
 #define NAME_PATTERN "\"^[A-Za-z_][A-Za-z0-9_]{0,63}$\""
 /* What a parameter may stand for is known only with its value. */
 #define PARAMETER "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}"
@@ -38,6 +39,13 @@ static void put_choices(ls_buf *out, const char *range) {
   ls__buf_puts(out, "]}, " PARAMETER "]");
 }
 
+static void put_int(ls_buf *out, const ls_option *option) {
+  char least[24] = "0", most[24] = "9223372036854775807";
+  ls__option_range(option, least, most);
+  ls__buf_printf(out, "\"anyOf\": [{\"type\": \"integer\", \"minimum\": %s, \"maximum\": %s}, " PARAMETER "]",
+                 least, most);
+}
+
 static const char *item_schema(ls_option_type type) {
   switch (type) {
   case LS_OPTION_NAMES:
@@ -61,6 +69,8 @@ static const char *scalar_schema(ls_option_type type) {
   case LS_OPTION_DURATION:
   case LS_OPTION_DURATION_0:
     return "\"type\": \"string\", \"pattern\": \"^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
+  case LS_OPTION_IDLE:
+    return "\"type\": \"string\", \"pattern\": \"^never$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
   case LS_OPTION_RETENTION:
     return "\"type\": \"string\", \"pattern\": \"^forever$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
   case LS_OPTION_BAD_RECORDS:
@@ -72,12 +82,13 @@ static const char *scalar_schema(ls_option_type type) {
 
 static void put_named(ls_buf *out, const ls_option *option, int depth) {
   char section[64];
+  bool properties = option->type == LS_OPTION_PROPERTIES;
   ls__option_section(option, section);
-  ls__buf_puts(out, "\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": {\"pattern\": " NAME_PATTERN
-                    "},");
+  ls__buf_printf(out, "\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": {\"pattern\": %s},",
+                 properties ? PROPERTY_PATTERN : NAME_PATTERN);
   put_line(out, depth);
   ls__buf_puts(out, "\"additionalProperties\": ");
-  if (option->type == LS_OPTION_EXPR_MAP || option->type == LS_OPTION_TEXT_MAP) {
+  if (option->type == LS_OPTION_EXPR_MAP || option->type == LS_OPTION_TEXT_MAP || properties) {
     ls__buf_puts(out, "{\"type\": [\"string\", \"number\", \"boolean\"]}");
     return;
   }
@@ -97,6 +108,7 @@ static void put_value(ls_buf *out, const ls_option *option, int depth) {
     return;
   case LS_OPTION_EXPR_MAP:
   case LS_OPTION_TEXT_MAP:
+  case LS_OPTION_PROPERTIES:
   case LS_OPTION_ENTRIES:
   case LS_OPTION_FIELDS: put_named(out, option, depth); return;
   case LS_OPTION_ENTRIES_OR_NAMES:
@@ -106,6 +118,7 @@ static void put_value(ls_buf *out, const ls_option *option, int depth) {
     ls__buf_puts(out, "}]");
     return;
   case LS_OPTION_CHOICE: put_choices(out, option->range); return;
+  case LS_OPTION_INT: put_int(out, option); return;
   case LS_OPTION_NAMES:
   case LS_OPTION_EXPRS:
     ls__buf_printf(out, "\"anyOf\": [%s, {\"type\": \"array\", \"minItems\": 1, \"items\": %s}]",

@@ -133,6 +133,27 @@ static bool duration_ok(const char *text, int64_t least) {
   return ls__duration_parse(&us, ls__slice_of(text)) == LS_OK && us >= least;
 }
 
+static bool duration_in(const char *text, const ls_option *option) {
+  char least[24], most[24];
+  int64_t from = 1, to = INT64_MAX, us;
+  if (ls__option_range(option, least, most)) {
+    ls__duration_parse(&from, ls__slice_of(least));
+    ls__duration_parse(&to, ls__slice_of(most));
+  }
+  return ls__duration_parse(&us, ls__slice_of(text)) == LS_OK && us >= from && us <= to;
+}
+
+static bool int_in(const char *text, const ls_option *option) {
+  char least[24], most[24];
+  int64_t from = 0, to = INT64_MAX, number;
+  size_t n = parse_digits(&number, text);
+  if (ls__option_range(option, least, most)) {
+    parse_digits(&from, least);
+    parse_digits(&to, most);
+  }
+  return n > 0 && text[n] == 0 && number >= from && number <= to;
+}
+
 static bool count_ok(const char *text) {
   int64_t number;
   size_t n = parse_digits(&number, text);
@@ -149,19 +170,21 @@ static bool ref_ok(const char *text) {
   return ls__name_valid(name) && (dot == NULL || ls__name_valid(dot + 1));
 }
 
-static bool scalar_ok(ls_option_type type, const char *text) {
+static bool scalar_ok(const ls_option *option, const char *text) {
   int64_t number;
   int32_t share;
-  switch (type) {
+  switch (option->type) {
   case LS_OPTION_NAME: return ls__name_valid(text);
   case LS_OPTION_REF:
   case LS_OPTION_REFS: return ref_ok(text);
   case LS_OPTION_BOOL: return is_choice("true|false", text);
   case LS_OPTION_COUNT: return count_ok(text);
   case LS_OPTION_SIZE: return ls__size_parse(&number, text) && number > 0;
-  case LS_OPTION_DURATION: return duration_ok(text, 1);
+  case LS_OPTION_INT: return int_in(text, option);
+  case LS_OPTION_DURATION: return duration_in(text, option);
   case LS_OPTION_DURATION_0: return duration_ok(text, 0);
   case LS_OPTION_RETENTION: return strcmp(text, "forever") == 0 || duration_ok(text, 1);
+  case LS_OPTION_IDLE: return strcmp(text, "never") == 0 || duration_ok(text, 1);
   case LS_OPTION_BAD_RECORDS: return ls__bad_records_parse(&number, &share, text);
   default: return text[0] != 0;
   }
@@ -174,8 +197,9 @@ static void check_scalar(ls_yaml *value, const ls_option *option, ls_diag *diag)
     }
     return;
   }
-  if (value->kind != LS_YAML_SCALAR || !scalar_ok(option->type, value->text)) {
-    bad_value(value, ls__option_type_text(option->type), diag);
+  char text[LS_OPTION_TEXT_MAX];
+  if (value->kind != LS_YAML_SCALAR || !scalar_ok(option, value->text)) {
+    bad_value(value, ls__option_value_text(option, text), diag);
   }
 }
 
@@ -202,7 +226,7 @@ static void check_list(ls_yaml *value, const ls_option *option, ls_diag *diag) {
     return;
   }
   for (ls_yaml *item = value->first; item != NULL; item = item->next) {
-    if (item->kind == LS_YAML_SCALAR && scalar_ok(option->type, item->text)) continue;
+    if (item->kind == LS_YAML_SCALAR && scalar_ok(option, item->text)) continue;
     value->bad = true;
     if (item->poisoned) continue;
     ls__diag_add(diag, item->mark, "%s: not a valid entry; it is a %s", value->key->text,
@@ -210,7 +234,20 @@ static void check_list(ls_yaml *value, const ls_option *option, ls_diag *diag) {
   }
 }
 
-static bool check_name_key(ls_yaml *value, ls_diag *diag) {
+/* As librdkafka names its properties: sasl.mechanism, ssl.ca.location. */
+static bool property_ok(const char *text) {
+  size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._");
+  return n > 0 && n <= 64 && text[n] == 0 && text[0] != '.';
+}
+
+static bool check_name_key(ls_yaml *value, const ls_option *option, ls_diag *diag) {
+  if (option->type == LS_OPTION_PROPERTIES) {
+    if (property_ok(value->key->text)) return true;
+    value->bad = true;
+    ls__diag_add(diag, value->key->mark, "'%.80s' is not a property of librdkafka; write it as there, "
+                 "sasl.mechanism for instance", value->key->text);
+    return false;
+  }
   if (ls__name_valid(value->key->text)) return true;
   value->bad = true;
   ls__diag_add(diag, value->key->mark,
@@ -221,7 +258,8 @@ static bool check_name_key(ls_yaml *value, ls_diag *diag) {
 
 /* Maps whose keys the author chooses. */
 static void check_named(ls_yaml *value, const ls_option *option, ls_diag *diag) {
-  bool scalars = option->type == LS_OPTION_EXPR_MAP || option->type == LS_OPTION_TEXT_MAP;
+  bool texts = option->type == LS_OPTION_TEXT_MAP || option->type == LS_OPTION_PROPERTIES;
+  bool scalars = option->type == LS_OPTION_EXPR_MAP || texts;
   char section[64];
   ls__option_section(option, section);
   if (value->kind != LS_YAML_MAP || value->n_children == 0) {
@@ -234,11 +272,11 @@ static void check_named(ls_yaml *value, const ls_option *option, ls_diag *diag) 
     return;
   }
   for (ls_yaml *item = value->first; item != NULL; item = item->next) {
-    if (!check_name_key(item, diag)) continue;
+    if (!check_name_key(item, option, diag)) continue;
     bool is_type = option->type == LS_OPTION_FIELDS && item->kind == LS_YAML_SCALAR;
     if (scalars || is_type) {
-      if (item->kind != LS_YAML_SCALAR || (item->len == 0 && option->type != LS_OPTION_TEXT_MAP)) {
-        bad_value(item, is_type ? "type" : scalars ? "expression" : "text", diag);
+      if (item->kind != LS_YAML_SCALAR || (item->len == 0 && !texts)) {
+        bad_value(item, is_type ? "type" : texts ? "text" : "expression", diag);
       }
     } else if (item->kind != LS_YAML_MAP) {
       bad_value(item, "map", diag);
@@ -278,6 +316,7 @@ static void check_value(ls_yaml *value, const ls_option *option, ls_diag *diag) 
     return;
   case LS_OPTION_EXPR_MAP:
   case LS_OPTION_TEXT_MAP:
+  case LS_OPTION_PROPERTIES:
   case LS_OPTION_FIELDS:
   case LS_OPTION_ENTRIES: check_named(value, option, diag); return;
   case LS_OPTION_ENTRIES_OR_NAMES: check_names_or_entries(value, option, diag); return;

@@ -19,6 +19,16 @@ static const ls_section sections[] = {
      "between quotes: `DATE '${run_date}'`."},
     {"runtime", "runtime", NULL},
     {"runtime.state", "runtime: state", NULL},
+    {"kafka", "kafka",
+     "How live runs reach the cluster. A value of `properties` is plain text, `${env:NAME}` or "
+     "`${env:NAME:-text}` for an environment variable, or `${file:PATH}` for the contents of a file "
+     "(relative to this one, without the line break at its end); these are read when a run starts, "
+     "and no description, message or log shows them. Secrets (`sasl.password`, `ssl.key.password`, "
+     "`ssl.key.pem` and the like) are only taken from there. Properties that the guarantees rest on, "
+     "such as `group.id`, `isolation.level` or `transactional.id`, are not open.\n\n"
+     "Names of internal topics come from names in this file alone: "
+     "`<application_id>-<step>-repartition` and `<application_id>-<store>-changelog`. "
+     "`streamctl plan --against` tells what an edit does to them."},
     {"plugins.*", "plugins",
      "Either a map of names or a plain list: `plugins: [recon]`. A plugin is found by its name in the "
      "plugin directories, unless `path` says where it is (relative to this file)."},
@@ -35,7 +45,12 @@ static const ls_section sections[] = {
      "A table holds the last record of each key. With `global: true` it is loaded whole and may be "
      "looked up by any columns and in `EXISTS(table, predicate)`; otherwise it is partitioned like "
      "a stream and kept in its `store`."},
-    {"sources.*.live", "sources and tables: live", NULL},
+    {"sources.*.live", "sources and tables: live",
+     "Records of several inputs are taken in the order of their times, so an input that has nothing "
+     "to read holds the others back: nobody knows whether its next record is older. `idle_after` "
+     "bounds that by the clock. What then comes late is judged as any late record, by `grace` and "
+     "`by`. `idle_after: never` waits for ever: what a run makes depends on its records alone, and a "
+     "silent input stops it. No two sources read one topic, and no sink writes to one that is read."},
     {"sources.*.replay", "sources and tables: replay", NULL},
     {"sources.*.dead_letters", "sources and tables: dead_letters", NULL},
     {"steps.*", "steps",
@@ -67,6 +82,7 @@ static const ls_section sections[] = {
     {"steps.*.changes", "steps: changes", NULL},
     {"sinks.*", "sinks", "A sensitive field may not reach a sink: mask it with a plugin's function."},
     {"sinks.*.live", "sinks: live", NULL},
+    {"sinks.*.live.create", "sinks: live: create", NULL},
     {"sinks.*.lake", "sinks: lake",
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
      "`dt={date(event_time)}`. The runtime names the files."},
@@ -112,19 +128,39 @@ const char *ls__option_type_text(ls_option_type type) {
   case LS_OPTION_EXPR_MAP: return "map of name to expression";
   case LS_OPTION_BOOL: return "true or false";
   case LS_OPTION_COUNT: return "whole number from 1";
+  case LS_OPTION_INT: return "whole number";
   case LS_OPTION_SIZE: return "size, as 64KiB, 512MiB or 2GiB";
   case LS_OPTION_DURATION: return "duration above 0, as 250ms, 10m or 3d";
   case LS_OPTION_DURATION_0: return "duration, as 0s, 10m or 3d";
   case LS_OPTION_RETENTION: return "duration above 0, as 10m or 3d, or forever";
+  case LS_OPTION_IDLE: return "duration above 0, as 1s or 10m, or never";
   case LS_OPTION_BAD_RECORDS: return "count or share, as 100 or 5%";
   case LS_OPTION_CHOICE: return "one of";
   case LS_OPTION_TYPE: return "type";
   case LS_OPTION_LITERAL: return "value";
   case LS_OPTION_TEXT_MAP: return "map of name to text";
+  case LS_OPTION_PROPERTIES: return "map of property to value";
   case LS_OPTION_MAP: return "map";
   case LS_OPTION_ENTRIES: return "map of names";
   case LS_OPTION_ENTRIES_OR_NAMES: return "map of names, or list of names";
   case LS_OPTION_FIELDS: return "map of name to type or map";
   }
   return "";
+}
+
+bool ls__option_range(const ls_option *option, char least[24], char most[24]) {
+  bool ranged = option->type == LS_OPTION_INT || option->type == LS_OPTION_DURATION;
+  const char *dots = ranged && option->range != NULL ? strstr(option->range, "..") : NULL;
+  if (dots == NULL) return false;
+  snprintf(least, 24, "%.*s", (int)(dots - option->range), option->range);
+  snprintf(most, 24, "%s", dots + 2);
+  return true;
+}
+
+const char *ls__option_value_text(const ls_option *option, char out[LS_OPTION_TEXT_MAX]) {
+  char least[24], most[24];
+  if (!ls__option_range(option, least, most)) return ls__option_type_text(option->type);
+  snprintf(out, LS_OPTION_TEXT_MAX, "%s from %s to %s",
+           option->type == LS_OPTION_INT ? "whole number" : "duration", least, most);
+  return out;
 }

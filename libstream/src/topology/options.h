@@ -22,15 +22,18 @@ typedef enum ls_option_type {
   LS_OPTION_EXPR_MAP,     /* name -> expression */
   LS_OPTION_BOOL,         /* true, false */
   LS_OPTION_COUNT,        /* whole number from 1 */
+  LS_OPTION_INT,          /* whole number in range */
   LS_OPTION_SIZE,         /* bytes: 64KiB, 512MiB, 2GiB */
-  LS_OPTION_DURATION,     /* above 0: 250ms, 5s, 10m, 1h30m, 3d */
+  LS_OPTION_DURATION,     /* above 0, or in range: 250ms, 5s, 10m, 1h30m, 3d */
   LS_OPTION_DURATION_0,   /* same, or 0s */
   LS_OPTION_RETENTION,    /* duration or forever */
+  LS_OPTION_IDLE,         /* duration or never */
   LS_OPTION_BAD_RECORDS,  /* a count or a share: 100, 5%, 0.1% */
   LS_OPTION_CHOICE,       /* one of range, separated by | */
   LS_OPTION_TYPE,         /* column type */
   LS_OPTION_LITERAL,      /* a value; its type is in another key */
   LS_OPTION_TEXT_MAP,     /* name -> text */
+  LS_OPTION_PROPERTIES,   /* name with dots -> text */
   LS_OPTION_MAP,          /* the section `range`, or path.key */
   LS_OPTION_ENTRIES,      /* name -> the section path.key.* */
   LS_OPTION_ENTRIES_OR_NAMES, /* same, or a list of names */
@@ -42,7 +45,7 @@ typedef struct ls_option {
   ls_option_type type;
   bool required;
   const char *fallback; /* what holds when the key is left out; NULL: nothing */
-  const char *range;    /* CHOICE: the choices; MAP: section when it is not path.key */
+  const char *range;    /* CHOICE: the choices; INT, DURATION: "least..most"; MAP: section when it is not path.key */
   const char *help;
 } ls_option;
 
@@ -59,6 +62,11 @@ const ls_section *ls__section_at(size_t i);
 void ls__option_section(const ls_option *option, char out[64]);
 /** The type in words, for the reference and messages. */
 const char *ls__option_type_text(ls_option_type type);
+/** The same with the range, where the option has one: "whole number from 0 to 256". */
+#define LS_OPTION_TEXT_MAX 96
+const char *ls__option_value_text(const ls_option *option, char out[LS_OPTION_TEXT_MAX]);
+/** Least and most of an option with a range, as written. False: it has none. */
+bool ls__option_range(const ls_option *option, char least[24], char most[24]);
 
 /** "a " or "an ", as the word needs it; "" before words that take none. */
 const char *ls__article(const char *word);

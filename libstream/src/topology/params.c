@@ -192,6 +192,10 @@ static bool parse_insert(params *p, insert *in, char *inner) {
     in->date_len = 7;
   } else if (colon != NULL && strcmp(colon, "year") == 0) {
     in->date_len = 4;
+  } else if (colon != NULL && (strcmp(inner, "env") == 0 || strcmp(inner, "file") == 0)) {
+    ls__diag_add(p->diag, in->mark, "${%s:...} stands in kafka: properties alone, as a whole value; "
+                 "elsewhere a parameter can have its value from the environment", inner);
+    return false;
   } else if (colon != NULL) {
     ls__diag_add(p->diag, in->mark, "${%.60s:%.60s} is not known; after the name stands :-text, "
                  ":month or :year", in->name, colon);
@@ -304,12 +308,30 @@ static void substitute(params *p, ls_yaml *scalar) {
   ls__buf_fini(&b.out);
 }
 
+bool ls__later_value(const char *text) {
+  return strncmp(text, "${env:", 6) == 0 || strncmp(text, "${file:", 7) == 0;
+}
+
 static void substitute_all(params *p, ls_yaml *node) {
   if (node->kind == LS_YAML_SCALAR) {
     substitute(p, node);
     return;
   }
   for (ls_yaml *child = node->first; child != NULL; child = child->next) substitute_all(p, child);
+}
+
+/* Values that are read when a run starts stay as they are: build_live.c takes them apart. */
+static void substitute_kafka(params *p, ls_yaml *kafka) {
+  for (ls_yaml *child = kafka->first; child != NULL; child = child->next) {
+    if (kafka->kind != LS_YAML_MAP || strcmp(child->key->text, "properties") != 0) {
+      substitute_all(p, child);
+      continue;
+    }
+    for (ls_yaml *value = child->first; value != NULL; value = value->next) {
+      bool later = value->kind == LS_YAML_SCALAR && ls__later_value(value->raw);
+      if (!later) substitute_all(p, value);
+    }
+  }
 }
 
 static void check_given(const params *p, const ls_topology_opts *opts) {
@@ -355,7 +377,11 @@ void ls__params_apply(ls_yaml_doc *doc, const ls_topology_opts *opts, ls_arena *
   }
   check_given(&p, opts);
   for (ls_yaml *section = doc->root->first; section != NULL; section = section->next) {
-    if (strcmp(section->key->text, "parameters") != 0) substitute_all(&p, section);
+    if (strcmp(section->key->text, "kafka") == 0) {
+      substitute_kafka(&p, section);
+    } else if (strcmp(section->key->text, "parameters") != 0) {
+      substitute_all(&p, section);
+    }
   }
   check_declared(&p);
 }

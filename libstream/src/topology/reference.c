@@ -11,8 +11,9 @@ static void put_cell(ls_buf *out, const char *text) {
 }
 
 static void put_type(ls_buf *out, const ls_option *option) {
+  char text[LS_OPTION_TEXT_MAX];
   if (option->type != LS_OPTION_CHOICE) {
-    ls__buf_puts(out, ls__option_type_text(option->type));
+    ls__buf_puts(out, ls__option_value_text(option, text));
     return;
   }
   ls__buf_putc(out, '`');

@@ -170,6 +170,7 @@ static void build_plan(ls_build *b) {
   ls__build_steps(b);
   ls__build_sinks(b);
   ls__build_check_used(b);
+  ls__build_check_topics(b);
   if (b->plan->n_sources > LS_SOURCES_MAX || b->too_many_sources) {
     ls__diag_add(b->diag, (ls_mark){1, 1}, "more than %d sources, with those between partitions; "
                  "split the topology", LS_SOURCES_MAX);
@@ -200,6 +201,7 @@ static void load_tree(ls_topology *topology, ls_slice text, const ls_topology_op
   if (doc.root->bad) return;
   set_name(&b);
   set_runtime(&b);
+  ls__build_live_settings(&b);
   load_plugins(&b, opts, plugins);
   b.plan->udfs = topology->udfs = b.udfs;
   build_plan(&b);
