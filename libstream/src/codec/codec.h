@@ -28,8 +28,8 @@ typedef struct ls_decoder_opts {
   const uint64_t *wanted;
 } ls_decoder_opts;
 
-/** One bad record. payload: the record as JSON with sensitive fields masked, len 0 where it could
- * not be parsed far enough to mask. field: name of the field at fault or NULL. error has no values
+/** One bad record. payload: as JSON, the record's fields that the schema knows, with sensitive ones
+ * masked; len 0 where it could not be parsed far enough to tell them. field: name of the field at fault or NULL. error has no values
  * of sensitive fields. Valid for the call. */
 typedef struct ls_bad_record {
   int64_t line;      /* 1-based in the file; records of other formats: 1-based record number */

@@ -227,31 +227,19 @@ static bool batch_clean(const ls_batch *batch, const ls_decoder *decoder) {
   return true;
 }
 
-/* The row as JSON, masked as the text formats are: by field and by repeated value. */
+/* The columns that were read as JSON, masked as the text formats are. */
 static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t row) {
-  ls_buf *out = &decoder->payload;
-  ls_buf text = LS_BUF_INIT;
+  ls_buf *out = &decoder->line;
   ls__buf_clear(out);
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
-    const ls_column *column = &batch->columns[i];
-    bool is_text = column->type->kind == LS_STRING || column->type->kind == LS_BYTES;
-    if (!decoder->plans[i].sensitive || ls__is_null(column, row)) continue;
-    ls__buf_clear(&text);
-    if (!is_text) ls__column_format_json(&text, column, row);
-    ls__mask_note(decoder, is_text ? ls__column_slice(column, row) : ls__buf_slice(&text));
-  }
-  for (uint32_t i = 0; i < decoder->n_fields; i++) {
-    ls__buf_putc(out, i ? ',' : '{');
+    if (!decoder->plans[i].wanted) continue;
+    ls__buf_putc(out, out->len ? ',' : '{');
     ls__buf_json_string(out, decoder->plans[i].name);
     ls__buf_putc(out, ':');
-    ls__buf_clear(&text);
-    ls__column_format_json(&text, &batch->columns[i], row);
-    bool hidden = ls__mask_name(decoder, decoder->plans[i].name) ||
-                  ls__mask_hides(decoder, ls__buf_slice(&text));
-    ls__buf_puts(out, hidden ? "\"***\"" : text.ptr);
+    ls__column_format_json(out, &batch->columns[i], row);
   }
-  ls__buf_putc(out, '}');
-  ls__buf_fini(&text);
+  ls__buf_puts(out, out->len ? "}" : "{}");
+  ls__json_mask_line(decoder);
 }
 
 int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,

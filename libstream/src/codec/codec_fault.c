@@ -68,15 +68,6 @@ int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *
   return LS_EDATA;
 }
 
-void ls__bad_payload_raw(ls_decoder *decoder, ls_slice text) {
-  ls__buf_clear(&decoder->payload);
-  if (decoder->n_sensitive) return;
-  if (text.len > LS_RAW_PAYLOAD_MAX) text.len = LS_RAW_PAYLOAD_MAX;
-  ls__buf_puts(&decoder->payload, "{\"raw\":");
-  ls__buf_json_string(&decoder->payload, text);
-  ls__buf_putc(&decoder->payload, '}');
-}
-
 void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line) {
   ls_bad *bad = &decoder->bad;
   /* The value at fault may hold what another, sensitive field holds. The value is looked at, not

@@ -4,6 +4,7 @@
 
 #include "codec/csv_scan.h"
 #include "codec/decoder.h"
+#include "codec/json_scan.h"
 
 static bool is_blank(const char *p, const char *end) {
   return *p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n');
@@ -130,29 +131,46 @@ static int read_cells(ls_decoder *decoder) {
   return ls__record_check(decoder);
 }
 
+/* A cell of a list or a struct holds JSON: as it is when it is that, else as a text. */
+static void put_json_cell(ls_decoder *decoder, ls_slice text) {
+  static const char end[LS_JSON_PADDING + 1] = "\n";
+  ls_buf *out = &decoder->line;
+  ls_json_fault fault;
+  size_t start = out->len;
+  ls__buf_append(out, text.ptr, text.len);
+  for (size_t i = start; i < out->len; i++) {
+    if (out->ptr[i] == '\n') out->ptr[i] = '\r'; /* the same to the parser, see ls__json_cell */
+  }
+  size_t len = out->len;
+  ls__buf_append(out, end, sizeof end);
+  const char *p = ls__json_skip(ls__json_space(out->ptr + start), 1, &fault);
+  out->len = len;
+  if (p && *ls__json_space(p) == '\n') return;
+  out->len = start;
+  ls__buf_json_string(out, text);
+}
+
 /* The record as a JSON object by the header's names, masked. */
 static void payload_of_cells(ls_decoder *decoder) {
-  ls_buf *out = &decoder->payload;
+  ls_buf *out = &decoder->line;
   ls__buf_clear(out);
-  for (uint32_t c = 0; c < decoder->n_csv && decoder->n_sensitive; c++) {
-    if (!ls__mask_name(decoder, decoder->csv_names[c])) continue;
-    ls__mask_note(decoder, ls__csv_cell_text(&decoder->csv_cells[c], &decoder->scratch));
-  }
   for (uint32_t c = 0; c < decoder->n_csv; c++) {
     const ls_csv_cell *cell = &decoder->csv_cells[c];
+    int32_t i = decoder->csv_fields[c];
+    ls_kind kind = i < 0 ? LS_STRING : decoder->plans[i].type->kind;
     ls_slice text = ls__csv_cell_text(cell, &decoder->scratch);
     ls__buf_putc(out, c ? ',' : '{');
     ls__buf_json_string(out, decoder->csv_names[c]);
     ls__buf_putc(out, ':');
-    if (ls__mask_name(decoder, decoder->csv_names[c]) || ls__mask_hides(decoder, text)) {
-      ls__buf_puts(out, "\"***\"");
-    } else if (text.len == 0 && !cell->quoted) {
+    if (text.len == 0 && !cell->quoted)
       ls__buf_puts(out, "null");
-    } else {
+    else if (kind == LS_LIST || kind == LS_STRUCT)
+      put_json_cell(decoder, text);
+    else
       ls__buf_json_string(out, text);
-    }
   }
   ls__buf_putc(out, '}');
+  ls__json_mask_line(decoder);
 }
 
 /* What is wrong with the record's form, before any cell is read. LS_OK: nothing. */
@@ -175,14 +193,13 @@ static bool decode_record(ls_batch *out, ls_decoder *decoder, const ls_csv_recor
                           ls_slice text, int64_t line, bool utf8, ls_bad_sink sink) {
   if (!utf8 && !ls__utf8_valid_wide(text.ptr, text.len)) {
     ls__bad_set(decoder, "bad_utf8", NULL, "the record is not valid UTF-8");
-    ls__bad_payload_raw(decoder, text);
-  } else if (check_form(decoder, record, text.ptr) < 0) {
-    ls__bad_payload_raw(decoder, text);
-  } else if (read_cells(decoder) < 0) {
-    payload_of_cells(decoder);
-  } else {
-    ls__record_append(out, decoder);
-    return true;
+  } else if (check_form(decoder, record, text.ptr) == LS_OK) {
+    if (read_cells(decoder) < 0) {
+      payload_of_cells(decoder);
+    } else {
+      ls__record_append(out, decoder);
+      return true;
+    }
   }
   ls__bad_report(decoder, sink, line);
   return false;

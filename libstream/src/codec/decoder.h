@@ -17,11 +17,10 @@
 extern "C" {
 #endif
 
-#define LS_JSON_PADDING    64 /* readable bytes past the end of a block */
-#define LS_JSON_DEPTH_MAX  64 /* nested lists and objects in one record */
-#define LS_KEY_PADDED      32 /* bytes of a field's quoted name that are compared at once */
-#define LS_BAD_TEXT_MAX    512
-#define LS_RAW_PAYLOAD_MAX 4096 /* of the text of a record that can't be parsed */
+#define LS_JSON_PADDING   64 /* readable bytes past the end of a block */
+#define LS_JSON_DEPTH_MAX 64 /* nested lists and objects in one record */
+#define LS_KEY_PADDED     32 /* bytes of a field's quoted name that are compared at once */
+#define LS_BAD_TEXT_MAX   512
 
 enum { LS_VALUE_ABSENT = 0, LS_VALUE_NULL, LS_VALUE_SET };
 
@@ -90,7 +89,7 @@ struct ls_decoder {
   ls_name_table names;
   ls_arena arena;   /* lifetime of the decoder */
   ls_arena scratch; /* one record */
-  ls_buf line;      /* padded copy of a record */
+  ls_buf line;      /* padded copy of a record; a bad record as JSON */
   ls_buf payload;   /* of a bad record */
   ls_buf secrets;   /* sensitive values of a bad record, each with a uint32 length before it */
   ls_bad bad;
@@ -116,9 +115,7 @@ int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *pl
 /** The same with the value at fault shown (hidden when the field is sensitive, cut at 64 bytes). */
 int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan,
                   ls_slice value, const char *fmt, ...) LS_PRINTF(5, 6);
-/** Sets payload to {"raw": text} when the schema has no sensitive field, else to nothing. */
-void ls__bad_payload_raw(ls_decoder *decoder, ls_slice text);
-/** Tells the sink about the record: decoder->bad and decoder->payload. */
+/** Tells the sink about the record: decoder->bad and decoder->payload (none: it is left out). */
 void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line);
 
 /* codec_mask.c */
@@ -170,10 +167,15 @@ int32_t ls__decoder_find(const ls_decoder *decoder, ls_slice name);
  * and structs. */
 int ls__json_cell(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
                   ls_slice text, ls_value *out);
-/** Checks that text (padded, ends with a newline) is one JSON value and sets payload to it, masked.
- * LS_EDATA: it is not; *at and *why say where and what was expected. Without sensitive fields any
- * value; else only objects give a payload. */
+/* json_mask.c */
+/** Checks that text (padded, ends with a newline) is one JSON value, and sets payload to what a dead
+ * letter may show of it: of an object the fields that the schema knows, at every depth, sensitive
+ * ones and values of another kind than the field's type as "***"; of anything else nothing.
+ * LS_EDATA: it is not JSON; *at and *why say where and what was expected. */
 int ls__json_mask(ls_decoder *decoder, const char *text, const char **at, const char **why);
+/** The same of a record of another format, which the caller has put into decoder->line as a JSON
+ * object. There a text fits each scalar type. */
+void ls__json_mask_line(ls_decoder *decoder);
 
 /* protobuf_map.c */
 int ls__protobuf_map_new(ls_decoder *decoder, const void *descriptor, ls_error *err);

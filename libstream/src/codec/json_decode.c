@@ -7,20 +7,17 @@
 
 /* The record at text failed: tells broken JSON from a broken value, and gives what may be shown of
  * it. */
-static void report_bad(ls_decoder *decoder, ls_bad_sink sink, int64_t line, const char *text,
-                       size_t len) {
+static void report_bad(ls_decoder *decoder, ls_bad_sink sink, int64_t line, const char *text) {
   const char *at = text, *why = "";
   if (ls__json_mask(decoder, text, &at, &why) < 0) {
     ls__bad_set(decoder, "not_json", NULL, "not JSON: %s (column %lld)", why,
                 (long long)(at - text) + 1);
-    ls__bad_payload_raw(decoder, (ls_slice){text, len});
   }
   ls__bad_report(decoder, sink, line);
 }
 
-static void report_not_utf8(ls_decoder *decoder, ls_bad_sink sink, int64_t line, ls_slice text) {
+static void report_not_utf8(ls_decoder *decoder, ls_bad_sink sink, int64_t line) {
   ls__bad_set(decoder, "bad_utf8", NULL, "the record is not valid UTF-8");
-  ls__bad_payload_raw(decoder, text);
   ls__bad_report(decoder, sink, line);
 }
 
@@ -36,7 +33,7 @@ static inline const char *decode_line(ls_batch *out, ls_decoder *decoder, const 
     return newline;
   }
   newline = memchr(p, '\n', (size_t)(end - p));
-  report_bad(decoder, sink, line, p, (size_t)(newline - p));
+  report_bad(decoder, sink, line, p);
   return newline;
 }
 
@@ -55,7 +52,7 @@ static int64_t decode_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, 
       const char *newline = memchr(p, '\n', (size_t)(end - p));
       ls_slice record = {p, (size_t)(newline - p)};
       if (!ls__utf8_valid_wide(record.ptr, record.len)) {
-        report_not_utf8(decoder, sink, *line, record);
+        report_not_utf8(decoder, sink, *line);
         p = newline;
         continue;
       }
@@ -108,7 +105,7 @@ int ls__decode_json_record(ls_batch *out, ls_decoder *decoder, ls_slice text, in
   ls_bad_sink sink = {on_bad, payload};
   ls_slice copy = padded_copy(decoder, text);
   if (!ls__utf8_valid_wide(text.ptr, text.len)) {
-    report_not_utf8(decoder, sink, record_number, text);
+    report_not_utf8(decoder, sink, record_number);
     return LS_OK;
   }
   /* A record may be laid out over several lines: CR is the same to the parser, space outside

@@ -264,57 +264,93 @@ static int read_message(ls_decoder *decoder, const ProtobufCMessage *message) {
 
 /* -- payload ----------------------------------------------------------------------------------- */
 
-static void put_message(ls_buf *out, const ProtobufCMessage *message);
+static void put_node(ls_buf *out, const ls_protobuf_node *node, const void *message);
 
-static void put_member(ls_buf *out, const ProtobufCFieldDescriptor *field, const void *member) {
+/* Numbers that stand for a timestamp stay numbers, but in quotes: nothing vouches for them. */
+static void put_integer(ls_buf *out, const ls_protobuf_node *node, const void *member) {
   int64_t integer;
-  switch (field->type) {
-  case PROTOBUF_C_TYPE_STRING:
-    ls__buf_json_string(out, text_of(field, *(char *const *)member));
+  bool fits = integer_of(node->field->type, member, &integer);
+  const char *quote = node->type->kind == LS_TIMESTAMP ? "\"" : "";
+  if (fits)
+    ls__buf_printf(out, "%s%lld%s", quote, (long long)integer, quote);
+  else
+    ls__buf_printf(out, "%s%llu%s", quote, (unsigned long long)(uint64_t)integer, quote);
+}
+
+static void put_instant(ls_buf *out, const ls_protobuf_node *node, const void *message) {
+  ls__buf_printf(out, "\"%lld s, %d ns\"",
+                 (long long)*(const int64_t *)member_of(message, node->parts[0]),
+                 (int)*(const int32_t *)member_of(message, node->parts[1]));
+}
+
+static void put_enum(ls_buf *out, const ls_protobuf_node *node, int32_t number) {
+  const ProtobufCEnumValue *value =
+      protobuf_c_enum_descriptor_get_value(node->field->descriptor, number);
+  if (value)
+    ls__buf_json_string(out, ls__slice_of(value->name + node->enum_prefix));
+  else
+    ls__buf_printf(out, "\"%d\"", (int)number);
+}
+
+static void put_float(ls_buf *out, double value) {
+  bool finite = value - value == 0;
+  ls__buf_printf(out, finite ? "%.17g" : "\"%.17g\"", value);
+}
+
+static void put_struct(ls_buf *out, const ls_protobuf_node *node, const void *message) {
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < node->type->n_fields; i++) {
+    if (i) ls__buf_putc(out, ',');
+    ls__buf_json_string(out, ls__slice_of(node->type->fields[i].name));
+    ls__buf_putc(out, ':');
+    put_node(out, &node->children[i], message);
+  }
+  ls__buf_putc(out, '}');
+}
+
+static void put_member(ls_buf *out, const ls_protobuf_node *node, const void *member) {
+  switch (node->how) {
+  case LS_PB_TEXT:
+    ls__buf_json_string(out, text_of(node->field, *(char *const *)member));
     break;
-  case PROTOBUF_C_TYPE_MESSAGE:
-    put_message(out, *(ProtobufCMessage *const *)member);
+  case LS_PB_INTEGER:
+    put_integer(out, node, member);
     break;
-  case PROTOBUF_C_TYPE_BOOL:
+  case LS_PB_ENUM:
+    put_enum(out, node, *(const int32_t *)member);
+    break;
+  case LS_PB_INSTANT:
+    put_instant(out, node, *(const void *const *)member);
+    break;
+  case LS_PB_MESSAGE:
+    put_struct(out, node, *(const void *const *)member);
+    break;
+  case LS_PB_BOOL:
     ls__buf_puts(out, *(const protobuf_c_boolean *)member ? "true" : "false");
     break;
-  case PROTOBUF_C_TYPE_FLOAT:
-    ls__buf_printf(out, "\"%.9g\"", (double)*(const float *)member);
+  case LS_PB_FLOAT:
+    put_float(out, node->field->type == PROTOBUF_C_TYPE_FLOAT ? (double)*(const float *)member
+                                                              : *(const double *)member);
     break;
-  case PROTOBUF_C_TYPE_DOUBLE:
-    ls__buf_printf(out, "\"%.17g\"", *(const double *)member);
-    break;
-  case PROTOBUF_C_TYPE_BYTES: {
+  case LS_PB_BYTES: {
     const ProtobufCBinaryData *bytes = member;
     ls__buf_putc(out, '"');
     ls__base64_encode(out, (ls_slice){(const char *)bytes->data, bytes->len});
     ls__buf_putc(out, '"');
     break;
   }
-  case PROTOBUF_C_TYPE_ENUM: {
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int32_t *)member);
-    if (value)
-      ls__buf_json_string(out, ls__slice_of(value->name));
-    else
-      ls__buf_printf(out, "%d", *(const int32_t *)member);
-    break;
-  }
-  default:
-    if (integer_of(field->type, member, &integer))
-      ls__buf_printf(out, "%lld", (long long)integer);
-    else
-      ls__buf_printf(out, "%llu", (unsigned long long)(uint64_t)integer);
   }
 }
 
-static void put_field(ls_buf *out, const ProtobufCFieldDescriptor *field,
-                      const ProtobufCMessage *message) {
+/* The field of a message, whatever its label; null when it is not there. */
+static void put_node(ls_buf *out, const ls_protobuf_node *node, const void *message) {
+  const ProtobufCFieldDescriptor *field = node->field;
+  if (!field || (field->label != PROTOBUF_C_LABEL_REPEATED && !is_present(message, field))) {
+    ls__buf_puts(out, "null");
+    return;
+  }
   if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-    if (is_present(message, field))
-      put_member(out, field, member_of(message, field));
-    else
-      ls__buf_puts(out, "null");
+    put_member(out, node, member_of(message, field));
     return;
   }
   size_t n, size = member_size(field->type);
@@ -323,32 +359,24 @@ static void put_field(ls_buf *out, const ProtobufCFieldDescriptor *field,
   ls__buf_putc(out, '[');
   for (size_t i = 0; i < n; i++) {
     if (i) ls__buf_putc(out, ',');
-    put_member(out, field, members + i * size);
+    put_member(out, node, members + i * size);
   }
   ls__buf_putc(out, ']');
 }
 
-static void put_message(ls_buf *out, const ProtobufCMessage *message) {
-  const ProtobufCMessageDescriptor *descriptor = message->descriptor;
-  ls__buf_putc(out, '{');
-  for (unsigned i = 0; i < descriptor->n_fields; i++) {
-    if (i) ls__buf_putc(out, ',');
-    ls__buf_json_string(out, ls__slice_of(descriptor->fields[i].name));
-    ls__buf_putc(out, ':');
-    put_field(out, &descriptor->fields[i], message);
-  }
-  ls__buf_putc(out, '}');
-}
-
-/* As JSON in the decoder's own buffer, then masked like any JSON record. */
+/* The fields that the schema knows, by its names; what else the message has is not looked at. */
 static void payload_of_message(ls_decoder *decoder, const ProtobufCMessage *message) {
-  static const char end[LS_JSON_PADDING] = "\n";
-  const char *at, *why;
-  ls__buf_clear(&decoder->line);
-  put_message(&decoder->line, message);
-  ls__buf_append(&decoder->line, end, sizeof end);
-  ls__buf_append(&decoder->line, end + 1, sizeof end - 1);
-  if (ls__json_mask(decoder, decoder->line.ptr, &at, &why) < 0) ls__buf_clear(&decoder->payload);
+  ls_buf *out = &decoder->line;
+  ls__buf_clear(out);
+  for (uint32_t i = 0; i < decoder->n_fields; i++) {
+    if (!decoder->protobuf->nodes[i].field) continue;
+    ls__buf_putc(out, out->len ? ',' : '{');
+    ls__buf_json_string(out, decoder->plans[i].name);
+    ls__buf_putc(out, ':');
+    put_node(out, &decoder->protobuf->nodes[i], message);
+  }
+  ls__buf_puts(out, out->len ? "}" : "{}");
+  ls__json_mask_line(decoder);
 }
 
 int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, int64_t record_number,

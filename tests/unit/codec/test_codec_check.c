@@ -157,6 +157,42 @@ START_TEST(typed_batches_are_checked_row_by_row) {
 }
 END_TEST
 
+/* A column that nobody wants was not read: a payload must not say that it is null. */
+START_TEST(payloads_leave_out_what_was_not_read) {
+  static const test_field fields[] = {
+      {"id", "string", "!k", NULL, NULL, NULL, NULL},
+      {"memo", "string", NULL, NULL, NULL, NULL, NULL},
+      {"user_id", "string", "*", NULL, NULL, NULL, NULL},
+      {"s", "string", NULL, "A", NULL, NULL, NULL},
+      {"card", "struct<user_id: string, brand: string>", NULL, NULL, NULL, NULL, NULL}};
+  test_field open_fields[5];
+  for (size_t i = 0; i < 5; i++)
+    open_fields[i] = (test_field){fields[i].name, fields[i].type, NULL, NULL, NULL, NULL, NULL};
+  test_codec open;
+  CODEC_OPEN(&open, open_fields, LS_FORMAT_JSON);
+  static const char text[] =
+      "{\"id\":\"a\",\"s\":\"B\",\"card\":{\"user_id\":\"SECRET\",\"brand\":\"b\"}}\n";
+  test_decoded *result = decode_lines(&open, text, sizeof text - 1, 1);
+  ls_arena arena;
+  ls__arena_init(&arena, 0);
+  const uint64_t wanted = 0x19; /* id, s, card */
+  ls_decoder_opts opts = {.format = LS_FORMAT_PARQUET, .wanted = &wanted};
+  ls_decoder *decoder;
+  uint64_t good = ~UINT64_C(0);
+  ls_buf seen = LS_BUF_INIT;
+  ls_error err = LS_ERROR_INIT;
+  ck_assert_int_eq(ls__decoder_new(&decoder, test_schema(&arena, fields, 5), &opts, &err), LS_OK);
+  ck_assert_int_eq(ls__check_batch(result->batch, decoder, 1, on_bad, &seen, &good, &err), LS_OK);
+  ck_assert_str_eq(seen.ptr, "1 not_allowed s {\"id\":\"a\",\"s\":\"B\",\"card\":{\"user_id\":"
+                             "\"***\",\"brand\":\"b\"}}\n");
+  ls__decoder_free(decoder);
+  ls__arena_fini(&arena);
+  ls__buf_fini(&seen);
+  result_free(result);
+  codec_close(&open);
+}
+END_TEST
+
 /* A batch that is clean column by column is not looked at row by row: the same verdict. */
 START_TEST(clean_batches_are_good_up_to_their_last_row) {
   static const test_field fields[] = {{"id", "string", "!k", NULL, NULL, NULL, NULL},
@@ -205,6 +241,7 @@ int main(void) {
       TEST_CASE(values_with_nul_match_no_pattern),
       TEST_CASE(wrong_constraints_are_refused),
       TEST_CASE(typed_batches_are_checked_row_by_row),
+      TEST_CASE(payloads_leave_out_what_was_not_read),
       TEST_CASE(clean_batches_are_good_up_to_their_last_row),
   };
   return RUN_TESTS("codec_check", cases);

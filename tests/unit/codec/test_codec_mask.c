@@ -10,6 +10,9 @@ static const test_field fields[] = {
     {"note", "string", NULL, "ok,fine", NULL, NULL, NULL},
     {"pin", "int64", "*", NULL, NULL, "1000", "9999"},
     {"card", "struct<number: string, cvc: int64>", "*", NULL, NULL, NULL, NULL},
+    {"tags", "list<string>", NULL, NULL, NULL, NULL, NULL},
+    {"order", "struct<id: string, userid: string, lines: list<struct<sku: string>>>", NULL, NULL,
+     NULL, NULL, NULL},
 };
 
 /* Each record is bad; payload is what may be shown. */
@@ -29,34 +32,53 @@ static const test_line masked[] = {
      "{\"transaction_id\":\"t\",\"pin\":\"***\"}"},
     {"{\"transaction_id\":\"t\",\"card\":{\"number\":\"SECRET\",\"cvc\":\"SECRET\"}}", NULL,
      "wrong_type", "card", "{\"transaction_id\":\"t\",\"card\":\"***\"}"},
-    /* its name at other levels, in other case, with other signs, as a part of a longer name */
+    /* what the schema doesn't know is dropped, at every depth: it may be the value under any name */
+    {"{\"usr_id\":\"SECRET\",\"uid\":\"SECRET\",\"customer\":\"SECRET\",\"user\":{\"id\":"
+     "\"SECRET\"},\"amount\":\"1.00\"}",
+     NULL, "missing_field", "transaction_id", "{\"amount\":\"1.00\"}"},
     {"{\"a\":{\"user_id\":\"SECRET\",\"b\":[{\"USER_ID\":\"SECRET\"},1]},\"c\":true}", NULL,
-     "missing_field", "transaction_id",
-     "{\"a\":{\"user_id\":\"***\",\"b\":[{\"USER_ID\":\"***\"},1]},\"c\":true}"},
-    {"{\"userId\":\"SECRET\",\"old-user.id\":{\"x\":\"SECRET\"},\"user\":\"bob\"}", NULL,
-     "missing_field", "transaction_id",
-     "{\"userId\":\"***\",\"old-user.id\":\"***\",\"user\":\"bob\"}"},
-    {"{\"u\\u0073er_id\":\"SECRET\",\"transaction_id\":1}", NULL, "not_allowed", "user_id",
-     "{\"u\\u0073er_id\":\"***\",\"transaction_id\":1}"},
-    {"{\"pins\":\"many\",\"PIN\":\"SECRET\"}", NULL, "missing_field", "transaction_id",
-     "{\"pins\":\"many\",\"PIN\":\"***\"}"},
+     "missing_field", "transaction_id", "{}"},
+    {"{ \"x\" : 1 , \"note\" : \"ok\" , \"y\" : [ ] , \"tags\" : [ \"a\" , \"b\" ] , \"z\" : { } }",
+     NULL, "missing_field", "transaction_id", "{\"note\":\"ok\",\"tags\":[\"a\",\"b\"]}"},
+    {"{\"order\":{\"id\":\"o\",\"owner\":\"SECRET\",\"userid\":\"SECRET\",\"lines\":[{\"sku\":"
+     "\"s\","
+     "\"for\":\"SECRET\"},{}]}}",
+     NULL, "missing_field", "transaction_id",
+     "{\"order\":{\"id\":\"o\",\"userid\":\"***\",\"lines\":[{\"sku\":\"s\"},{}]}}"},
+    {"{\"u\\u0073er_id\":\"SECRET\",\"transaction_id\":\"t\"}", NULL, "not_allowed", "user_id",
+     "{\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
+    /* values of another kind than the field's were not meant for it */
+    {"{\"transaction_id\":{\"user_id\":\"SECRET\",\"x\":\"SECRET\"},\"note\":[\"SECRET\"]}", NULL,
+     "wrong_type", "transaction_id", "{\"transaction_id\":\"***\",\"note\":\"***\"}"},
+    {"{\"transaction_id\":77777777,\"amount\":{\"x\":\"SECRET\"},\"tags\":\"SECRET\",\"order\":["
+     "\"SECRET\"]"
+     "}",
+     NULL, "wrong_type", "transaction_id",
+     "{\"transaction_id\":\"***\",\"amount\":\"***\",\"tags\":\"***\",\"order\":\"***\"}"},
+    {"{\"tags\":[\"a\",{\"x\":\"SECRET\"},null,77777777],\"order\":{\"id\":[\"SECRET\"],\"lines\":["
+     "1,"
+     "null]},\"amount\":true}",
+     NULL, "wrong_type", "tags",
+     "{\"tags\":[\"a\",\"***\",null,\"***\"],\"order\":{\"id\":\"***\",\"lines\":[\"***\",null]},"
+     "\"amount\":\"***\"}"},
+    /* twice */
     {"{\"user_id\":\"SECRET\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL,
      "not_allowed", "user_id",
      "{\"user_id\":\"***\",\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
     {"{\"user_id\":\"usr_1\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL,
      "duplicate_field", "user_id",
      "{\"user_id\":\"***\",\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
-    /* its value elsewhere: as a whole, in a text, as a name, escaped */
+    /* its value elsewhere: as a whole, in a text, escaped, under a name like its own */
     {"{\"user_id\":\"usr_7777\",\"note\":\"of usr_7777, "
-     "late\",\"x\":[\"usr_7777\"],\"usr_7777\":1,\"y\":\"usr\"}",
+     "late\",\"tags\":[\"usr_7777\",\"usr\"],\"usr_7777\":1}",
      NULL, "not_allowed", "note",
-     "{\"user_id\":\"***\",\"note\":\"***\",\"x\":[\"***\"],\"***\":1,\"y\":\"usr\"}"},
-    {"{\"user_id\":\"usr_7777\",\"x\":\"usr_\\u00377\\u0037\\u0037\"}", NULL, "missing_field",
-     "transaction_id", "{\"user_id\":\"***\",\"x\":\"***\"}"},
-    {"{\"pin\":1234,\"x\":99123499,\"y\":\"12\",\"z\":false}", NULL, "missing_field",
-     "transaction_id", "{\"pin\":\"***\",\"x\":\"***\",\"y\":\"12\",\"z\":false}"},
-    {"{\"x\":\"usr_7777\",\"user_id\":\"usr_7777\"}", NULL, "missing_field", "transaction_id",
-     "{\"x\":\"***\",\"user_id\":\"***\"}"},
+     "{\"user_id\":\"***\",\"note\":\"***\",\"tags\":[\"***\",\"usr\"]}"},
+    {"{\"user_id\":\"usr_7777\",\"tags\":[\"usr_\\u00377\\u0037\\u0037\"]}", NULL, "missing_field",
+     "transaction_id", "{\"user_id\":\"***\",\"tags\":[\"***\"]}"},
+    {"{\"pin\":1234,\"tags\":[\"12\",\"99123499\"],\"amount\":991234}", NULL, "missing_field",
+     "transaction_id", "{\"pin\":\"***\",\"tags\":[\"12\",\"***\"],\"amount\":\"***\"}"},
+    {"{\"tags\":[\"usr_7777\"],\"x\":{\"old-user.id\":\"usr_7777\"}}", NULL, "missing_field",
+     "transaction_id", "{\"tags\":[\"***\"]}"},
     /* nothing can be told apart */
     {"{\"user_id\":\"SECRET\",\"transaction_id\":\"t\"", NULL, "not_json", NULL, ""},
     {"user_id=SECRET", NULL, "not_json", NULL, ""},
@@ -148,24 +170,56 @@ START_TEST(errors_show_values_cut_and_printable) {
 }
 END_TEST
 
-/* Without sensitive fields broken text may be shown: as a JSON string, valid UTF-8, at most 4 KiB
- * of it. */
-START_TEST(broken_text_is_shown_where_nothing_is_sensitive) {
-  static const test_field open_fields[] = {{"s", "string", "!", NULL, NULL, NULL, NULL}};
+/* A schema without sensitive fields: its records may hold another's. */
+START_TEST(unknown_text_is_never_shown) {
+  static const test_field open_fields[] = {{"s", "string", "!", "ok", NULL, NULL, NULL}};
   test_codec codec;
   CODEC_OPEN(&codec, open_fields, LS_FORMAT_JSON);
-  test_decoded *result = decode_lines(&codec, "oops \"\xFF\"\n[1]", 12, 1);
-  ck_assert_uint_eq(result->n_bads, 2);
-  ck_assert_str_eq(result->bads[0].payload, "{\"raw\":\"oops \\\"\xEF\xBF\xBD\\\"\"}");
-  ck_assert_str_eq(result->bads[1].payload, "[1]");
+  static const char text[] = "oops SECRET \"\xFF\"\n[\"SECRET\"]\n{\"s\":\"SECRET\"\n"
+                             "{\"user_id\":\"SECRET\",\"s\":\"no\"}\n{\"user_id\":\"SECRET\"}";
+  static const char *const payloads[] = {"", "", "", "{\"s\":\"no\"}", "{}"};
+  test_decoded *result = decode_lines(&codec, text, sizeof text - 1, 1);
+  ck_assert_uint_eq(result->n_bads, 5);
+  for (size_t i = 0; i < 5; i++)
+    ck_assert_str_eq(result->bads[i].payload, payloads[i]);
   result_free(result);
-  ls_buf text = LS_BUF_INIT;
-  for (int i = 0; i < 9000; i++)
-    ls__buf_putc(&text, 'x');
-  result = decode_lines(&codec, text.ptr, text.len, 1);
-  ck_assert_uint_eq(strlen(result->bads[0].payload), LS_RAW_PAYLOAD_MAX + strlen("{\"raw\":\"\"}"));
-  result_free(result);
-  ls__buf_fini(&text);
+  codec_close(&codec);
+}
+END_TEST
+
+/* Cells are texts; those of lists and structs hold JSON, which is looked into. */
+START_TEST(csv_shows_known_columns_only) {
+  static const test_line lines[] = {
+      {"t,x,usr_1,SECRET,\"[\"\"a\"\"]\",", NULL, "bad_decimal", "amount",
+       "{\"transaction_id\":\"t\",\"amount\":\"x\",\"user_id\":\"***\",\"tags\":[\"a\"],"
+       "\"order\":null}"},
+      {"t,x,,,\"[\n\"\"a\"\",{\"\"x\"\":\"\"SECRET\"\"}]\",\"{\"\"id\"\":\"\"o\"\",\"\"user\"\":"
+       "\"\"SECRET\"\"}\"",
+       NULL, "bad_decimal", "amount",
+       "{\"transaction_id\":\"t\",\"amount\":\"x\",\"user_id\":\"***\",\"tags\":[\"a\",\"***\"],"
+       "\"order\":{\"id\":\"o\"}}"},
+      {"t,1,,,SECRET,\"{\"\"user\"\":\"\"SECRET\"\"\"", NULL, "wrong_type", "tags",
+       "{\"transaction_id\":\"t\",\"amount\":\"1\",\"user_id\":\"***\",\"tags\":\"***\",\"order\":"
+       "\"***\"}"},
+      {"t,1", NULL, "csv_columns", NULL, ""},
+      {"t,x,SECRET\"", NULL, "csv_quotes", NULL, ""},
+      {"t,x,\"SECRET", NULL, "csv_quotes", NULL, ""},
+      {"t,x,SECRET\xFF,,,", NULL, "bad_utf8", NULL, ""},
+  };
+  test_codec codec;
+  CODEC_OPEN(&codec, fields, LS_FORMAT_CSV);
+  ls_error err = LS_ERROR_INIT;
+  ls_slice header = ls__slice_of("transaction_id,amount,user_id,customer,tags,order\n");
+  ck_assert_int_eq(ls__decoder_csv_header(codec.decoder, header, &err), LS_OK);
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    test_decoded *result = decode_csv(&codec, lines[i].text, strlen(lines[i].text), 2);
+    check_line(result, &lines[i]);
+    ck_assert_ptr_null(strstr(result->bads[0].error, "SECRET"));
+    result_free(result);
+  }
+  header = ls__slice_of("t-1,SECRET,SECRET\n"); /* a record: the file has no header */
+  ck_assert_int_eq(ls__decoder_csv_header(codec.decoder, header, &err), LS_EDATA);
+  ck_assert_ptr_null(strstr(err.message, "SECRET"));
   codec_close(&codec);
 }
 END_TEST
@@ -176,7 +230,8 @@ int main(void) {
       TEST_CASE(no_part_of_a_sensitive_value_is_shown),
       TEST_CASE(masking_starts_afresh_with_each_record),
       TEST_CASE(errors_show_values_cut_and_printable),
-      TEST_CASE(broken_text_is_shown_where_nothing_is_sensitive),
+      TEST_CASE(unknown_text_is_never_shown),
+      TEST_CASE(csv_shows_known_columns_only),
   };
   return RUN_TESTS("codec_mask", cases);
 }

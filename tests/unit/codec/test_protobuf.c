@@ -187,6 +187,44 @@ START_TEST(refuses_with_reason_and_field) {
 }
 END_TEST
 
+/* Of the message what the schema knows, by the schema's names. */
+START_TEST(payloads_show_fields_of_the_schema) {
+  static const test_field few[] = {
+      {"id", "string", "!k", NULL, NULL, NULL, NULL},
+      {"status", "string", NULL, "PENDING", NULL, NULL, NULL},
+      {"created", "timestamp", NULL, NULL, NULL, NULL, NULL},
+      {"settled", "timestamp", NULL, NULL, NULL, NULL, NULL},
+      {"ratio", "float64", NULL, NULL, NULL, NULL, NULL},
+      {"u64", "int64", NULL, NULL, NULL, NULL, NULL},
+      {"active", "bool", NULL, NULL, NULL, NULL, NULL},
+      {"lines", "list<struct<sku: string, other: int64>>", NULL, NULL, NULL, NULL, NULL},
+      {"no_such", "string", NULL, NULL, NULL, NULL, NULL},
+  };
+  test_codec codec;
+  codec_open(&codec, few, sizeof few / sizeof *few, LS_FORMAT_PROTOBUF,
+             &test__payment__descriptor);
+  Test__Payment payment = small_payment();
+  Test__Instant created = {PROTOBUF_C_MESSAGE_INIT(&test__instant__descriptor), -5, 7};
+  Test__Line line = TEST__LINE__INIT, *lines[] = {&line};
+  line.sku = "s";
+  line.price = "SECRET";
+  payment.created = &created;
+  payment.settled_us = 12;
+  payment.ratio = 0.5f;
+  payment.u64 = UINT64_MAX;
+  payment.amount = "SECRET";
+  payment.lines = lines;
+  payment.n_lines = 1;
+  test_decoded *result = decode(&codec, &payment);
+  check_line(result, &(test_line){"payment", NULL, "not_allowed", "status",
+                                  "{\"id\":\"p1\",\"status\":\"APPROVED\",\"created\":\"-5 s, 7 ns\","
+                                  "\"settled\":\"12\",\"ratio\":0.5,\"u64\":18446744073709551615,"
+                                  "\"active\":false,\"lines\":[{\"sku\":\"s\",\"other\":null}]}"});
+  result_free(result);
+  codec_close(&codec);
+}
+END_TEST
+
 START_TEST(broken_bytes_give_no_payload) {
   test_codec codec;
   open_payment(&codec);
@@ -389,6 +427,7 @@ int main(void) {
       TEST_CASE(reads_every_kind_of_field),
       TEST_CASE(reads_an_almost_empty_message),
       TEST_CASE(refuses_with_reason_and_field),
+      TEST_CASE(payloads_show_fields_of_the_schema),
       TEST_CASE(broken_bytes_give_no_payload),
       TEST_CASE(nul_bytes_cut_no_text),
       TEST_CASE(memory_of_a_message_is_bounded),
