@@ -10,6 +10,14 @@
 
 static ls_error err;
 
+/* For the life of the check, and no leak: the array knows of it. */
+static void *for_good(void *ptr) {
+  static void *kept[256];
+  static size_t n_kept;
+  ck_assert_uint_lt(n_kept, sizeof kept / sizeof kept[0]);
+  return kept[n_kept++] = ptr;
+}
+
 ls_kafka_cluster test_cluster(const char *const *more) {
   static ls_kafka_property properties[16];
   size_t n = 0;
@@ -17,13 +25,13 @@ ls_kafka_cluster test_cluster(const char *const *more) {
   properties[n++] = (ls_kafka_property){"bootstrap.servers", servers ? servers : "127.0.0.1:1"};
   for (; more && *more; more += 2)
     properties[n++] = (ls_kafka_property){more[0], more[1]};
-  ls_kafka_property *own = ls__calloc(n, sizeof *own); /* for the life of the check */
+  ls_kafka_property *own = for_good(ls__calloc(n, sizeof *own));
   memcpy(own, properties, n * sizeof *own);
   return (ls_kafka_cluster){own, n, "test"};
 }
 
 static const ls_kafka_cluster *keep(ls_kafka_cluster cluster) {
-  ls_kafka_cluster *own = LS_NEW(ls_kafka_cluster);
+  ls_kafka_cluster *own = for_good(LS_NEW(ls_kafka_cluster));
   *own = cluster;
   return own;
 }
@@ -37,7 +45,7 @@ const char *test_topic(const char *name, int32_t n_partitions) {
   ls_kafka_topic_spec spec = {.name = text, .n_partitions = n_partitions, .replication = -1};
   TEST_OK(ls__kafka_admin_create(admin, &spec, 1, &err));
   ls__kafka_admin_free(admin);
-  return ls__strdup(text);
+  return for_good(ls__strdup(text));
 }
 
 /* ---- what was read ---- */

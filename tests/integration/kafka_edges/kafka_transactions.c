@@ -211,7 +211,7 @@ START_TEST(a_static_member_that_was_replaced_can_not_commit) {
   ck_assert_int_eq(ls__kafka_consumer_close(first->consumer, &err), LS_OK);
   ck_assert_int_eq(first->n_revocations, 1);
   ck_assert(first->was_lost);
-  ls__kafka_consumer_free(first->consumer);
+  test_leave(first);
   TEST_OK(ls__kafka_producer_begin(producer, &err));
   send_offset(producer, second->consumer, 5, "");
   TEST_OK(ls__kafka_producer_commit(producer, &err));
