@@ -59,6 +59,12 @@ static const option_row rows[] = {
      "text (default), dot, or svg, which wants graphviz"},
     {APP_QUIET, "quiet", NULL, FLAG, offsetof(app_options, quiet), 0, NULL,
      "no progress on stderr"},
+    {APP_LIVE, "live", NULL, FLAG, offsetof(app_options, live), 0, NULL,
+     "run on Kafka, until SIGTERM or SIGINT"},
+    {APP_UNTIL_END, "until-end", NULL, FLAG, offsetof(app_options, until_end), 0, NULL,
+     "live: stop when what the topics hold is processed"},
+    {APP_STATE_DIR, "state-dir", "DIR", TEXT, offsetof(app_options, state_dir), 0, NULL,
+     "live: where the state on RocksDB stays"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
     {UINT32_MAX, "version", NULL, FLAG, 0, 0, NULL, "the version"},
 };
@@ -285,7 +291,7 @@ static bool is_given(const app_options *options, const option_row *row) {
 
 static int check_complete(const app_options *options, const app_command *command) {
   for (size_t i = 0; i < N_ROWS; i++) {
-    if (rows[i].id == UINT32_MAX || !(rows[i].id & command->required)) continue;
+    if (rows[i].id == UINT32_MAX || !(rows[i].id & command->required) || options->live) continue;
     if (is_given(options, &rows[i])) continue;
     return app_usage_error(command->name, "--%s %s is missing", rows[i].name, rows[i].argument);
   }

@@ -26,15 +26,19 @@ enum {
   APP_OUTPUT_FORMAT = 1 << 10,
   APP_FORMAT = 1 << 11,
   APP_QUIET = 1 << 12,
+  APP_LIVE = 1 << 13,
+  APP_UNTIL_END = 1 << 14,
+  APP_STATE_DIR = 1 << 15,
   APP_OF_A_RUN = APP_LAKE | APP_DATE | APP_THREADS | APP_BATCH_ROWS | APP_AS_OF | APP_SET |
-                 APP_PLUGINS | APP_WORK_DIR | APP_DRY_RUN | APP_OUTPUT_FORMAT | APP_QUIET
+                 APP_PLUGINS | APP_WORK_DIR | APP_DRY_RUN | APP_OUTPUT_FORMAT | APP_QUIET,
+  APP_OF_A_LIVE_RUN = APP_LIVE | APP_UNTIL_END | APP_STATE_DIR
 };
 
 typedef struct app_options {
   const char *config, *lake, *date, *as_of, *work_dir;
-  const char *output_format, *format;
+  const char *output_format, *format, *state_dir;
   int64_t n_threads, batch_rows;
-  bool dry_run, quiet;
+  bool dry_run, quiet, live, until_end;
   ls_parameter parameters[APP_PARAMETERS_MAX];
   size_t n_parameters;
   const char *plugin_dirs[APP_PLUGIN_DIRS_MAX];
@@ -48,7 +52,7 @@ typedef struct app_command {
   const char *arguments; /* of the usage line: "FILE"; NULL: none */
   const char *about;
   const char *notes;          /* after the options; NULL: none */
-  uint32_t options, required; /* sets of APP_* */
+  uint32_t options, required; /* sets of APP_*; a live run requires none */
   int n_arguments_min, n_arguments_max;
   const char *set_by_date; /* parameter that --date sets, so --set may not; NULL: none */
 } app_command;

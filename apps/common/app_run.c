@@ -182,6 +182,9 @@ static ls_runtime_opts runtime_options(const app_job *job, const app_dates *date
   opts.n_threads = (int)options->n_threads;
   opts.batch_rows = options->batch_rows;
   opts.dry_run = options->dry_run;
+  if (options->live) opts.mode = LS_MODE_STREAM;
+  opts.stop_at_end = options->until_end;
+  opts.state_directory = options->state_dir;
   opts.on_progress = options->quiet ? NULL : app_progress_show;
   opts.payload = progress;
   return opts;

@@ -104,7 +104,7 @@ static const subcommand subcommands[] = {
      {.name = "streamctl run", .arguments = "FILE",
       .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"
                "input. A range of dates is one run.",
-      .options = APP_OF_A_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
+      .options = APP_OF_A_RUN | APP_OF_A_LIVE_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
     {"udf list", "lists plugins and their functions", udf_list, NULL,
      {.name = "streamctl udf list", .arguments = "[PLUGIN...]",
       .about = "Lists plugins with their functions, types and configuration keys; without names, all\n"

@@ -13,7 +13,7 @@ static const app_command command = {
         "file is replaced at once, so a run can be repeated at any time.",
     .notes = "Environment: RECON_MASK_KEY or RECON_MASK_KEY_FILE has the key of the user tokens.\n"
              "s3:// roots take AWS_REGION, AWS_ENDPOINT_URL and the usual credentials.\n",
-    .options = APP_CONFIG | APP_OF_A_RUN,
+    .options = APP_CONFIG | APP_OF_A_RUN | APP_OF_A_LIVE_RUN,
     .required = APP_LAKE,
 };
 

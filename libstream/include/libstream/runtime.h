@@ -13,7 +13,10 @@ extern "C" {
 
 typedef struct ls_runtime ls_runtime;
 
-typedef enum ls_mode { LS_MODE_REPLAY = 1 } ls_mode;
+typedef enum ls_mode {
+  LS_MODE_REPLAY = 1, /* over the files of a lake, to the end of the input */
+  LS_MODE_STREAM = 2  /* live on Kafka, until it is stopped */
+} ls_mode;
 
 /** Where a run is; given to on_progress about ten times a second at most. */
 typedef struct ls_progress {
@@ -35,8 +38,10 @@ typedef struct ls_runtime_opts {
   bool dry_run;                 /* find the inputs, say what would be done, write nothing */
   void (*on_progress)(void *payload, const ls_progress *progress);
   void *payload;
+  const char *state_directory;  /* live: where the RocksDB database stays; NULL: as the topology says */
+  bool stop_at_end;             /* live: stop when all that the topics held at the start is processed and committed */
 } ls_runtime_opts;
-#define LS_RUNTIME_OPTS_INIT {sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL}
+#define LS_RUNTIME_OPTS_INIT {sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL, NULL, false}
 
 /** @errors LS_EINVAL (options), LS_EIO, LS_ECONFIG */
 LS_API int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opts *opts, ls_error *err);

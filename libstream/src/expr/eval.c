@@ -224,6 +224,16 @@ static int eval_struct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint6
   return LS_OK;
 }
 
+static _Thread_local const ls_ingest_times *ingest_times;
+
+void ls__expr_set_ingest_times(const ls_ingest_times *times) { ingest_times = times; }
+
+static int64_t ingest_time(ls_stamp stamp) {
+  uint64_t at = (stamp.seq & ~LS_SEQ_RECORD) - (ingest_times != NULL ? ingest_times->first_seq : 0);
+  bool of_record = ingest_times != NULL && (stamp.seq & LS_SEQ_RECORD) != 0 && at < (uint64_t)ingest_times->n;
+  return of_record ? ingest_times->us[at] : stamp.ts_us;
+}
+
 static int eval_time(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx) {
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
@@ -231,6 +241,7 @@ static int eval_time(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx) {
   int64_t *values = col->values;
   for (int64_t i = 0; i < ctx->n; i++) {
     if (ex->variant == 0) values[i] = ctx->in->stamps ? ctx->in->stamps[i].ts_us : 0;
+    if (ex->variant == 2) values[i] = ctx->in->stamps ? ingest_time(ctx->in->stamps[i]) : 0;
     if (ex->variant == 1) values[i] = ctx->in->ts_us ? ctx->in->ts_us[i] : 0;
   }
   *out = (ls_vec){col, -1};

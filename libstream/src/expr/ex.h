@@ -51,7 +51,7 @@ typedef enum ls_ex_op {
   LS_EX_SHARED, /* the value bound to index */
   LS_EX_EXISTS, /* index: table; args[0]: predicate */
   LS_EX_UDF,
-  LS_EX_TIME /* variant 0: stream_time(), 1: event_time() */
+  LS_EX_TIME /* variant 0: stream_time(), 1: event_time(), 2: ingest_time() */
 } ls_ex_op;
 
 struct ls_ex {

@@ -61,6 +61,15 @@ void ls__expr_state_free(ls_expr_state *state);
 int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active, ls_arena *arena,
                   ls_row_error_fn on_row_error, void *payload, ls_error *err);
 
+/** When the broker took the records of the slice that this thread works on, for ingest_time(). */
+typedef struct ls_ingest_times {
+  uint64_t first_seq;  /* of the stamp, without LS_SEQ_RECORD */
+  const int64_t *us;   /* n */
+  int64_t n;
+} ls_ingest_times;
+/** Borrowed until the next call; NULL (replay): ingest_time() is stream_time(). @thread of the task */
+void ls__expr_set_ingest_times(const ls_ingest_times *times);
+
 /** Reference of all operators and functions as Markdown (docs/EXPRESSIONS.md is generated from the same table). */
 void ls__expr_reference(ls_buf *out);
 #endif

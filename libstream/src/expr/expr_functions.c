@@ -129,6 +129,11 @@ static const ls_ex_fn functions[] = {
      "run's total order. "
      "There is no now(): results do not depend on the clock.",
      NULL, NULL},
+    {"ingest_time", "Dates and times", "", '-', NULL, ls__fn_ingest_time,
+     "ingest_time() -> timestamp",
+     "Live: when the broker took the record that caused the row (its Kafka timestamp). In replay, and for rows that a timer makes, "
+     "stream_time().",
+     NULL, NULL},
     {"event_time", "Dates and times", "", '-', NULL, ls__fn_event_time, "event_time() -> timestamp",
      "The row's own event time.", NULL, NULL},
 

@@ -15,6 +15,7 @@ LS_EX_FORM(ls__fn_greatest);
 LS_EX_FORM(ls__fn_least);
 LS_EX_FORM(ls__fn_struct);
 LS_EX_FORM(ls__fn_stream_time);
+LS_EX_FORM(ls__fn_ingest_time);
 LS_EX_FORM(ls__fn_event_time);
 /* fn_math.c */
 LS_EX_FORM(ls__fn_abs);

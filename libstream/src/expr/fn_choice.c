@@ -118,6 +118,11 @@ LS_EX_FORM(ls__fn_stream_time) {
   (void)n_args;
   return row_time(c, ast, 0);
 }
+LS_EX_FORM(ls__fn_ingest_time) {
+  (void)args;
+  (void)n_args;
+  return row_time(c, ast, 2);
+}
 LS_EX_FORM(ls__fn_event_time) {
   (void)args;
   (void)n_args;

@@ -10,6 +10,7 @@ struct ls_global {
   uint64_t *hashes;
   int32_t *slots;      /* row + 1, 0: free; power of two */
   uint64_t mask;
+  uint64_t version;    /* changes with the rows */
 };
 
 static int32_t *global_slot(const ls_global *global, ls_slice key, uint64_t hash) {
@@ -22,10 +23,10 @@ static int32_t *global_slot(const ls_global *global, ls_slice key, uint64_t hash
   return &global->slots[at];
 }
 
-void ls__global_new(ls_global **out, const ls_plan_global *plan, const ls_batch *rows) {
-  ls_global *global = LS_NEW(ls_global);
+static void build(ls_global *global, const ls_batch *rows) {
+  const ls_plan_global *plan = global->plan;
   ls__arena_init(&global->arena, 0);
-  global->plan = plan;
+  global->version++;
   uint64_t n_slots = 16;
   while (n_slots < (uint64_t)rows->n_rows * 2) n_slots *= 2;
   global->mask = n_slots - 1;
@@ -50,7 +51,19 @@ void ls__global_new(ls_global **out, const ls_plan_global *plan, const ls_batch 
   }
   global->rows = ls__batch_new(plan->schema, &global->arena, n);
   ls__batch_gather(global->rows, rows, chosen, n);
+}
+
+void ls__global_new(ls_global **out, const ls_plan_global *plan, const ls_batch *rows) {
+  ls_global *global = LS_NEW(ls_global);
+  global->plan = plan;
+  build(global, rows);
   *out = global;
+}
+
+void ls__global_replace(ls_global *global, const ls_batch *rows) {
+  ls_arena old = global->arena;
+  build(global, rows);
+  ls__arena_fini(&old);
 }
 
 void ls__global_free(ls_global *global) {
@@ -66,6 +79,6 @@ int32_t ls__global_find(const ls_global *global, ls_slice key, uint64_t hash) {
 }
 
 const ls_batch *ls__global_rows_of(void *payload, uint64_t *version) {
-  *version = 1; /* loaded once */
+  *version = ((ls_global *)payload)->version;
   return ((ls_global *)payload)->rows;
 }

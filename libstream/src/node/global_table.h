@@ -10,6 +10,8 @@
 /** Builds from rows in load order. Rows are copied; null keys are skipped. */
 void ls__global_new(ls_global **out, const ls_plan_global *plan, const ls_batch *rows);
 void ls__global_free(ls_global *global);
+/** Other rows in place of those that are there. Nobody may be reading. */
+void ls__global_replace(ls_global *global, const ls_batch *rows);
 /** Current rows, one per key. @thread any */
 const ls_batch *ls__global_rows(const ls_global *global);
 /** Row of a key, -1: absent. @thread any */

@@ -56,15 +56,7 @@ static void add_counters(ls_runtime *run, const ls_task *task, uint32_t sub_topo
   while (atomic_exchange(&lock, 1)) {}
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
     if (run->plan->nodes[i].sub_topology != sub_topology) continue;
-    const ls_node_counters *from = ls__task_counters(task, i);
-    ls_node_counters *to = &run->counters[i];
-    to->rows_in += from->rows_in;
-    to->rows_out += from->rows_out;
-    to->taken += from->taken;
-    to->filtered += from->filtered;
-    to->late += from->late;
-    to->dead += from->dead;
-    to->unmatched += from->unmatched;
+    ls__run_add_counters(run, i, ls__task_counters(task, i));
   }
   atomic_store(&lock, 0);
 }

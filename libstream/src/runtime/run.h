@@ -16,6 +16,11 @@
 
 #include <stdatomic.h>
 
+/** What a live run has done. */
+typedef struct ls_live_counts {
+  int64_t records, bad_records, restored, commits, aborts, rejoins;
+} ls_live_counts;
+
 struct ls_runtime {
   ls_topology *topology;
   const ls_plan *plan;
@@ -49,6 +54,7 @@ struct ls_runtime {
   const char *status;            /* done, failed, dry_run */
   char error_text[1024];
   int64_t store_bytes_peak;
+  ls_live_counts live;
 };
 
 /* replay_inputs.c */
@@ -71,6 +77,8 @@ int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 /* replay_publish.c */
 int ls__run_publish(ls_runtime *run, ls_error *err);
 /* run_summary.c */
+/** Adds a task's counters of a node to the run's. */
+void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from);
 void ls__run_summary(ls_buf *out, const ls_runtime *run);
 /** Conservation: what came into a step is what it took, filtered, found late or refused. */
 bool ls__run_adds_up(const ls_node_counters *counters);

@@ -2,6 +2,17 @@
 #include "base/thread.h"
 #include "runtime/run.h"
 
+void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from) {
+  ls_node_counters *to = &run->counters[node];
+  to->rows_in += from->rows_in;
+  to->rows_out += from->rows_out;
+  to->taken += from->taken;
+  to->filtered += from->filtered;
+  to->late += from->late;
+  to->dead += from->dead;
+  to->unmatched += from->unmatched;
+}
+
 static void member(ls_buf *out, const char *name) {
   char last = out->len > 0 ? out->ptr[out->len - 1] : '{';
   if (last != '{' && last != '[') ls__buf_putc(out, ',');
@@ -136,9 +147,19 @@ static void put_steps(ls_buf *out, const ls_runtime *run) {
   ls__buf_puts(out, all ? "true" : "false");
 }
 
+static void put_live(ls_buf *out, const ls_runtime *run) {
+  member_int(out, "records", run->live.records);
+  member_int(out, "bad_records", run->live.bad_records);
+  member_int(out, "restored_records", run->live.restored);
+  member_int(out, "commits", run->live.commits);
+  member_int(out, "aborts", run->live.aborts);
+  member_int(out, "rejoins", run->live.rejoins);
+}
+
 void ls__run_summary(ls_buf *out, const ls_runtime *run) {
   int64_t end_us = run->finished_us > 0 ? run->finished_us : ls__monotonic_us();
-  int64_t duration_us = end_us - run->started_us, records = ls__run_records(run);
+  bool live = run->opts.mode == LS_MODE_STREAM;
+  int64_t duration_us = end_us - run->started_us, records = live ? run->live.records : ls__run_records(run);
   ls__buf_putc(out, '{');
   member_text(out, "topology", run->plan->name);
   member_text(out, "status", run->status);
@@ -158,7 +179,8 @@ void ls__run_summary(ls_buf *out, const ls_runtime *run) {
     ls__dead_letters_reasons(run->letters, put_reason, &(reason_list){out});
     ls__buf_putc(out, ']');
   }
-  if (run->sinks != NULL) {
+  if (live) put_live(out, run);
+  if (run->sinks != NULL && !live) {
     put_outputs(out, run);
     put_totals(out, run);
     put_partitions(out, run);

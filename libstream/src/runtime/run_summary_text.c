@@ -207,6 +207,14 @@ static void put_speed(ls_buf *out, const ls_runtime *run, double seconds) {
   ls__buf_puts(out, " at the peak\n");
 }
 
+static void put_live(ls_buf *out, const ls_runtime *run, double seconds) {
+  const ls_live_counts *live = &run->live;
+  ls__buf_printf(out, "  %lld records, %lld bad ones to the dead letters; %lld commits, %lld aborted; %lld records restored\n",
+                 (long long)live->records, (long long)live->bad_records, (long long)live->commits, (long long)live->aborts, (long long)live->restored);
+  ls__buf_printf(out, "  %.0f records a second, peak memory %.0f MiB\n", seconds > 0 ? (double)live->records / seconds : 0.0,
+                 (double)ls__peak_memory_bytes() / (1 << 20));
+}
+
 int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
   (void)err;
   ls_buf text = LS_BUF_INIT;
@@ -216,6 +224,8 @@ int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
   if (strcmp(run->status, "dry_run") == 0) {
     put_inputs(&text, run);
     put_targets(&text, run);
+  } else if (run->opts.mode == LS_MODE_STREAM) {
+    put_live(&text, run, seconds);
   } else if (ls__run_records(run) > 0) {
     put_inputs(&text, run);
     put_bad(&text, run);

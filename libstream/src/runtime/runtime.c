@@ -1,5 +1,6 @@
 /** @file runtime.c  The public runtime: options, one run, its summary. */
 #include "runtime/replay.h"
+#include "runtime/stream.h"
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -84,8 +85,10 @@ static void copy_options(ls_runtime *run, const ls_runtime_opts *opts) {
   run->opts.date_from = copy(run, run->opts.date_from);
   run->opts.date_to = copy(run, run->opts.date_to);
   run->opts.as_of = copy(run, run->opts.as_of);
+  run->opts.state_directory = copy(run, run->opts.state_directory);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  int n = run->opts.n_threads > 0 ? run->opts.n_threads : cores > 0 ? (int)cores : 1;
+  int wanted = run->opts.n_threads > 0 || run->opts.mode == LS_MODE_REPLAY ? run->opts.n_threads : run->plan->n_threads;
+  int n = wanted > 0 ? wanted : cores > 0 ? (int)cores : 1;
   run->n_workers = (uint32_t)(n < WORKERS_MAX ? n : WORKERS_MAX);
   run->batch_rows = run->opts.batch_rows > 0 ? run->opts.batch_rows : BATCH_ROWS_DEFAULT;
 }
@@ -105,7 +108,7 @@ int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opt
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   *out = NULL;
-  if (opts == NULL || opts->lake == NULL) return ls_error_set(err, LS_EINVAL, "a run needs a lake");
+  if (opts == NULL || (opts->lake == NULL && opts->mode != LS_MODE_STREAM)) return ls_error_set(err, LS_EINVAL, "a run needs a lake");
   ls_runtime *run = LS_NEW(ls_runtime);
   ls__arena_init(&run->arena, 0);
   run->topology = topology;
@@ -129,7 +132,7 @@ int ls_runtime_run(ls_runtime *run, ls_error *err) {
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   run->started_us = ls__monotonic_us();
-  int rc = ls__replay_run(run, err);
+  int rc = run->opts.mode == LS_MODE_STREAM ? ls__stream_run(run, err) : ls__replay_run(run, err);
   run->finished_us = ls__monotonic_us();
   if (rc >= 0 && run->opts.dry_run) run->status = "dry_run";
   if (rc < 0) {
@@ -164,7 +167,7 @@ void ls__run_progress(ls_runtime *run, const char *phase, int64_t done, int64_t 
   if (run->opts.on_progress == NULL) return;
   int64_t now = ls__monotonic_us(), last = atomic_load(&run->last_progress_us);
   if (now - last < PROGRESS_EVERY_US || !atomic_compare_exchange_strong(&run->last_progress_us, &last, now)) return;
-  ls_progress progress = {phase, done, total, ls__run_records(run), (double)(now - run->started_us) / 1e6};
+  ls_progress progress = {phase, done, total, run->opts.mode == LS_MODE_STREAM ? done : ls__run_records(run), (double)(now - run->started_us) / 1e6};
   run->opts.on_progress(run->opts.payload, &progress);
 }
 

@@ -19,7 +19,7 @@ static bool id_ok(const char *text, size_t most) {
 
 static const char *parse_id(ls_build *b, const ls_yaml *kafka, const char *key, size_t most, const char *why) {
   const ls_yaml *id = ls__yaml_get(kafka, key);
-  if (id == NULL) return NULL;
+  if (id == NULL || (strcmp(id->text, "none") == 0 && strcmp(key, "instance_id") == 0)) return NULL;
   if (!id->poisoned && !id_ok(id->text, most)) {
     ls__diag_add(b->diag, id->mark, "%s: '%.80s' is not valid; letters, digits, . _ -, beginning with a letter or "
                  "digit, at most %zu%s", key, id->text, most, why);

@@ -1,0 +1,87 @@
+/** @file kafka_sink.c  See kafka_sink.h. */
+#include "edge/kafka_sink.h"
+
+#include "base/alloc.h"
+#include "codec/codec.h"
+#include "data/row.h"
+
+struct ls_kafka_sink {
+  ls_sink_port port;
+  const ls_schema *schema;
+  uint32_t topic;
+  bool internal;
+  ls_kafka_producer *producer;
+  ls_arena arena;
+  ls_row_layout layout;      /* of internal rows */
+  ls_buf key, value, row;
+};
+
+/** The key of a row as others read it. */
+static void put_key(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
+  const ls_schema *schema = sink->schema;
+  ls__buf_clear(&sink->key);
+  if (schema->n_key == 1 && schema->fields[schema->key[0]].type->kind == LS_STRING) {
+    ls_slice text = ls__column_slice(&batch->columns[schema->key[0]], row);
+    ls__buf_append(&sink->key, text.ptr, text.len);
+    return;
+  }
+  ls__buf_putc(&sink->key, '[');
+  for (uint32_t i = 0; i < schema->n_key; i++) {
+    if (i > 0) ls__buf_putc(&sink->key, ',');
+    ls__column_format_json(&sink->key, &batch->columns[schema->key[i]], row);
+  }
+  ls__buf_putc(&sink->key, ']');
+}
+
+/** Event time and row, for a task of our own. */
+static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
+  ls__buf_clear(&sink->key);
+  ls__key_encode(&sink->key, batch, sink->schema->key, sink->schema->n_key, row);
+  ls__row_encode(&sink->row, &sink->layout, batch, row);
+  ls__buf_append(&sink->value, &batch->ts_us[row], sizeof batch->ts_us[row]);
+  ls__buf_append(&sink->value, sink->row.ptr, sink->row.len);
+}
+
+static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+  (void)worker, (void)partition;
+  ls_kafka_sink *sink = (ls_kafka_sink *)port;
+  bool keyed = sink->schema->n_key > 0;
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    ls__buf_clear(&sink->value);
+    if (sink->internal) {
+      put_internal(sink, batch, row);
+    } else {
+      if (keyed) put_key(sink, batch, row);
+      ls__encode_json(&sink->value, batch, row);
+    }
+    ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = ls__buf_slice(&sink->value),
+                          .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};
+    if (keyed) send.key = (ls_slice){sink->key.ptr != NULL ? sink->key.ptr : "", sink->key.len};
+    LS_TRY(ls__kafka_producer_send(sink->producer, &send, err));
+  }
+  return LS_OK;
+}
+
+void ls__kafka_sink_new(ls_kafka_sink **out, const ls_schema *schema, uint32_t topic, bool internal) {
+  ls_kafka_sink *sink = LS_NEW(ls_kafka_sink);
+  sink->port.write = sink_write;
+  sink->schema = schema;
+  sink->topic = topic;
+  sink->internal = internal;
+  ls__arena_init(&sink->arena, 1024);
+  if (internal) ls__row_layout_init(&sink->layout, schema, &sink->arena);
+  *out = sink;
+}
+
+void ls__kafka_sink_free(ls_kafka_sink *sink) {
+  if (sink == NULL) return;
+  ls__buf_fini(&sink->key);
+  ls__buf_fini(&sink->value);
+  ls__buf_fini(&sink->row);
+  ls__arena_fini(&sink->arena);
+  ls__free(sink);
+}
+
+ls_sink_port *ls__kafka_sink_port(ls_kafka_sink *sink) { return &sink->port; }
+
+void ls__kafka_sink_bind(ls_kafka_sink *sink, ls_kafka_producer *producer) { sink->producer = producer; }

@@ -1,0 +1,18 @@
+/**
+ * @file kafka_sink.h
+ * A sink port over a topic: rows as JSON with their key, for others to read; or rows in our own form, for repartition topics.
+ * Key: one STRING field as it is, so that the partition is the one the Java client would choose; several or other fields as a
+ * JSON array. Internal rows have the bytes of ls__key_encode. The record's timestamp is the row's event time.
+ */
+#ifndef LS_EDGE_KAFKA_SINK_H
+#define LS_EDGE_KAFKA_SINK_H
+#include "edge/kafka_producer.h"
+#include "port/sink.h"
+
+typedef struct ls_kafka_sink ls_kafka_sink;
+void ls__kafka_sink_new(ls_kafka_sink **out, const ls_schema *schema, uint32_t topic, bool internal);
+void ls__kafka_sink_free(ls_kafka_sink *sink);
+ls_sink_port *ls__kafka_sink_port(ls_kafka_sink *sink);
+/** The producer of the thread that has the task now. */
+void ls__kafka_sink_bind(ls_kafka_sink *sink, ls_kafka_producer *producer);
+#endif

@@ -1,0 +1,154 @@
+/**
+ * @file stream.h
+ * Live running on Kafka: shared state of the driver. Read top to bottom in stream.c (start and stop), stream_thread.c (the
+ * loop: poll, restore, process, commit), stream_commit.c (THE commit order).
+ *
+ *   process     one ls_stream: topics, global tables, one RocksDB database, the tasks that no thread has at the moment
+ *   thread      one consumer, one transactional producer, the tasks of the partitions it was assigned
+ *   task        one sub-topology over one partition number: a lane per source, stores with their changelogs, the nodes
+ *
+ * A record's way: consumer -> lane (bytes, decoded in blocks) -> slice in time order -> task -> sink ports -> producer.
+ */
+#ifndef LS_RUNTIME_STREAM_H
+#define LS_RUNTIME_STREAM_H
+#include "edge/kafka_admin.h"
+#include "edge/kafka_letters.h"
+#include "edge/kafka_producer.h"
+#include "edge/kafka_sink.h"
+#include "runtime/run.h"
+#include "runtime/stream_lane.h"
+
+#include <pthread.h>
+
+typedef struct ls_stream ls_stream;
+typedef struct ls_stream_thread ls_stream_thread;
+typedef struct ls_stream_globals ls_stream_globals;
+
+/**
+ *   RESTORING --changelogs read to their end--> RUNNING --revoked--> PARKED --assigned again, to any thread--> RESTORING
+ *        '------------------- lost, aborted, fenced: closed; built anew from store and changelog -------------------'
+ */
+typedef enum ls_stream_state { LS_STREAM_PARKED, LS_STREAM_RESTORING, LS_STREAM_RUNNING } ls_stream_state;
+
+/** A store's changelog. Offsets are those of the task's partition of it. */
+typedef struct ls_stream_changelog {
+  uint32_t topic;            /* index in stream->topics */
+  int64_t next;              /* where restoring goes on: everything before is in the store */
+  int64_t sent;              /* largest offset delivered in the open transaction, -1: none */
+  int64_t end;               /* where restoring ends */
+  bool restored;
+} ls_stream_changelog;
+
+typedef struct ls_stream_task {
+  ls_stream *stream;
+  ls_stream_thread *thread;  /* NULL: parked */
+  uint32_t sub_topology;
+  int32_t partition;
+  char name[32];             /* "<sub-topology>_<partition>" */
+  ls_stream_state state;
+  ls_store_set *stores;
+  ls_task *task;
+  ls_lane **lanes;           /* by plan source; NULL: of another sub-topology */
+  const ls_batch **batches;  /* of the slice, by plan source */
+  ls_kafka_sink **sinks, **repartitions; /* by plan sink, by plan source */
+  ls_sink_port **sink_ports, **repartition_ports;
+  ls_kafka_letters *letters;
+  ls_stream_changelog *changelogs; /* by store, in the order of opening */
+  uint32_t n_changelogs, n_to_restore;
+  int64_t restored_records;
+  /* operator time, committed with the offsets */
+  int64_t stream_time_us;
+  uint64_t seq;              /* of the last record processed */
+  /* where the rows of the slice came from */
+  uint64_t slice_seq;        /* seq before its first row */
+  uint32_t *slice_source;
+  int32_t *slice_row;
+  int64_t *slice_ingest_us;  /* Kafka timestamps, for ingest_time() */
+  int64_t n_slice;
+  bool changed;              /* since the last commit */
+  bool reading;              /* its partitions were started at the consumer of this membership */
+  int64_t parked_us;         /* monotonic */
+} ls_stream_task;
+
+struct ls_stream_thread {
+  ls_stream *stream;
+  int index;
+  char id[96];               /* member and transactional id */
+  ls_kafka_consumer *consumer;
+  ls_kafka_producer *producer;
+  ls_kafka_reader *restorer; /* opened when there is something to restore */
+  ls_stream_task **tasks;
+  size_t n_tasks, tasks_capacity;
+  bool in_transaction;
+  bool assigned;             /* by this membership, if only of nothing */
+  int64_t last_commit_us;    /* monotonic */
+  int64_t n_commits, n_aborts, n_restarts;
+};
+
+struct ls_stream {
+  ls_runtime *run;
+  const ls_plan *plan;
+  ls_arena arena;
+  ls_kafka_cluster cluster;
+  /** All topics by one index: sources' first (index = plan source), then sinks', dead letters', changelogs. */
+  const char **topics;
+  uint32_t n_topics;
+  uint32_t *sink_topic;      /* by plan sink */
+  uint32_t *letter_topic;    /* by source, then global */
+  struct ls_stream_store { const char *name; uint32_t topic, sub_topology; } *stores;
+  uint32_t n_stores;
+  int32_t *n_partitions;     /* by sub-topology */
+  uint32_t n_tasks;          /* of the whole topology */
+  ls_store_db *db;
+  size_t store_bytes, lane_bytes, queue_bytes; /* of the memory budget: stores of one task; one lane; one client's queues */
+  ls_stream_globals *globals;
+  pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
+  pthread_mutex_t lock;      /* parked tasks, counters */
+  ls_stream_task **parked; size_t n_parked, parked_capacity;
+  atomic_llong n_records, n_bad, n_restored;
+  atomic_int n_drained;      /* threads that have come to the end (stop_at_end) */
+};
+
+/* stream.c */
+/** Runs until it is asked to stop (or, stop_at_end, until all that was there at the start is processed). @thread app */
+int ls__stream_run(ls_runtime *run, ls_error *err);
+/** Name of a thread as a member and as a transactional id: the same after a restart when the YAML gives an instance_id. */
+void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker);
+/** Adds a thread's counts to those of the run. */
+void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread);
+/** Index in topics. */
+uint32_t ls__stream_changelog_topic(const ls_stream *stream, const char *store);
+
+/* stream_globals.c */
+int ls__stream_globals_open(ls_stream *stream, ls_error *err);
+void ls__stream_globals_close(ls_stream *stream);
+
+/* stream_thread.c: one thread from start to stop */
+int ls__stream_thread_run(int worker, void *stream, ls_error *err);
+
+/* stream_tasks.c: tasks come and go */
+/** The task, from the parked ones or new; it is RESTORING. */
+int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition, ls_error *err);
+void ls__stream_task_park(ls_stream_task *task);
+void ls__stream_task_free(ls_stream_task *task);
+void ls__stream_free_parked(ls_stream *stream, bool all);
+/** Reads committed offsets and operator time, finds what the stores lack. */
+int ls__stream_task_prepare(ls_stream_task *task, ls_error *err);
+
+/* stream_restore.c */
+int ls__stream_restore_begin(ls_stream_task *task, ls_error *err);
+/** Applies some changelog records, waiting for the first ones up to wait_ms; tasks that have all of theirs become RUNNING. */
+int ls__stream_restore_step(ls_stream_thread *thread, int wait_ms, ls_error *err);
+
+/* stream_slice.c */
+/** Processes one slice of the task. *n: rows taken; 0: it waits for input. */
+int ls__stream_slice(ls_stream_task *task, int64_t now_us, int64_t *n, ls_error *err);
+
+/* stream_commit.c */
+bool ls__stream_commit_due(const ls_stream_thread *thread, int64_t now_us);
+int ls__stream_commit(ls_stream_thread *thread, ls_error *err);
+/** Before anything is sent. */
+int ls__stream_begin(ls_stream_thread *thread, ls_error *err);
+/** What a database keeps with a task's stores: how far each is in its changelog. */
+void ls__stream_position(ls_buf *out, const ls_stream_task *task);
+#endif

@@ -1,0 +1,136 @@
+/**
+ * @file stream_commit.c
+ * THE commit order, and nothing else. All tasks of a thread commit together, since they share its producer:
+ *
+ *   1 the stores' pending writes go to the changelogs
+ *   2 everything that was sent is delivered: the changelogs' offsets are known
+ *   3 the offsets of what was read, with the operator time, go into the transaction
+ *   4 the transaction commits
+ *   5 the pending writes, with the changelogs' offsets, go into the database, one atomic write per task
+ *
+ * A crash before 4 leaves nothing. Between 4 and 5 it leaves a store behind its changelog, never ahead: restoring reads the
+ * rest. At least once: the same without the transaction, offsets after delivery.
+ */
+#include "base/fault.h"
+#include "base/thread.h"
+#include "runtime/stream.h"
+
+#include <stdio.h>
+
+#define METADATA_BYTES 64
+
+bool ls__stream_commit_due(const ls_stream_thread *thread, int64_t now_us) {
+  if (!thread->in_transaction) return false;
+  if (now_us - thread->last_commit_us >= thread->stream->plan->commit_interval_us) return true;
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    if (ls__store_set_pressure(thread->tasks[i]->stores)) return true;
+  }
+  return false;
+}
+
+int ls__stream_begin(ls_stream_thread *thread, ls_error *err) {
+  if (thread->in_transaction) return LS_OK;
+  LS_TRY(ls__kafka_producer_begin(thread->producer, err));
+  thread->in_transaction = true;
+  if (thread->last_commit_us == 0) thread->last_commit_us = ls__monotonic_us();
+  return LS_OK;
+}
+
+static int send_change(void *payload, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
+  ls_stream_task *task = payload;
+  ls_stream_changelog *log = &task->changelogs[store];
+  ls_kafka_send send = {.topic = log->topic, .partition = task->partition, .key = key, .value = value, .timestamp_us = -1, .offset = &log->sent};
+  return ls__kafka_producer_send(task->thread->producer, &send, err);
+}
+
+static int send_changelogs(ls_stream_thread *thread, ls_error *err) {
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    ls_stream_task *task = thread->tasks[i];
+    if (!task->changed) continue;
+    for (uint32_t k = 0; k < task->n_changelogs; k++) task->changelogs[k].sent = -1;
+    LS_TRY(ls__store_set_changes(task->stores, send_change, task, err));
+  }
+  return LS_OK;
+}
+
+/** What a task has read since its last commit. */
+static size_t offsets_of(ls_stream_task *task, ls_kafka_offset *out, char *metadata) {
+  int len = snprintf(metadata, METADATA_BYTES, "ls1 %lld %llu", (long long)task->stream_time_us, (unsigned long long)task->seq);
+  size_t n = 0;
+  for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
+    const ls_lane *lane = task->lanes[i];
+    if (lane == NULL || lane->next_offset <= lane->committed_offset) continue;
+    out[n++] = (ls_kafka_offset){i, lane->partition, lane->next_offset, {metadata, (size_t)len}};
+  }
+  return n;
+}
+
+static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err) {
+  uint32_t n_sources = thread->stream->plan->n_sources;
+  ls_kafka_offset *offsets = LS_ARENA_ARRAY(arena, ls_kafka_offset, thread->n_tasks * n_sources + 1);
+  size_t n = 0;
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    if (!thread->tasks[i]->changed) continue;
+    n += offsets_of(thread->tasks[i], offsets + n, LS_ARENA_ARRAY(arena, char, METADATA_BYTES));
+  }
+  if (n == 0) return LS_OK;
+  if (thread->stream->plan->exactly_once) return ls__kafka_producer_send_offsets(thread->producer, thread->consumer, offsets, n, err);
+  return ls__kafka_consumer_commit(thread->consumer, offsets, n, err);
+}
+
+void ls__stream_position(ls_buf *out, const ls_stream_task *task) {
+  ls__buf_clear(out);
+  for (uint32_t i = 0; i < task->n_changelogs; i++) {
+    ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i), (long long)task->changelogs[i].next);
+  }
+}
+
+/** The transaction is committed: the database follows. */
+static int commit_stores(ls_stream_thread *thread, ls_error *err) {
+  ls_buf position = LS_BUF_INIT;
+  int rc = LS_OK;
+  for (size_t i = 0; i < thread->n_tasks && rc >= 0; i++) {
+    ls_stream_task *task = thread->tasks[i];
+    if (!task->changed) continue;
+    for (uint32_t k = 0; k < task->n_changelogs; k++) {
+      if (task->changelogs[k].sent >= 0) task->changelogs[k].next = task->changelogs[k].sent + 1;
+    }
+    for (uint32_t k = 0; k < thread->stream->plan->n_sources; k++) {
+      if (task->lanes[k] != NULL && task->lanes[k]->next_offset > task->lanes[k]->committed_offset) task->lanes[k]->committed_offset = task->lanes[k]->next_offset;
+    }
+    ls__stream_position(&position, task);
+    rc = ls__store_set_commit(task->stores, ls__buf_slice(&position), err);
+    task->changed = false;
+    ls__fault(LS_FAULT_STREAM_STORED_ONE);
+  }
+  ls__buf_fini(&position);
+  return rc;
+}
+
+static int commit_in_order(ls_stream_thread *thread, ls_arena *arena, ls_error *err) {
+  ls__fault(LS_FAULT_STREAM_COMMIT_BEGIN);
+  LS_TRY(send_changelogs(thread, err));
+  ls__fault(LS_FAULT_STREAM_CHANGELOGS);
+  LS_TRY(ls__kafka_producer_flush(thread->producer, err));
+  ls__fault(LS_FAULT_STREAM_FLUSHED);
+  LS_TRY(send_offsets(thread, arena, err));
+  ls__fault(LS_FAULT_STREAM_OFFSETS);
+  LS_TRY(ls__kafka_producer_commit(thread->producer, err));
+  thread->in_transaction = false;
+  ls__fault(LS_FAULT_STREAM_COMMITTED);
+  LS_TRY(commit_stores(thread, err));
+  ls__fault(LS_FAULT_STREAM_STORED_ALL);
+  return LS_OK;
+}
+
+int ls__stream_commit(ls_stream_thread *thread, ls_error *err) {
+  if (!thread->in_transaction) return LS_OK;
+  ls_arena arena;
+  ls__arena_init(&arena, 4096);
+  int rc = commit_in_order(thread, &arena, err);
+  ls__arena_fini(&arena);
+  if (rc < 0) return rc;
+  thread->n_commits++;
+  thread->last_commit_us = ls__monotonic_us();
+  return LS_OK;
+}

@@ -1,0 +1,135 @@
+/**
+ * @file stream_restore.c
+ * Bringing stores up to their changelogs: from the offset that the store has, to the end the changelog had when the task came.
+ * A thread restores a little at a time, so that its other tasks go on. The end counts open transactions: a task waits for what
+ * its former owner has left open to be committed or aborted, and misses nothing of it.
+ */
+#include "base/log.h"
+#include "runtime/stream.h"
+
+#define RESTORE_RECORDS 20000 /* of one step */
+
+static ls_stream_changelog *find_changelog(ls_stream_thread *thread, uint32_t topic, int32_t partition, ls_stream_task **task, uint32_t *store) {
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    *task = thread->tasks[i];
+    if ((*task)->partition != partition || (*task)->state != LS_STREAM_RESTORING) continue;
+    for (uint32_t k = 0; k < (*task)->n_changelogs; k++) {
+      *store = k;
+      if ((*task)->changelogs[k].topic == topic) return &(*task)->changelogs[k];
+    }
+  }
+  return NULL;
+}
+
+static int on_record(void *payload, const ls_kafka_record *record, ls_error *err) {
+  ls_stream_thread *thread = payload;
+  ls_stream_task *task;
+  uint32_t store;
+  ls_stream_changelog *log = find_changelog(thread, record->topic, record->partition, &task, &store);
+  if (log == NULL || log->restored || record->offset < log->next) return LS_OK; /* read ahead of a removal */
+  LS_TRY(ls__store_set_restore(task->stores, store, record->key, record->value, err));
+  log->next = record->offset + 1;
+  task->restored_records++;
+  return LS_OK;
+}
+
+static void mark_restored(ls_stream_task *task, ls_stream_changelog *log) {
+  if (log->restored) return;
+  log->restored = true;
+  task->n_to_restore--;
+}
+
+static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t offset) {
+  ls_stream_task *task;
+  uint32_t store;
+  ls_stream_changelog *log = find_changelog(payload, topic, partition, &task, &store);
+  if (log == NULL || offset < log->end) return;
+  if (offset > log->next) log->next = offset; /* what is between is not for readers of committed records */
+  mark_restored(task, log);
+}
+
+static int open_restorer(ls_stream_thread *thread, ls_error *err) {
+  if (thread->restorer != NULL) return LS_OK;
+  const ls_stream *stream = thread->stream;
+  ls_kafka_reader_opts opts = {.cluster = &stream->cluster, .topics = stream->topics, .n_topics = stream->n_topics,
+                               .queue_bytes = stream->queue_bytes, .on_record = on_record, .on_end = on_end, .payload = thread};
+  return ls__kafka_reader_new(&thread->restorer, &opts, err);
+}
+
+/** Finds the ends. A store that is ahead of its changelog belongs to another one: forgotten, and built from the beginning. */
+static int find_ends(ls_stream_task *task, bool *ahead, ls_error *err) {
+  for (uint32_t i = 0; i < task->n_changelogs; i++) {
+    ls_stream_changelog *log = &task->changelogs[i];
+    int64_t low;
+    LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, log->topic, task->partition, &low, &log->end, err));
+    if (log->next > log->end) *ahead = true;
+  }
+  return LS_OK;
+}
+
+int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
+  task->restored_records = 0;
+  task->n_to_restore = task->n_changelogs;
+  LS_TRY(open_restorer(task->thread, err));
+  bool ahead = false;
+  LS_TRY(find_ends(task, &ahead, err));
+  if (ahead) {
+    ls__log(LS_LOG_WARN, "runtime", "state_forgotten", "task=%s reason=ahead_of_changelog", task->name);
+    LS_TRY(ls__store_set_wipe(task->stores, err));
+  }
+  for (uint32_t i = 0; i < task->n_changelogs; i++) {
+    ls_stream_changelog *log = &task->changelogs[i];
+    if (ahead) log->next = 0;
+    log->restored = false;
+    if (log->next >= log->end) {
+      mark_restored(task, log);
+    } else {
+      LS_TRY(ls__kafka_reader_add(task->thread->restorer, log->topic, task->partition, log->next, err));
+    }
+  }
+  return LS_OK;
+}
+
+static int start_lanes(ls_stream_task *task, ls_error *err) {
+  for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
+    ls_lane *lane = task->lanes[i];
+    if (lane == NULL) continue;
+    if (task->reading) {
+      if (lane->committed_offset >= 0) LS_TRY(ls__kafka_consumer_seek(task->thread->consumer, i, task->partition, lane->committed_offset, err));
+      LS_TRY(ls__kafka_consumer_pause(task->thread->consumer, i, task->partition, false, err));
+    } else {
+      LS_TRY(ls__kafka_consumer_start(task->thread->consumer, i, task->partition, lane->committed_offset, err));
+    }
+  }
+  task->reading = true;
+  return LS_OK;
+}
+
+static int finish(ls_stream_task *task, ls_error *err) {
+  for (uint32_t i = 0; i < task->n_changelogs; i++) {
+    (void)ls__kafka_reader_remove(task->thread->restorer, task->changelogs[i].topic, task->partition, err);
+  }
+  ls_buf position = LS_BUF_INIT;
+  ls__stream_position(&position, task);
+  int rc = task->n_changelogs > 0 ? ls__store_set_restored(task->stores, ls__buf_slice(&position), err) : LS_OK;
+  ls__buf_fini(&position);
+  LS_TRY(rc);
+  task->state = LS_STREAM_RUNNING;
+  atomic_fetch_add(&task->stream->n_restored, task->restored_records);
+  ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s restored_records=%lld", task->name, (long long)task->restored_records);
+  return start_lanes(task, err);
+}
+
+int ls__stream_restore_step(ls_stream_thread *thread, int wait_ms, ls_error *err) {
+  bool any = false;
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    any = any || (thread->tasks[i]->state == LS_STREAM_RESTORING && thread->tasks[i]->n_to_restore > 0);
+  }
+  size_t n;
+  if (any) LS_TRY(ls__kafka_reader_poll(thread->restorer, wait_ms, RESTORE_RECORDS, &n, err));
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    ls_stream_task *task = thread->tasks[i];
+    if (task->state == LS_STREAM_RESTORING && task->n_to_restore == 0) LS_TRY(finish(task, err));
+  }
+  return LS_OK;
+}

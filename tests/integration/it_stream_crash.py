@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Crash matrix: the live Streaming Index is killed at every fault point of streaming that the binary lists, and started again.
+
+What readers of committed records see is what a run without a crash gives: each row once, in order, none missing; the state
+continues where the last commit left it. usage: it_stream_crash.py [--rounds N] [--seed N] [--points a,b]
+"""
+
+import argparse
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+
+import it_stream
+import kafka_server
+import live
+import recon
+
+
+def points():
+    listed = recon.run(recon.BIN / "streamctl", "faults").stdout.split()
+    return [name for name in listed if name.startswith("stream.") or name == "store.commit"]
+
+
+def one_case(bootstrap, scratch, expected, point, nth, backend, threads):
+    """Crash at the nth passing, start again, compare. True: equal, and the crash came."""
+    name = f"crash-{point.replace('.', '-')}-{nth}-{backend}"
+    live.make_topics(bootstrap, [name], it_stream.N_PARTITIONS)
+    options = ("--threads", threads, "--set", f"backend={backend}", "--set", f"application_id={name}",
+               "--set", f"output_topic={name}", "--set", "commit_interval=10ms", "--set", "instance_id=one", "--batch-rows", 256)
+    state = pathlib.Path(scratch, name)
+    process = live.start(bootstrap, state, "--until-end", *options, LS_FAULT=f"{point}:{nth}")
+    _, errors = process.communicate(timeout=120)
+    if process.returncode != -signal.SIGKILL:
+        print(f"{point}:{nth} {backend}: the crash did not come (exit {process.returncode})\n{errors[-1500:]}")
+        return False
+    summary = live.run(bootstrap, state, *options)
+    good = it_stream.compare(expected, live.committed(bootstrap, name), quiet=True) and summary["conservation"]
+    print(f"{point}:{nth} {backend}, {threads} threads: {'same' if good else 'DIFFERENT'}; after it {summary['records']} records, "
+          f"{summary['restored_records']} restored, {summary['commits']} commits")
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--points", default=None)
+    args = parser.parse_args()
+    print(f"seed {args.seed}")
+    chance, failed = random.Random(args.seed), 0
+    with tempfile.TemporaryDirectory() as scratch, kafka_server.running() as cluster:
+        lake = pathlib.Path(scratch, "lake")
+        recon.make_lake(lake, 3000, 1, 7)
+        live.make_topics(cluster.bootstrap, live.INPUTS, it_stream.N_PARTITIONS)
+        live.feed(cluster.bootstrap, lake)
+        expected = it_stream.replayed(lake)
+        for round_number in range(args.rounds):
+            for point in args.points.split(",") if args.points else points():
+                backend = chance.choice(("memory", "rocksdb")) if point != "store.commit" else "rocksdb"
+                nth = 1 if round_number == 0 else chance.randrange(2, 6)
+                failed += not one_case(cluster.bootstrap, scratch, expected, point, nth, backend, chance.choice((1, 2)))
+    print("FAILED" if failed else "passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What the live tests share: a lake's records onto topics, committed records back, the applications run live."""
+
+import datetime
+import gzip
+import json
+import pathlib
+import subprocess
+import time
+
+import confluent_kafka
+import confluent_kafka.admin
+import recon
+
+INPUTS = {
+    "transactions_topic": ("raw/transactions", "transaction_id", "timestamp"),
+    "fraud_signals_topic": ("raw/fraud_signals", "transaction_id", "inference_time"),
+    "merchants_topic": ("reference/merchants", "merchant_id", None),
+    "policies_topic": ("reference/policies", "policy_id", None),
+}
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def lines_of(path):
+    if path.suffix == ".gz":
+        data = gzip.decompress(path.read_bytes())
+    elif path.suffix == ".zst":
+        data = subprocess.run(["zstd", "-dc", str(path)], check=True, capture_output=True).stdout
+    else:
+        data = path.read_bytes()
+    return data.split(b"\n")
+
+
+def instant(timestamp):
+    """A text that sorts as the time does, whatever its zone."""
+    return datetime.datetime.fromisoformat(timestamp).astimezone(datetime.timezone.utc).isoformat(timespec="microseconds")
+
+
+def records_of(lake, folder, key, time_field):
+    """(event time, key, line) of every record of a lake's folder in file order; broken ones come where they stand."""
+    found, last = [], ""
+    for path in sorted(pathlib.Path(lake, folder).rglob("*.jsonl*")):
+        for line in lines_of(path):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                last = instant(record[time_field]) if time_field else last
+                name = str(record[key])
+            except (ValueError, KeyError, TypeError, AttributeError):
+                name = None
+            found.append((str(last), name, line))
+    return found
+
+
+def admin(brokers):
+    return confluent_kafka.admin.AdminClient({"bootstrap.servers": brokers})
+
+
+def make_topics(brokers, names, partitions, replication=1, config=FOREVER):
+    topics = [confluent_kafka.admin.NewTopic(name, partitions, replication, config=config) for name in names]
+    client = admin(brokers)  # the futures live as long as it does
+    for future in client.create_topics(topics).values():
+        future.result(30)
+
+
+def producer(brokers, **options):
+    return confluent_kafka.Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random",
+                                     "queue.buffering.max.messages": 1000000, "enable.idempotence": True, **options})
+
+
+def send(to, topic, key, value, **options):
+    while True:
+        try:
+            to.produce(topic, value, key, **options)
+            to.poll(0)
+            return
+        except BufferError:
+            to.poll(0.1)
+
+
+def feed(brokers, lake, topics=None, ordered=True):
+    """Puts a lake's records onto the topics, each in event-time order (ordered) or as they stand in the files."""
+    to, n = producer(brokers), {}
+    for topic, (folder, key, time_field) in INPUTS.items():
+        if topics is not None and topic not in topics:
+            continue
+        records = records_of(lake, folder, key, time_field)
+        if ordered:
+            records.sort(key=lambda record: record[0])
+        for _, name, line in records:
+            send(to, topic, name, line)
+        n[topic] = len(records)
+    to.flush()
+    return n
+
+
+def committed(brokers, topic, isolation="read_committed"):
+    """Every committed record of a topic: (partition, offset, key, value, headers), by partition and offset."""
+    reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": f"reader-{time.monotonic_ns()}", "enable.auto.commit": False,
+                                       "isolation.level": isolation, "auto.offset.reset": "earliest", "enable.partition.eof": True})
+    partitions = reader.list_topics(topic, 30).topics[topic].partitions
+    reader.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in partitions])
+    records, ended = [], set()
+    while len(ended) < len(partitions):
+        for message in reader.consume(10000, 1.0):
+            if message.error() is None:
+                records.append((message.partition(), message.offset(), message.key(), message.value(), dict(message.headers() or [])))
+                ended.discard(message.partition())
+            elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+            else:
+                raise SystemExit(f"FAILED: {message.error()}")
+    reader.close()
+    return sorted(records, key=lambda record: record[:2])
+
+
+def last_rows(records):
+    """Of each key the last value, decoded."""
+    rows = {}
+    for _, _, key, value, _ in records:
+        rows[key.decode()] = json.loads(value)
+    return rows
+
+
+def start(brokers, state, *options, program="streaming_index", config="streaming_index", **extra):
+    """Starts an application live; it runs until it is stopped."""
+    command = [recon.BIN / program, "--config", recon.SOURCE / f"configs/{config}.yaml", "--live", "--state-dir", state,
+               "--output-format", "json", "--quiet", *options]
+    return subprocess.Popen([str(part) for part in command], env=recon.environment(KAFKA_BROKERS=brokers, **extra),
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, timeout=120, code=0):
+    out, errors = process.communicate(timeout=timeout)
+    if process.returncode != code:
+        raise SystemExit(f"FAILED: exit {process.returncode}, not {code}\n{out[-2000:]}\n{errors[-4000:]}")
+    return json.loads(out.splitlines()[-1]) if out.strip() else {}
+
+
+def run(brokers, state, *options, **named):
+    """Runs an application until all that the topics hold is processed."""
+    return finish(start(brokers, state, "--until-end", *options, **named))
