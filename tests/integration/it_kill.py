@@ -81,6 +81,7 @@ def scenarios(scratch):
 
 def main():
     points = recon.run(recon.BIN / "streamctl", "faults").stdout.split()
+    points = [point for point in points if not point.startswith("stream.")]  # of live runs: it_stream_crash.py
     assert len(points) >= 8, points
     reached, passed, failed = set(), 0, 0
     with tempfile.TemporaryDirectory() as scratch:
