@@ -35,7 +35,8 @@ extern "C" {
 namespace {
 
 constexpr int io_threads = 4;
-constexpr int s3_attempts_max = 4; /* of one request, with the SDK's backoff: about 10 s in all */
+constexpr int s3_attempts = 4; /* of one request, with the SDK's backoff: about 10 s in all */
+constexpr int s3_attempts_max = 20;
 constexpr double s3_connect_timeout_s = 5;
 constexpr int64_t s3_block_bytes = 4 << 20;  /* of a sequential read; one block is read ahead */
 constexpr int64_t s3_whole_bytes = 32 << 20; /* objects up to this size are read in one request */
@@ -183,6 +184,18 @@ void set_region(fs::S3Options *options, const char *bucket) {
   }
 }
 
+/* The SDK's own variable; the SDK reads it for strategies of its own making only. */
+int set_attempts(fs::S3Options *options, ls_error *err) {
+  const char *text = env("AWS_MAX_ATTEMPTS");
+  char *end = nullptr;
+  long n = text ? std::strtol(text, &end, 10) : s3_attempts;
+  if (text && (*end || n < 1 || n > s3_attempts_max)) {
+    return ls_error_set(err, LS_ECONFIG, "AWS_MAX_ATTEMPTS: want a number from 1 to %d", s3_attempts_max);
+  }
+  options->retry_strategy = fs::S3RetryStrategy::GetAwsStandardRetryStrategy(n);
+  return LS_OK;
+}
+
 int make_options(fs::S3Options *options, const char *bucket, ls_error *err) {
   *options = fs::S3Options::Defaults();
   const char *endpoint = env("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
@@ -197,7 +210,7 @@ int make_options(fs::S3Options *options, const char *bucket, ls_error *err) {
   }
   options->force_virtual_addressing = addressing && std::strcmp(addressing, "virtual") == 0;
   options->connect_timeout = s3_connect_timeout_s;
-  options->retry_strategy = fs::S3RetryStrategy::GetAwsStandardRetryStrategy(s3_attempts_max);
+  LS_TRY(set_attempts(options, err));
   options->allow_delayed_open = true; /* a small file is one PUT */
   return LS_OK;
 }
