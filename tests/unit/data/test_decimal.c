@@ -3,7 +3,7 @@
 
 #include "longhand.h"
 
-#define ROUNDS    20000
+#define ROUNDS    (20000 / LS_TEST_SHARE)
 #define UNTOUCHED ((ls_int128)-777)
 
 /* 128-bit constants from text that is checked digit by digit. */

@@ -7,8 +7,8 @@
 
 #include "edge/file_source.h"
 
-#define N_ROWS 5000
-#define BLOCK_ROWS 500
+#define N_ROWS 2000
+#define BLOCK_ROWS 200
 #define FIRST_N 10000
 
 typedef struct collected {

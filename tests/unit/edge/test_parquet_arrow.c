@@ -4,11 +4,11 @@
  */
 #include "helper_lake.h"
 
-static void round_trip(int64_t n_rows, int64_t cut, uint64_t seed) {
+static void round_trip(const char *types, int64_t n_rows, int64_t cut, uint64_t seed) {
   test_lake t;
   ls_error err = LS_ERROR_INIT;
   test_lake_open(&t);
-  ls_schema *schema = test_schema(&t.arena, test_all_types);
+  ls_schema *schema = test_schema(&t.arena, types);
   ls_batch *rows = test_rows(&t.arena, schema, n_rows, seed);
   test_write_parquet(&t, "out/part.parquet", rows, cut);
   ls_batch *back = ls__batch_new(schema, &t.arena, 0);
@@ -21,19 +21,21 @@ static void round_trip(int64_t n_rows, int64_t cut, uint64_t seed) {
 }
 
 START_TEST(all_types_come_back) {
-  round_trip(5000, 5000, 1);
+  round_trip(test_all_types, 5000, 5000, 1);
 }
 END_TEST
 START_TEST(several_row_groups_come_back) {
-  round_trip(140000, 30016, 2);
+  /* under sanitizers one column of each kind: rows can't be fewer, or there is one group */
+  const char *few = "id: string not null, amount: decimal(18,4), flag: bool, parts: list<string>, pair: struct<left: int64, right: string>";
+  round_trip(LS_TEST_SHARE > 1 ? few : test_all_types, 140000, 30016, 2);
 }
 END_TEST
 START_TEST(one_row_comes_back) {
-  round_trip(1, 1, 3);
+  round_trip(test_all_types, 1, 1, 3);
 }
 END_TEST
 START_TEST(no_rows_come_back) {
-  round_trip(0, 1, 4);
+  round_trip(test_all_types, 0, 1, 4);
 }
 END_TEST
 

@@ -46,12 +46,6 @@ static inline void test_directory_remove(const char *path) {
   ck_assert_int_eq(system(command), 0);
 }
 
-#ifdef __SANITIZE_THREAD__
-/* RocksDB is not instrumented: TSan does not see how it orders its own threads. */
-LS_API const char *__tsan_default_options(void);
-LS_API const char *__tsan_default_options(void) { return "ignore_noninstrumented_modules=1"; }
-#endif
-
 typedef struct test_case {
   const char *name;
   const TTest *test;

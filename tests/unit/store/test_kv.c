@@ -116,7 +116,7 @@ static void memory_run(bool logged) {
   model *m = LS_NEW(model);
   ck_ok((logged ? ls__store_set_new_logged : ls__store_set_new)(&set, NULL, "task-0", STORE_BUDGET_LARGE, &err));
   ck_ok(ls__kv_open(&kv, set, "rows", LS_STORE_MEMORY, 7, &err));
-  for (int i = 0; i < 60000; i++) {
+  for (int i = 0; i < 60000 / LS_TEST_SHARE; i++) {
     step(&rng, kv, m, true);
     if (i % 5000 == 0) check_all(kv, m);
     if (i % 900 == 0) ck_ok(ls__store_set_commit(set, (ls_slice){"p", 1}, &err));
@@ -182,13 +182,13 @@ static void rocks_run(size_t budget, kind set_kind, uint64_t seed_more, int n_st
   ls__free(m);
 }
 
-START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, PLAIN, 0, 20000); }
+START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, PLAIN, 0, 20000 / LS_TEST_SHARE); }
 END_TEST
-START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, PLAIN, 1, 20000); }
+START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, PLAIN, 1, 20000 / LS_TEST_SHARE); }
 END_TEST
-START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, SCRATCH, 2, 20000); }
+START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, SCRATCH, 2, 20000 / LS_TEST_SHARE); }
 END_TEST
-START_TEST(rocksdb_store_with_a_changelog_equals_the_model) { rocks_run(STORE_BUDGET_TINY, LOGGED, 3, 20000); }
+START_TEST(rocksdb_store_with_a_changelog_equals_the_model) { rocks_run(STORE_BUDGET_TINY, LOGGED, 3, 20000 / LS_TEST_SHARE); }
 END_TEST
 
 static int collect_keys(void *payload, ls_slice key, ls_slice value, ls_error *err) {

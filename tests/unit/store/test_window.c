@@ -174,7 +174,7 @@ static void memory_run(bool logged) {
   ck_ok((logged ? ls__store_set_new_logged : ls__store_set_new)(&set, NULL, "task-0", BUDGET, &err));
   ck_ok(ls__window_open(&window, set, "left", LS_STORE_MEMORY, 7, &err));
   ck_assert_int_eq(ls__window_min_ts(window), INT64_MAX);
-  for (int i = 0; i < 40000; i++) {
+  for (int i = 0; i < 40000 / LS_TEST_SHARE; i++) {
     step(&rng, window, m, i / 5);
     if (m->n > N_ROWS_MAX - 10) check_expire(window, m, i / 5 - 200, SIZE_MAX);
     if (i % 500 == 0) check_all(window, m);
@@ -202,7 +202,7 @@ START_TEST(rocksdb_buffer_equals_the_model) {
   ls_store_set *set = NULL;
   ls_window *window = NULL;
   model *m = LS_NEW(model), *committed = LS_NEW(model);
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 20000 / LS_TEST_SHARE; i++) {
     if (db == NULL) {
       ck_ok(ls__store_db_open(&db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 20, false}, &err));
       ck_ok(ls__store_set_new(&set, db, "task-0", BUDGET, &err));
