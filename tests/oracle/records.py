@@ -17,6 +17,7 @@ import pyarrow as pa
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:Z|\+00:00)", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DECIMAL = re.compile(r"-?(\d+)(?:\.(\d+))?", re.ASCII)
+EXPONENT = re.compile(r"(-?)(\d+)(?:\.(\d+))?[eE]([+-]?\d+)", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}")
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 STATUSES = {"PENDING", "APPROVED", "DECLINED", "REFUNDED"}
@@ -87,8 +88,29 @@ def micros(row, name):
     return seconds * 1_000_000 + int((fraction or "").ljust(6, "0"))
 
 
+def without_exponent(text, name):
+    """1.5E-2 -> 0.015; any other text as it is. The value counts, not how it is written: 10000e-4 is 1."""
+    match = EXPONENT.fullmatch(text)
+    if not match:
+        return text
+    sign, whole, fraction, exponent = match.groups()
+    digits = (whole + (fraction or "")).lstrip("0")
+    if not digits:
+        return "0"
+    n_zeros = len(digits) - len(digits.rstrip("0"))
+    digits = digits.rstrip("0")
+    if len(exponent.lstrip("+-0")) > 9 or len(digits) > 18:
+        raise Bad(f"{name} does not fit decimal(18,4)")
+    point = int(exponent) - len(fraction or "") + n_zeros
+    if point < -4 or point + len(digits) > 14:
+        raise Bad(f"{name} does not fit decimal(18,4)")
+    digits = (digits + "0" * (point + 4)).rjust(5, "0")
+    return f"{sign}{digits[:-4]}.{digits[-4:]}"
+
+
 def decimal_text(text, name):
-    """Text of a decimal(18,4), as it stands: SQL casts it."""
+    """Text of a decimal(18,4) without exponent: SQL casts it."""
+    text = without_exponent(text, name)
     match = DECIMAL.fullmatch(text)
     if not match:
         raise Bad(f"{name} is not a decimal")

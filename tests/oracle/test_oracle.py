@@ -165,13 +165,16 @@ class LineTest(unittest.TestCase):
             reader(records.parse_json(line.encode("utf-8", "surrogateescape")), records.Tokens(b"k"))
 
     def test_amounts_keep_their_text(self):
-        for text, want in [('"12.50"', "12.50"), ("12.5", "12.5"), ("99999999999999.9999", "99999999999999.9999"), ("0", "0")]:
-            self.assertEqual(records.amount(records.parse_json(b'{"amount":%s}' % text.encode()), "amount"), want)
+        for text, want in [('"12.50"', "12.50"), ("12.5", "12.5"), ("99999999999999.9999", "99999999999999.9999"), ("0", "0"), ("1e2", "100.0000"),
+                           ("1.5E-2", "0.0150"), ('"-12.5e+3"', "-12500.0000"), ("10000e-4", "1.0000"), ("0e999999999999", "0"),
+                           ("99999999999999.9999e0", "99999999999999.9999"), ("1e13", "10000000000000.0000")]:
+            row = records.parse_json(b'{"amount":%s}' % text.encode())
+            self.assertEqual(records.decimal_text(str(row["amount"]), "amount"), want)
 
     def test_bad_transactions(self):
         good = json.dumps(event("t", "PENDING", "09:00:00"))
         self.assertEqual(records.transaction(records.parse_json(good.encode()), records.Tokens(b"k"))[0], "t")
-        for old, new in [('"10.00"', "1e3"), ('"10.00"', '"1e3"'), ('"10.00"', "12.34567"), ('"10.00"', '"123456789012345"'), ('"10.00"', "-1"),
+        for old, new in [('"10.00"', "1e-5"), ('"10.00"', '"1e14"'), ('"10.00"', "1e999999999"), ('"10.00"', '"1e"'), ('"10.00"', "12.34567"), ('"10.00"', '"123456789012345"'), ('"10.00"', "-1"),
                          ('"10.00"', "true"), ('"10.00"', "NaN"), ('"10.00"', '"12."'), ('"10.00"', '""'), ('"USD"', '"usd"'), ('"t"', '""'), ('"t"', "7"), ('"u1"', "null"),
                          ("PENDING", "pending"), ("09:00:00Z", "09:00:00"), ("09:00:00Z", "24:00:00Z"), ("09:00:00Z", "09:00:00.1234567Z"), ("09:00:00Z", "09:00:00+02:00"),
                          ("2026-03-01T", "2026-02-29T"), ("2026-03-01T", "2026-03-01 "), ("}", ""), ('"t"', '"\udcff"'), ('"user_id"', '"user"')]:

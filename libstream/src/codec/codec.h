@@ -54,7 +54,7 @@ void ls__decoder_free(ls_decoder *decoder);
  * readable for 64 bytes past its end: strings are scanned many bytes at a time. ts_us and stamps of
  * the rows are set by the caller: only columns are appended here, and out->n_rows is raised. Types
  * are strict: string fields need JSON strings, decimal a string or number token (its text, never
- * through a double), int64 an integer token, float64 a number, bool a bool, timestamp/date strings.
+ * through a double; with an exponent where the value fits exactly), int64 an integer token, float64 a number, bool a bool, timestamp/date strings.
  * Unknown fields are ignored.
  */
 int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,

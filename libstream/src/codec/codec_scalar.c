@@ -27,6 +27,39 @@ static ls_int128 digits_value(const char *p, const char *end, bool is_short) {
   return (ls_int128)value;
 }
 
+/* The end of an exponent at p (after its e), NULL when it is none. */
+static const char *exponent_end(const char *p, const char *end) {
+  if (p < end && (*p == '-' || *p == '+')) p++;
+  const char *first = p;
+  while (p < end && is_digit(*p))
+    p++;
+  return p > first ? p : NULL;
+}
+
+static int not_decimal(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text) {
+  return ls__bad_value(decoder, "bad_decimal", plan, text,
+                       "is not a decimal: give digits with an optional minus, point and exponent");
+}
+
+/* A decimal with an exponent is good when its value fits exactly, however it is written: 10000e-4
+ * is 1. */
+static int decimal_exponent(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
+                            ls_slice text, ls_value *out) {
+  ls_int128 value = 0;
+  int rc = ls__decimal_parse(&value, text, type->precision, type->scale, true);
+  if (rc == LS_EDATA) {
+    return ls__bad_value(decoder, "too_many_decimals", plan, text,
+                         "has more than the %d decimals that are allowed", type->scale);
+  }
+  if (rc < 0) {
+    return ls__bad_value(decoder, "too_many_digits", plan, text, "does not fit decimal(%d,%d)",
+                         type->precision, type->scale);
+  }
+  out->as.decimal = ls__i128_make(value);
+  out->state = LS_VALUE_SET;
+  return LS_OK;
+}
+
 int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
                        ls_slice text, ls_value *out) {
   const char *p = text.ptr, *end = text.ptr + text.len;
@@ -46,11 +79,9 @@ int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_
     n_decimals = p - dot - 1;
     if (n_decimals == 0) n_whole = 0; /* "1." is refused below */
   }
-  if (p != end || n_whole == 0) {
-    return ls__bad_value(decoder, "bad_decimal", plan, text,
-                         "is not a decimal: give digits with an optional minus "
-                         "and point, without exponent");
-  }
+  bool exponent = p < end && (*p == 'e' || *p == 'E') && exponent_end(p + 1, end) == end;
+  if ((p != end && !exponent) || n_whole == 0) return not_decimal(decoder, plan, text);
+  if (exponent) return decimal_exponent(decoder, plan, type, text, out);
   if (n_decimals > type->scale) {
     return ls__bad_value(decoder, "too_many_decimals", plan, text,
                          "has %lld decimals, at most %d are allowed", (long long)n_decimals,

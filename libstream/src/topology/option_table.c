@@ -38,7 +38,8 @@ static const ls_section sections[] = {
      "be. Types: `bool`, `int64`, `float64`, `decimal(p,s)`, `string`, `bytes`, `timestamp`, `date`, "
      "`list<type>`, `struct<name: type, ...>`. In braces a comma ends a value, so there a type with one "
      "is quoted: `{ amount: \"decimal(18,4)\" }`. A record that breaks its schema goes to the dead "
-     "letters."},
+     "letters. Decimals are exact, as texts or as numbers; with an exponent (`1.5E-2`) the value has to "
+     "fit. A float64 that is too small for one (`1e-400`) is 0."},
     {"sources.*", "sources",
      "A source is a stream of records. It has a binding for live running, for replay, or both."},
     {"tables.*", "tables",

@@ -59,7 +59,7 @@ static const test_line table[] = {
     {"s1,2026-03-01,1.00000,,,,,\n", NULL, "too_many_decimals", "amount_posted", NULL},
     {"s1,2026-03-01,123456789012345,,,,,\n", NULL, "too_many_digits", "amount_posted", NULL},
     {"s1,2026-03-01, 1,,,,,\n", NULL, "bad_decimal", "amount_posted", NULL},
-    {"s1,2026-03-01,1e1,,,,,\n", NULL, "bad_decimal", "amount_posted", NULL},
+    {"s1,2026-03-01,1e-5,,,,,\n", NULL, "too_many_decimals", "amount_posted", NULL},
     {"s1,2026-03-01,1,-0.01,,,,\n", NULL, "out_of_range", "fee_charged", NULL},
     {"s1,2026-03-01,1,,,,[1],\n", NULL, "wrong_type", "flags", NULL},
     {"s1,2026-03-01,1,,,,\"[\"\"a\"\"]x\",\n", NULL, "wrong_type", "flags", NULL},
