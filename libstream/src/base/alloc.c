@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static _Noreturn void out_of_memory(size_t n_bytes) {
   fprintf(stderr, "level=error room=base event=out_of_memory bytes=%zu\n", n_bytes);
@@ -18,6 +21,14 @@ static _Noreturn void out_of_memory(size_t n_bytes) {
 void *ls__alloc(size_t n_bytes) {
   void *ptr = malloc(n_bytes ? n_bytes : 1);
   if (!ptr) out_of_memory(n_bytes);
+  return ptr;
+}
+
+void *ls__alloc_huge(size_t n_bytes) {
+  if (n_bytes % HUGE_PAGE_BYTES != 0 || n_bytes == 0) return ls__alloc(n_bytes);
+  void *ptr = aligned_alloc(HUGE_PAGE_BYTES, n_bytes);
+  if (!ptr) out_of_memory(n_bytes);
+  (void)madvise(ptr, n_bytes, MADV_HUGEPAGE); /* a hint: without it all works the same */
   return ptr;
 }
 

@@ -66,7 +66,7 @@ static bool chunk_add(ls_slab *slab, uint32_t units, uint32_t *number) {
     ls__grow(&slab->chunk_units, &slab->chunk_units_capacity, slab->n_chunks + 1, sizeof *slab->chunk_units);
     *number = (uint32_t)slab->n_chunks++;
   }
-  slab->chunks[*number] = ls__alloc(n_bytes);
+  slab->chunks[*number] = ls__alloc_huge(n_bytes);
   slab->chunk_units[*number] = units;
   slab->reserved_bytes += n_bytes;
   return true;
