@@ -3,6 +3,7 @@
  * Key-value stores. The memory backend is a memtable and nothing else; with a changelog it notes what
  * was written, and with RocksDB the same memtable is a write-back cache (both: kv_rocks.c).
  */
+#include "store/kv_cursor.h"
 #include "store/store_internal.h"
 
 int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, ls_error *err) {
@@ -91,59 +92,14 @@ static int scan_in_slot_order(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_err
   return LS_OK;
 }
 
-/* ---- ordered scans: an index of all rows by key, for the time of the scan ---- */
-
-typedef struct ordered_row {
-  uint64_t head; /* first 8 key bytes, big-endian: most comparisons end here */
-  const ls_block *row;
-} ordered_row;
-
-static bool row_before(const ls_memtable *rows, const ordered_row *x, const ordered_row *y) {
-  if (x->head != y->head) return x->head < y->head;
-  return ls__slice_cmp(ls__entry_key(rows, x->row), ls__entry_key(rows, y->row)) < 0;
-}
-
-/** Merge sort, bottom up. spare has room for n. Returns whichever array holds the result. */
-static ordered_row *sort_rows(const ls_memtable *rows, ordered_row *from, ordered_row *spare, size_t n) {
-  for (size_t width = 1; width < n; width *= 2) {
-    for (size_t low = 0; low < n; low += 2 * width) {
-      size_t mid = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
-      size_t i = low, k = mid, at = low;
-      while (i < mid && k < high) spare[at++] = row_before(rows, &from[k], &from[i]) ? from[k++] : from[i++];
-      while (i < mid) spare[at++] = from[i++];
-      while (k < high) spare[at++] = from[k++];
-    }
-    ordered_row *swap = from;
-    from = spare;
-    spare = swap;
-  }
-  return from;
-}
-
-uint64_t ls__store_key_head(ls_slice key) {
-  unsigned char head[8] = {0};
-  uint64_t number;
-  if (key.len > 0) memcpy(head, key.ptr, key.len < sizeof head ? key.len : sizeof head);
-  memcpy(&number, head, sizeof number);
-  return __builtin_bswap64(number);
-}
-
 static int scan_in_key_order(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err) {
-  const ls_memtable *rows = &kv->rows;
-  ordered_row *order = ls__alloc((2 * rows->n + 1) * sizeof *order);
-  size_t n = 0;
-  for (size_t slot = ls__memtable_next(rows, 0); slot != LS_MEMTABLE_NONE; slot = ls__memtable_next(rows, slot + 1)) {
-    const ls_block *row = ls__memtable_entry(rows, slot);
-    if (row->state & LS_ROW_ABSENT) continue;
-    order[n++] = (ordered_row){ls__store_key_head(ls__entry_key(rows, row)), row};
-  }
-  const ordered_row *sorted = sort_rows(rows, order, order + rows->n, n);
+  ls_kv_cursor *cursor;
+  ls_slice key, value;
   int rc = LS_OK;
-  for (size_t i = 0; i < n && rc == 0; i++) {
-    rc = fn(payload, ls__entry_key(rows, sorted[i].row), ls__entry_value(rows, sorted[i].row), err);
-  }
-  ls__free(order);
-  return rc;
+  ls__kv_cursor_open(&cursor, kv);
+  while (rc == 0 && ls__kv_cursor_next(cursor, &key, &value) == 1) rc = fn(payload, key, value, err);
+  int end_rc = ls__kv_cursor_close(cursor, rc != 0 ? NULL : err);
+  return rc != 0 ? rc : end_rc;
 }
 
 int ls__kv_scan(ls_kv *kv, bool ordered, ls_kv_scan_fn fn, void *payload, ls_error *err) {
