@@ -3,16 +3,13 @@
 
 #include "base/assert.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 /* ---- heap ---- */
 
-static bool cursor_before(const ls_sorter *sorter, const ls_sort_cursor *x, const ls_sort_cursor *y) {
+static bool cursor_before(bool keyed, const ls_sort_cursor *x, const ls_sort_cursor *y) {
   const ls_sort_entry *ex = &x->entries[x->at], *ey = &y->entries[y->at];
   if (ex->a != ey->a) return ex->a < ey->a;
   if (ex->b != ey->b) return ex->b < ey->b;
-  if (sorter->opts.keyed) {
+  if (keyed) {
     int order = ls__slice_cmp(ls__sort_chunk_key(x->chunk, ex->row), ls__sort_chunk_key(y->chunk, ey->row));
     if (order == 0) order = ls__stamp_cmp(x->chunk->batch->stamps[ex->row], y->chunk->batch->stamps[ey->row]);
     if (order != 0) return order < 0;
@@ -20,8 +17,8 @@ static bool cursor_before(const ls_sorter *sorter, const ls_sort_cursor *x, cons
   return x->arrival < y->arrival;
 }
 
-void ls__sort_heap_init(ls_sort_heap *heap, const ls_sorter *sorter, size_t n_cursors_max) {
-  heap->sorter = sorter;
+void ls__sort_heap_init(ls_sort_heap *heap, bool keyed, size_t n_cursors_max) {
+  heap->keyed = keyed;
   heap->cursors = ls__calloc(n_cursors_max + 1, sizeof *heap->cursors);
   heap->storage = ls__calloc(n_cursors_max + 1, sizeof *heap->storage);
   heap->n = heap->n_storage = 0;
@@ -37,8 +34,8 @@ static void sift_down(ls_sort_heap *heap, size_t at) {
   for (;;) {
     size_t child = 2 * at + 1;
     if (child >= heap->n) break;
-    if (child + 1 < heap->n && cursor_before(heap->sorter, c[child + 1], c[child])) child++;
-    if (!cursor_before(heap->sorter, c[child], moved)) break;
+    if (child + 1 < heap->n && cursor_before(heap->keyed, c[child + 1], c[child])) child++;
+    if (!cursor_before(heap->keyed, c[child], moved)) break;
     c[at] = c[child];
     at = child;
   }
@@ -47,7 +44,7 @@ static void sift_down(ls_sort_heap *heap, size_t at) {
 
 void ls__sort_heap_push(ls_sort_heap *heap, ls_sort_cursor *cursor) {
   size_t at = heap->n++;
-  while (at > 0 && cursor_before(heap->sorter, cursor, heap->cursors[(at - 1) / 2])) {
+  while (at > 0 && cursor_before(heap->keyed, cursor, heap->cursors[(at - 1) / 2])) {
     heap->cursors[at] = heap->cursors[(at - 1) / 2];
     at = (at - 1) / 2;
   }
@@ -81,45 +78,17 @@ struct ls_sort_reader {
   size_t n_done, done_capacity;
 };
 
-static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error *err) {
-  while (n_bytes > 0) {
-    ssize_t n = pread(fd, buffer, n_bytes, at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return ls_error_set(err, LS_EIO, "the work directory can't be read: %s", n == 0 ? "file cut short" : strerror(errno));
-    buffer += n;
-    at += n;
-    n_bytes -= (size_t)n;
-  }
-  return LS_OK;
-}
-
 /** Loads the next block of a spilled run as a chunk of its own. Leaves cursor->n 0 at the end of the run. */
 static int cursor_refill(ls_sort_reader *reader, ls_sort_cursor *cursor, ls_error *err) {
-  char head[64];
+  const ls_sorter_opts *opts = &reader->sorter->opts;
   cursor->at = cursor->n = 0;
   if (cursor->file_at == cursor->file_end) return LS_OK;
-  LS_TRY(read_fully(cursor->run->fd, head, ls__spill_block_head_bytes(), cursor->file_at, err));
-  size_t n_bytes = ls__spill_block_bytes(head);
-  if (n_bytes > (size_t)(cursor->file_end - cursor->file_at)) return ls_error_set(err, LS_EIO, "a spill file in the work directory is damaged");
-  ls_sort_chunk *chunk = ls__sort_chunk_new(reader->sorter, 0);
-  atomic_store(&chunk->n_users, 1);
-  char *bytes = ls__arena_alloc(&chunk->arena, n_bytes);
-  int rc = read_fully(cursor->run->fd, bytes, n_bytes, cursor->file_at, err);
-  if (rc < 0) {
-    ls__sort_chunk_release(chunk);
-    return rc;
-  }
-  ls__spill_block_take(chunk, bytes);
-  size_t n_rows = (size_t)chunk->batch->n_rows;
-  chunk->n_parts = 1;
-  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
-  chunk->parts[0].entries = ls__alloc((n_rows + 1) * sizeof(ls_sort_entry));
-  chunk->parts[0].n = n_rows;
-  for (size_t row = 0; row < n_rows; row++) ls__sort_entry_of(&chunk->parts[0].entries[row], reader->sorter, chunk, (int64_t)row);
-  cursor->file_at += (int64_t)n_bytes;
+  ls_sort_chunk *chunk;
+  LS_TRY(ls__spill_block_read(&chunk, opts->schema, cursor->run->fd, &cursor->file_at, cursor->file_end, err));
+  ls__sort_chunk_as_sorted(chunk, opts->keyed);
   cursor->chunk = chunk;
   cursor->entries = chunk->parts[0].entries;
-  cursor->n = n_rows;
+  cursor->n = chunk->parts[0].n;
   return LS_OK;
 }
 
@@ -130,7 +99,7 @@ int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t parti
   reader->sorter = sorter;
   reader->partition = partition;
   sorter->opened[partition] = true;
-  ls__sort_heap_init(&reader->heap, sorter, sorter->n_chunks + sorter->n_runs);
+  ls__sort_heap_init(&reader->heap, sorter->opts.keyed, sorter->n_chunks + sorter->n_runs);
   /* chunks first: whatever fails below, the reader holds its share of each and close lets go of it */
   for (size_t i = 0; i < sorter->n_chunks; i++) {
     if (sorter->chunks[i]->parts[partition].n > 0) {

@@ -4,10 +4,6 @@
 #include "base/assert.h"
 #include "base/fault.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts) {
@@ -53,12 +49,14 @@ void ls__sorter_free(ls_sorter *sorter) {
   ls__free(sorter);
 }
 
-ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows) {
+ls_sort_chunk *ls__sort_chunk_of(const ls_schema *schema, int64_t capacity_rows) {
   ls_sort_chunk *chunk = LS_NEW(ls_sort_chunk);
   ls__arena_init(&chunk->arena, 256 * 1024);
-  chunk->batch = ls__batch_new(sorter->opts.schema, &chunk->arena, capacity_rows);
+  chunk->batch = ls__batch_new(schema, &chunk->arena, capacity_rows);
   return chunk;
 }
+
+ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows) { return ls__sort_chunk_of(sorter->opts.schema, capacity_rows); }
 
 ls_batch *ls__sort_chunk_batch(ls_sort_chunk *chunk) { return chunk->batch; }
 
@@ -88,14 +86,23 @@ static void key_prefix(ls_slice key, ls_sort_entry *entry) {
   entry->b = __builtin_bswap64(b);
 }
 
-void ls__sort_entry_of(ls_sort_entry *entry, const ls_sorter *sorter, const ls_sort_chunk *chunk, int64_t row) {
+void ls__sort_entry_of(ls_sort_entry *entry, bool keyed, const ls_sort_chunk *chunk, int64_t row) {
   entry->row = (uint32_t)row;
-  if (sorter->opts.keyed) {
+  if (keyed) {
     key_prefix(ls__sort_chunk_key(chunk, row), entry);
   } else {
     entry->a = (uint64_t)chunk->batch->stamps[row].ts_us ^ (UINT64_C(1) << 63);
     entry->b = chunk->batch->stamps[row].seq;
   }
+}
+
+void ls__sort_chunk_as_sorted(ls_sort_chunk *chunk, bool keyed) {
+  size_t n = (size_t)chunk->batch->n_rows;
+  chunk->n_parts = 1;
+  chunk->parts = ls__calloc(1, sizeof *chunk->parts);
+  chunk->parts[0] = (ls_sort_part){ls__alloc((n + 1) * sizeof(ls_sort_entry)), n};
+  chunk->index_bytes = n * sizeof(ls_sort_entry);
+  for (size_t row = 0; row < n; row++) ls__sort_entry_of(&chunk->parts[0].entries[row], keyed, chunk, (int64_t)row);
 }
 
 /** Whether x goes before or equals y; full comparison within one chunk. */
@@ -160,7 +167,7 @@ static void chunk_index(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t 
   }
   for (int64_t row = 0; row < n_rows; row++) {
     uint32_t p = partitions == NULL ? 0 : partitions[row];
-    if (p != UINT32_MAX) ls__sort_entry_of(&chunk->parts[p].entries[chunk->parts[p].n++], sorter, chunk, row);
+    if (p != UINT32_MAX) ls__sort_entry_of(&chunk->parts[p].entries[chunk->parts[p].n++], sorter->opts.keyed, chunk, row);
   }
   for (uint32_t p = 0; p < n_parts; p++) sort_entries(sorter, chunk, chunk->parts[p].entries, chunk->parts[p].n);
 }
@@ -174,25 +181,9 @@ typedef struct spill_file {
 } spill_file;
 
 static int spill_flush(spill_file *file, ls_error *err) {
-  size_t at = 0;
-  while (at < file->pending.len) {
-    ssize_t n = write(file->fd, file->pending.ptr + at, file->pending.len - at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ls_error_set(err, LS_EIO, "the work directory can't be written: %s", strerror(errno));
-    at += (size_t)n;
-  }
+  LS_TRY(ls__spill_write(file->fd, ls__buf_slice(&file->pending), file->written, err));
   file->written += (int64_t)file->pending.len;
   ls__buf_clear(&file->pending);
-  return LS_OK;
-}
-
-static int spill_open(spill_file *file, const char *directory, ls_error *err) {
-  char path[4096];
-  int n = snprintf(path, sizeof path, "%s/spill-XXXXXX", directory);
-  if (n < 0 || (size_t)n >= sizeof path) return ls_error_set(err, LS_EIO, "the work directory's name is too long");
-  file->fd = mkstemp(path);
-  if (file->fd < 0) return ls_error_set(err, LS_EIO, "%s: can't create a file: %s", directory, strerror(errno));
-  unlink(path); /* vanishes with the process, however it ends */
   return LS_OK;
 }
 
@@ -214,7 +205,7 @@ static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **
   size_t n_rows = 0, n_bytes = 0;
   size_t limit = sorter->opts.spill_block_bytes > 0 ? sorter->opts.spill_block_bytes : LS_SPILL_ROW_BYTES;
   int rc = LS_OK;
-  ls__sort_heap_init(&heap, sorter, n_chunks);
+  ls__sort_heap_init(&heap, sorter->opts.keyed, n_chunks);
   for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
   for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
     rows[n_rows++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
@@ -233,7 +224,7 @@ static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **
 /** Writes all chunks taken from the sorter as one run. */
 static int spill_chunks(ls_sorter *sorter, ls_sort_chunk **chunks, size_t n_chunks, ls_sort_run *run, ls_error *err) {
   spill_file file = {-1, LS_BUF_INIT, 0};
-  LS_TRY(spill_open(&file, sorter->opts.spill_directory, err));
+  LS_TRY(ls__spill_open(&file.fd, sorter->opts.spill_directory, err));
   run->fd = file.fd;
   run->starts = ls__calloc(sorter->opts.n_partitions + 1, sizeof *run->starts);
   int rc = LS_OK;
@@ -280,9 +271,9 @@ static bool pool_short(const ls_sorter *sorter) {
   return sorter->bytes - sorter->spilling_bytes > pool->limit_bytes / 8;
 }
 
-static void join_pool(ls_sorter *sorter, ls_sort_chunk *chunk) {
-  if (sorter->opts.pool == NULL) return;
-  chunk->pool = sorter->opts.pool;
+void ls__sort_chunk_join_pool(ls_sort_chunk *chunk, ls_sort_pool *pool) {
+  if (pool == NULL) return;
+  chunk->pool = pool;
   chunk->pooled_bytes = ls__sort_chunk_bytes(chunk);
   atomic_fetch_add(&chunk->pool->bytes, chunk->pooled_bytes);
 }
@@ -293,7 +284,7 @@ static void enlist(spill_share *share, ls_sorter *sorter, ls_sort_chunk *chunk) 
   ls__grow(&sorter->chunks, &sorter->chunks_capacity, sorter->n_chunks + 1, sizeof *sorter->chunks);
   sorter->chunks[sorter->n_chunks++] = chunk;
   sorter->bytes += ls__sort_chunk_bytes(chunk);
-  join_pool(sorter, chunk);
+  ls__sort_chunk_join_pool(chunk, sorter->opts.pool);
   for (uint32_t p = 0; p < sorter->opts.n_partitions; p++) sorter->n_rows[p] += (int64_t)chunk->parts[p].n;
   size_t limit = sorter->opts.memory_bytes > 0 ? sorter->opts.memory_bytes : SIZE_MAX;
   while (sorter->bytes > limit && sorter->spilling_bytes > 0 && sorter->bytes - sorter->spilling_bytes < limit / 2) {

@@ -39,6 +39,8 @@ void ls__sorter_free(ls_sorter *sorter);
 
 /** A chunk to fill: rows are appended to ls__sort_chunk_batch, memory is the chunk's arena. One thread. */
 ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows);
+/** The same without a sorter (merger.h). */
+ls_sort_chunk *ls__sort_chunk_of(const ls_schema *schema, int64_t capacity_rows);
 ls_batch *ls__sort_chunk_batch(ls_sort_chunk *chunk);
 /** Keyed sorters: appends the key of the next row; once per row, in row order. */
 void ls__sort_chunk_add_key(ls_sort_chunk *chunk, ls_slice key);

@@ -65,7 +65,7 @@ typedef struct ls_sort_cursor {
 
 /** Binary heap of cursors by their current entry. */
 typedef struct ls_sort_heap {
-  const ls_sorter *sorter;
+  bool keyed;
   ls_sort_cursor **cursors;
   size_t n;
   ls_sort_cursor *storage;
@@ -88,8 +88,11 @@ void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows);
 size_t ls__spill_block_head_bytes(void);
 /** Length of the block that starts with these head bytes. */
 size_t ls__spill_block_bytes(const char *head_bytes);
-/** Makes the rows of a block those of a fresh chunk; its columns are views of bytes (16-byte aligned, of the chunk's life). */
-void ls__spill_block_take(ls_sort_chunk *chunk, char *bytes);
+/** Reads the block at *at of a file as a chunk in the hands of one user, and moves *at behind it. end: of what is written. */
+int ls__spill_block_read(ls_sort_chunk **out, const ls_schema *schema, int fd, int64_t *at, int64_t end, ls_error *err);
+/** A new file without a name: it vanishes with the process, however that ends. */
+int ls__spill_open(int *fd, const char *directory, ls_error *err);
+int ls__spill_write(int fd, ls_slice bytes, int64_t at, ls_error *err);
 
 static inline ls_slice ls__sort_chunk_key(const ls_sort_chunk *chunk, int64_t row) {
   uint32_t start = row == 0 ? 0 : chunk->key_ends[row - 1];
@@ -98,8 +101,12 @@ static inline ls_slice ls__sort_chunk_key(const ls_sort_chunk *chunk, int64_t ro
 
 void ls__sort_chunk_release(ls_sort_chunk *chunk);
 /** Fills the sort head of a row. */
-void ls__sort_entry_of(ls_sort_entry *entry, const ls_sorter *sorter, const ls_sort_chunk *chunk, int64_t row);
-void ls__sort_heap_init(ls_sort_heap *heap, const ls_sorter *sorter, size_t n_cursors_max);
+void ls__sort_entry_of(ls_sort_entry *entry, bool keyed, const ls_sort_chunk *chunk, int64_t row);
+/** Gives a chunk whose rows are in order the index of one partition. */
+void ls__sort_chunk_as_sorted(ls_sort_chunk *chunk, bool keyed);
+/** Counts the chunk in a pool (NULL: none) until it is freed. */
+void ls__sort_chunk_join_pool(ls_sort_chunk *chunk, ls_sort_pool *pool);
+void ls__sort_heap_init(ls_sort_heap *heap, bool keyed, size_t n_cursors_max);
 void ls__sort_heap_fini(ls_sort_heap *heap);
 void ls__sort_heap_push_chunk(ls_sort_heap *heap, ls_sort_chunk *chunk, uint32_t partition, uint64_t arrival);
 /** Adds a cursor of storage that has a current entry. */

@@ -7,6 +7,11 @@
 #include "base/assert.h"
 #include "store/sorter_internal.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 typedef struct block_head {
   uint64_t n_bytes; /* of the whole block */
   int64_t n_rows;
@@ -115,7 +120,8 @@ static void take_column(ls_column *column, char **at, int64_t n) {
   for (uint32_t i = 0; column->type->kind == LS_STRUCT && i < column->type->n_fields; i++) take_column(&column->children[i], at, n);
 }
 
-void ls__spill_block_take(ls_sort_chunk *chunk, char *bytes) {
+/** Makes the rows of a block those of a fresh chunk; its columns are views of bytes (16-byte aligned, of the chunk's life). */
+static void take_block(ls_sort_chunk *chunk, char *bytes) {
   block_head head;
   char *at = bytes;
   memcpy(&head, take_section(&at, sizeof head), sizeof head);
@@ -132,4 +138,57 @@ void ls__spill_block_take(ls_sort_chunk *chunk, char *bytes) {
   ls__buf_append(&chunk->keys, keys, head.n_key_bytes);
   for (uint32_t i = 0; i < batch->schema->n_fields; i++) take_column(&batch->columns[i], &at, head.n_rows);
   ls_assert((size_t)(at - bytes) == head.n_bytes);
+}
+
+/* ---- files ---- */
+
+int ls__spill_open(int *fd, const char *directory, ls_error *err) {
+  char path[4096];
+  int n = snprintf(path, sizeof path, "%s/spill-XXXXXX", directory);
+  if (n < 0 || (size_t)n >= sizeof path) return ls_error_set(err, LS_EIO, "the work directory's name is too long");
+  *fd = mkstemp(path);
+  if (*fd < 0) return ls_error_set(err, LS_EIO, "%s: can't create a file: %s", directory, strerror(errno));
+  unlink(path);
+  return LS_OK;
+}
+
+int ls__spill_write(int fd, ls_slice bytes, int64_t at, ls_error *err) {
+  for (size_t done = 0; done < bytes.len;) {
+    ssize_t n = pwrite(fd, bytes.ptr + done, bytes.len - done, at + (int64_t)done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ls_error_set(err, LS_EIO, "the work directory can't be written: %s", strerror(errno));
+    done += (size_t)n;
+  }
+  return LS_OK;
+}
+
+static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error *err) {
+  while (n_bytes > 0) {
+    ssize_t n = pread(fd, buffer, n_bytes, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ls_error_set(err, LS_EIO, "the work directory can't be read: %s", n == 0 ? "file cut short" : strerror(errno));
+    buffer += n;
+    at += n;
+    n_bytes -= (size_t)n;
+  }
+  return LS_OK;
+}
+
+int ls__spill_block_read(ls_sort_chunk **out, const ls_schema *schema, int fd, int64_t *at, int64_t end, ls_error *err) {
+  char head[sizeof(block_head)];
+  LS_TRY(read_fully(fd, head, sizeof head, *at, err));
+  size_t n_bytes = ls__spill_block_bytes(head);
+  if (n_bytes > (size_t)(end - *at)) return ls_error_set(err, LS_EIO, "a spill file in the work directory is damaged");
+  ls_sort_chunk *chunk = ls__sort_chunk_of(schema, 0);
+  atomic_store(&chunk->n_users, 1);
+  char *bytes = ls__arena_alloc(&chunk->arena, n_bytes);
+  int rc = read_fully(fd, bytes, n_bytes, *at, err);
+  if (rc < 0) {
+    ls__sort_chunk_release(chunk);
+    return rc;
+  }
+  take_block(chunk, bytes);
+  *at += (int64_t)n_bytes;
+  *out = chunk;
+  return LS_OK;
 }
