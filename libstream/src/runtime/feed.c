@@ -63,17 +63,57 @@ static uint32_t feed_next(const feed *at, ls_stamp *stamp) {
   return best;
 }
 
-int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, int64_t *stream_time_us, ls_error *err) {
-  memset(at->batches, 0, at->n_sources * sizeof *at->batches);
-  *n_taken = 0;
-  ls_stamp stamp, last = {0, 0};
+static bool lane_has_rows(const lane *from) {
+  ls_stamp stamp;
+  return lane_peek(from, &stamp);
+}
+
+/** The only source with rows left, n_sources: none or several. */
+static uint32_t feed_only(const feed *at) {
+  uint32_t only = at->n_sources;
+  for (uint32_t i = 0; i < at->n_sources; i++) {
+    if (!lane_has_rows(&at->lanes[i])) continue;
+    if (only < at->n_sources) return at->n_sources;
+    only = i;
+  }
+  return only;
+}
+
+/** Takes a slice of one source's rows: there is nothing to merge them with. */
+static int take_run(feed *at, uint32_t source, int64_t n_rows_min, int64_t *n_taken, ls_stamp *last, ls_error *err) {
+  ls_stamp stamp;
+  while (lane_peek(&at->lanes[source], &stamp) && (*n_taken < n_rows_min || ls__stamp_cmp(stamp, *last) == 0)) {
+    LS_TRY(lane_take(&at->lanes[source], at->batches[source], err));
+    *last = stamp;
+    ++*n_taken;
+  }
+  return LS_OK;
+}
+
+/** Takes a slice of the rows of several sources. */
+static int take_merged(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, ls_stamp *last, ls_error *err) {
+  ls_stamp stamp;
   for (uint32_t i = feed_next(at, &stamp); i < at->n_sources; i = feed_next(at, &stamp)) {
-    if (*n_taken >= n_rows_min && ls__stamp_cmp(stamp, last) != 0) break;
+    if (*n_taken >= n_rows_min && ls__stamp_cmp(stamp, *last) != 0) break;
     if (of_unit < at->n_sources && at->lanes[of_unit].at == at->lanes[of_unit].n) break;
     if (at->batches[i] == NULL) at->batches[i] = ls__batch_new(at->run->plan->sources[i].schema, arena, n_rows_min);
     LS_TRY(lane_take(&at->lanes[i], at->batches[i], err));
-    last = stamp;
+    *last = stamp;
     ++*n_taken;
+  }
+  return LS_OK;
+}
+
+int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, int64_t *stream_time_us, ls_error *err) {
+  memset(at->batches, 0, at->n_sources * sizeof *at->batches);
+  *n_taken = 0;
+  ls_stamp last = {0, 0};
+  uint32_t only = feed_only(at);
+  if (only < at->n_sources && (of_unit == only || of_unit == at->n_sources)) {
+    at->batches[only] = ls__batch_new(at->run->plan->sources[only].schema, arena, n_rows_min);
+    LS_TRY(take_run(at, only, n_rows_min, n_taken, &last, err));
+  } else {
+    LS_TRY(take_merged(at, arena, n_rows_min, of_unit, n_taken, &last, err));
   }
   *stream_time_us = last.ts_us;
   for (uint32_t i = 0; i < at->n_sources; i++) {

@@ -119,6 +119,7 @@ int ls__rounds_run(ls_rounds *rounds, int worker, feed *to, bool failed, ls_roun
     ls__file_worker_free(files);
     if (!failed && to->lanes != NULL) ls__feed_unit(to, source, NULL, NULL, 0);
   }
+  ls__arena_fini(&rounds->slots[worker].arena); /* nobody reads a slot behind the last barrier, and the end of input wants the memory */
   if (failed || rc < 0) return failed ? LS_OK : rc;
   return atomic_load(&rounds->failed) != 0 ? LS_ROUNDS_LEFT : LS_OK;
 }
