@@ -57,6 +57,7 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
   int32_t *fresh = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
   int64_t n_fresh = 0;
   for (int64_t row = 0; row < in->n_rows; row++) {
+    if (self->seen != NULL && row + LS_PREFETCH_ROWS < in->n_rows) ls__kv_prefetch(self->seen, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the deduplication key is null");
       continue;

@@ -58,6 +58,9 @@ typedef struct ls_row_keys {
 } ls_row_keys;
 void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, ls_arena *arena);
 
+/** So far ahead stores are told which key comes: a few rows for its slot, a few for its entry. */
+#define LS_PREFETCH_ROWS 16
+
 /** Walks the rows of two inputs by (stamp, input index). */
 typedef struct ls_merge_walk {
   const ls_batch *inputs[2];
