@@ -340,11 +340,10 @@ static bool table_join(join *j) {
   ls_plan_node *node = add_join_node(j, LS_VERB_TABLE_JOIN, 2);
   node->reads_table[0] = j->left.table;
   node->reads_table[1] = j->right.table;
+  j->b->nodes[j->left.table].table_has_readers = true;
+  j->b->nodes[j->right.table].table_has_readers = true;
   node->u.table_join.type = j->type;
   node->u.table_join.emit = ls__emit_of(ls__yaml_text(j->verb, "emit"), LS_EMIT_CHANGES);
-  bool as_of = node->u.table_join.emit != LS_EMIT_FINAL; /* a final join reads the tables once nothing changes any more */
-  j->b->nodes[j->left.table].table_has_readers |= as_of;
-  j->b->nodes[j->right.table].table_has_readers |= as_of;
   node->u.table_join.n_left = j->left.schema->n_fields;
   join_done(j, node);
   return true;

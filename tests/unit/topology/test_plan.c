@@ -15,11 +15,10 @@ static void assert_in_order(const ls_plan *plan) {
       ck_assert_uint_lt(node->inputs[k].output, plan->nodes[node->inputs[k].node].n_outputs);
       ck_assert_uint_eq(plan->nodes[node->inputs[k].node].sub_topology, node->sub_topology);
     }
-    bool final = node->verb == LS_VERB_TABLE_JOIN && node->u.table_join.emit == LS_EMIT_FINAL; /* reads the tables at their end */
     for (int k = 0; k < 2; k++) {
       if (node->reads_table[k] == LS_NO_NODE) continue;
       ck_assert_uint_lt(node->reads_table[k], i);
-      ck_assert(final || plan->nodes[node->reads_table[k]].table_has_readers);
+      ck_assert(plan->nodes[node->reads_table[k]].table_has_readers);
       ck_assert_uint_eq(plan->nodes[node->reads_table[k]].sub_topology, node->sub_topology);
     }
     if (node->verb == LS_VERB_REPARTITION) {
