@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""The Kafka edges on a real broker: transactions, groups, records, topics; keys against Kafka's own Java producer.
+"""The Kafka edges on a real broker: transactions, groups, records, topics; keys against Kafka's own Java
+producer; a broker that is killed and one that hangs.
 
 Needs BUILD_DIR. Exit 77: something it needs is not installed.
 """
+import concurrent.futures
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ import kafka_server
 SKIP = 77
 N_KEYS, N_PARTITIONS = 60, 7
 JAVA_TOPIC = "java-keys"
+OUTAGE_TOPIC = "outage-in"
 PARTS = ("transactions", "groups", "records", "no_admin", "no_producer", "no_consumer")
 PROGRAM = os.path.join(os.environ.get("BUILD_DIR", "build"), "tests", "it_kafka_edges_checks")
 # a transaction that takes too long is looked for often
@@ -32,8 +36,8 @@ def produce_with_java(cluster):
                  "--property", "parse.key=true", input="".join(f"{key}\t{key}\n" for key in keys()))
 
 
-def run_part(cluster, part):
-    env = {**os.environ, "LS_TEST_KAFKA": cluster.bootstrap, "LS_TEST_JAVA_TOPIC": JAVA_TOPIC, "CK_RUN_CASE": part}
+def run_part(cluster, part, **more):
+    env = {**os.environ, **more, "LS_TEST_KAFKA": cluster.bootstrap, "LS_TEST_JAVA_TOPIC": JAVA_TOPIC, "CK_RUN_CASE": part}
     return subprocess.Popen([PROGRAM], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             preexec_fn=kafka_server.die_with_parent)
 
@@ -54,6 +58,29 @@ def run_parts(cluster):
     return failed
 
 
+def run_outage(cluster):
+    """Kills the broker while records are copied, and starts it again; later it hangs for a while."""
+    cluster.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", cluster.bootstrap, "--create",
+                 "--topic", OUTAGE_TOPIC, "--partitions", "2")
+    process = run_part(cluster, "outage", LS_TEST_OUTAGE=OUTAGE_TOPIC)
+    output = ""
+    for line in process.stdout:
+        output += line
+        if line == "commits: 40\n":
+            cluster.kill(1)
+            cluster.start(1)
+        if line == "commits: 100\n":
+            cluster.send(1, signal.SIGSTOP)
+            time.sleep(2)
+            cluster.send(1, signal.SIGCONT)
+    process.wait()
+    summary = [line for line in output.splitlines() if line.startswith("outage:")]
+    print(f"{'ok' if process.returncode == 0 else 'FAILED'}: {' '.join(summary) or 'outage'}")
+    if process.returncode != 0:
+        print(output)
+    return ["outage"] if process.returncode != 0 else []
+
+
 def main():
     if not kafka_server.find():
         print("skipped: Kafka or Java is not installed (tools/install.sh test)")
@@ -61,8 +88,14 @@ def main():
     if not os.path.exists(PROGRAM):
         print(f"skipped: {PROGRAM} is not built")
         return SKIP
-    with kafka_server.running(settings=SETTINGS) as cluster:
-        return 1 if run_parts(cluster) else 0
+    with kafka_server.running(settings=SETTINGS, wait=False) as cluster, \
+            kafka_server.running(settings=SETTINGS, wait=False) as sick:
+        cluster.await_started()
+        sick.await_started()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            outage = pool.submit(run_outage, sick)
+            failed = run_parts(cluster) + outage.result()
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

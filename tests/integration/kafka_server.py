@@ -30,9 +30,12 @@ DEV_PORT = 19092  # brokers 19092, 19093, 19094; controllers 100 above
 START_SECONDS = 60
 PR_SET_PDEATHSIG = 1
 
-# Development: small, quick to start, quick to rebalance, nothing is deleted by age (event times may be old).
+# Development: small, quick to start, quick to rebalance, nothing is deleted by age (event times may be old). A broker
+# that was killed may come back when its session has run out.
 SETTINGS = {
     "auto.create.topics.enable": "false",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "log.retention.ms": "-1",
@@ -251,8 +254,8 @@ def remove_leftovers(base):
 
 
 @contextlib.contextmanager
-def running(n_brokers=1, settings=None, java_options=()):
-    """A cluster for one test: ports and data of its own, removed afterwards."""
+def running(n_brokers=1, settings=None, java_options=(), wait=True):
+    """A cluster for one test: ports and data of its own, removed afterwards. wait=False: call await_started yourself."""
     base = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build"), "kafka-tests")
     base.mkdir(parents=True, exist_ok=True)
     remove_leftovers(base)
@@ -262,7 +265,10 @@ def running(n_brokers=1, settings=None, java_options=()):
     # ctest ends a test that takes too long by SIGTERM: leave by the way of an exception
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     try:
-        cluster.start()
+        for broker in cluster.ids:
+            cluster.launch(broker)
+        if wait:
+            cluster.await_started()
         yield cluster
     finally:
         cluster.kill()

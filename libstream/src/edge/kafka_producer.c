@@ -15,6 +15,7 @@
 
 #define TRANSACTION_MS_DEFAULT 60000
 #define CALL_MS                5000 /* of one try of a call that is tried again */
+#define TRY_AGAIN_MS           100  /* a broker that is away is away for a while */
 #define SENDS_A_POLL           256  /* sends between two looks at the delivery reports */
 #define BYTES_A_RECORD         256  /* least share of the budget a record is counted with */
 
@@ -142,6 +143,7 @@ static int try_call(ls_kafka_producer *p, rd_kafka_error_t *(*call)(rd_kafka_t *
     ls__log(LS_LOG_INFO, "edge", "kafka_try_again", "client=%s call=\"%s\" error=%s",
             rd_kafka_name(p->client.rk), what, rd_kafka_error_name(error));
     rd_kafka_error_destroy(error);
+    rd_kafka_poll(p->client.rk, TRY_AGAIN_MS);
   }
 }
 
@@ -290,6 +292,13 @@ int ls__kafka_producer_flush(ls_kafka_producer *p, ls_error *err) {
                         rd_kafka_outq_len(p->client.rk));
 }
 
+/* What was tried for as long as a transaction may take will not come right within it. */
+static int retry_by_abort(ls_error *err) {
+  err->code = LS_EABORT;
+  err->cls = LS_CLASS_ABORT_TXN;
+  return LS_EABORT;
+}
+
 int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *consumer,
                                     const ls_kafka_offset *offsets, size_t n, ls_error *err) {
   if (n == 0) return LS_OK;
@@ -305,11 +314,19 @@ int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *con
     rd_kafka_topic_partition_list_destroy(list);
     return ls_error_set(err, LS_EFENCED, "kafka: the consumer has no partitions assigned");
   }
-  rd_kafka_error_t *error =
-      rd_kafka_send_offsets_to_transaction(p->client.rk, list, membership, p->transaction_ms);
+  int64_t until_us = ls__monotonic_us() + p->transaction_ms * INT64_C(1000);
+  rd_kafka_error_t *error;
+  while ((error = rd_kafka_send_offsets_to_transaction(p->client.rk, list, membership, CALL_MS))) {
+    rd_kafka_poll(p->client.rk, 0);
+    if (!may_try_again(error) || ls__monotonic_us() >= until_us) break;
+    rd_kafka_error_destroy(error);
+    rd_kafka_poll(p->client.rk, TRY_AGAIN_MS);
+  }
   rd_kafka_topic_partition_list_destroy(list);
   rd_kafka_poll(p->client.rk, 0);
-  return error ? transaction_failed(p, error, err, "offsets into the transaction") : LS_OK;
+  if (!error) return LS_OK;
+  int rc = transaction_failed(p, error, err, "offsets into the transaction");
+  return rc == LS_ERETRY ? retry_by_abort(err) : rc;
 }
 
 int ls__kafka_producer_commit(ls_kafka_producer *p, ls_error *err) {

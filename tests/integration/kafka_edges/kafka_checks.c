@@ -1,6 +1,6 @@
 /**
  * @file kafka_checks.c  The Kafka edges on a real broker, LS_TEST_KAFKA=host:port; it_kafka_edges.py starts one.
- * CK_RUN_CASE=transactions|groups|records|no_admin|no_producer|no_consumer runs one part.
+ * CK_RUN_CASE=transactions|groups|records|outage|no_admin|no_producer|no_consumer runs one part.
  */
 #include "kafka_helper.h"
 
@@ -13,6 +13,7 @@
 TCase *kafka_transactions(void);
 TCase *kafka_groups(void);
 TCase *kafka_records(void);
+TCase *kafka_outage(void);
 
 static ls_error err;
 
@@ -76,6 +77,7 @@ int main(void) {
   suite_add_tcase(suite, kafka_transactions());
   suite_add_tcase(suite, kafka_groups());
   suite_add_tcase(suite, kafka_records());
+  suite_add_tcase(suite, kafka_outage());
   suite_add_tcase(suite, kafka_unreachable("no_admin", 0));
   suite_add_tcase(suite, kafka_unreachable("no_producer", 1));
   suite_add_tcase(suite, kafka_unreachable("no_consumer", 2));
