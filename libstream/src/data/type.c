@@ -223,8 +223,8 @@ static int unknown_type(parser *in, ls_slice name) {
     meant = ls__nearest_name(word, names, N_OF(names));
   }
   return ls_error_set(in->err, LS_ECONFIG,
-                      "column %d: unknown type '%s'%s%s%s. Types: " ALLOWED_TYPES, column, word,
-                      meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+                      "column %d: unknown type '%s'%s%s%s Types: " ALLOWED_TYPES, column, word,
+                      meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : ".");
 }
 
 static int parse_type(const ls_type **out, parser *in) {

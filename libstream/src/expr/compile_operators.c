@@ -173,6 +173,11 @@ static ls_ex *compile_like(ls_ex_compiler *c, const ls_ast *ast) {
         ls__column_slice(escape->value, 0).len != 1) {
       return ls__ex_fail(c, ast->args[2], "ESCAPE takes one ASCII character, as in ESCAPE '!'");
     }
+    const ls_ex *pattern = args[1];
+    if (pattern->op == LS_EX_CONST && !ls__ex_is_null_const(pattern) &&
+        ls__ex_like_cut(ls__column_slice(pattern->value, 0),
+                        ls__column_slice(escape->value, 0).ptr[0]))
+      return ls__ex_fail(c, ast->args[1], LS_EX_LIKE_CUT);
   }
   ls_ex *ex =
       ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_like, &ls__type_bool, ast, args, ast->n_args));

@@ -243,6 +243,11 @@ void ls__ex_kernel_compare(ls_column *out, const ls_ex_call *call); /* node->var
 void ls__ex_kernel_cast(ls_column *out,
                         const ls_ex_call *call); /* node->variant: 1 TRY; types from the nodes */
 void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call);
+/** Whether a pattern ends with an escape character that stands before nothing. */
+bool ls__ex_like_cut(ls_slice pattern, char escape);
+#define LS_EX_LIKE_CUT                                                                             \
+  "the pattern of LIKE ends with its escape character: double it, or give the character that it "  \
+  "stands before"
 void ls__ex_kernel_concat(ls_column *out, const ls_ex_call *call);
 void ls__ex_kernel_index(ls_column *out, const ls_ex_call *call);
 bool ls__ex_timestamp_in_range(int64_t us); /* years 0001 to 9999 */

@@ -94,10 +94,17 @@ typedef struct like_token {
   char byte;
 } like_token;
 
-/* The token at p. A trailing escape character stands for itself. */
-static like_token like_next(const char *p, const char *end, int escape) {
+bool ls__ex_like_cut(ls_slice pattern, char escape) {
+  for (size_t i = 0; i < pattern.len; i++) {
+    if (pattern.ptr[i] == escape && ++i == pattern.len) return true;
+  }
+  return false;
+}
+
+/* The token at p. The pattern does not end with an escape character. */
+static like_token like_next(const char *p, int escape) {
   like_token t = {p, 1, 'c', *p};
-  if (escape >= 0 && *p == (char)escape && p + 1 < end) {
+  if (escape >= 0 && *p == (char)escape) {
     t.len = 2;
     t.byte = p[1];
   } else if (*p == '%' || *p == '_') {
@@ -120,7 +127,7 @@ static bool like(ls_slice text, ls_slice pattern, int escape) {
   const char *back_p = NULL, *back_t = NULL;
   for (;;) {
     if (p < p_end) {
-      like_token token = like_next(p, p_end, escape);
+      like_token token = like_next(p, escape);
       if (token.kind == '%') {
         p += token.len;
         back_p = p;
@@ -167,7 +174,10 @@ void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call) {
     return;
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
-    if (like(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i), escape))
+    ls_slice pattern = ls__vec_slice(&call->args[1], i);
+    if (escape >= 0 && ls__ex_like_cut(pattern, (char)escape))
+      ls__ex_fail_fixed(out, call, i, LS_EX_LIKE_CUT);
+    else if (like(ls__vec_slice(&call->args[0], i), pattern, escape))
       LS_BIT_SET(out->values, i);
   }
 }

@@ -45,7 +45,8 @@ START_TEST(errors_name_the_column_and_what_is_meant) {
     const char *text, *part;
   } want[] = {{"", "column 1: a type must follow"},
               {"int", "column 1: unknown type 'int'; did you mean int64?"},
-              {"strng", "did you mean string?"},
+              {"strng", "unknown type 'strng'; did you mean string? Types: "},
+              {"xyzzy", "unknown type 'xyzzy'. Types: "},
               {"list<dbl>", "column 6: unknown type 'dbl'"},
               {"list<varchar>", "column 6: unknown type 'varchar'; did you mean string?"},
               {"decimal", "column 8: the type ends where '(' must follow"},

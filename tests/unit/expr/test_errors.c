@@ -116,6 +116,8 @@ START_TEST(types) {
       {"regexp_matches(id, '((a{100}){100})')", "E19+17", "1000"},
       {"regexp_matches(id, name)", "E19+4", "constant"},
       {"id LIKE 'x' ESCAPE 'ab'", "E19+4", "one ASCII character"},
+      {"id LIKE 'x!' ESCAPE '!'", "E8+4", "ends with its escape character"},
+      {"id LIKE '!!!' ESCAPE '!'", "E8+5", "ends with its escape character"},
       {"qty LIKE '7'", "E0+3", "the text of LIKE"}, {"length(qty)", "E7+3", "string or a list"},
       {"length(raw)", "E7+3", "octet_length"}, {"list_sort([tags])", "E10+6", "no order"},
       {"list_length([])", "E12+2", "known type"},

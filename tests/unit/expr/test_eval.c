@@ -249,7 +249,10 @@ START_TEST(matches_patterns) {
       {"'a%b' LIKE 'a!%b' ESCAPE '!'", "true true true true"},
       {"'axb' LIKE 'a!%b' ESCAPE '!'", "false false false false"},
       {"'aab' LIKE '%ab'", "true true true true"}, {"'abcabd' LIKE '%ab_'", "true true true true"},
-      {"'a!' LIKE 'a!' ESCAPE '!'", "true true true true"},
+      {"'a!' LIKE 'a!!' ESCAPE '!'", "true true true true"},
+      {"'Ada' LIKE name ESCAPE 'a'",
+       "!the pattern of LIKE ends with its escape character: double it, or give the character that "
+       "it stands before null false false"},
       {"regexp_matches(id, '^t[12]$')", "true true false false"},
       {"regexp_matches(name, 'd|ric')", "true null true false"},
       {"regexp_matches(NULL, 'x')", "null null null null"},

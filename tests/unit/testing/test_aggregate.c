@@ -43,6 +43,19 @@ START_TEST(average_is_rounded_half_up) {
 }
 END_TEST
 
+#define R28(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
+#define ZERO(k) X(k, "01", 1, "\"0.00\"", null, "null")
+#define ZEROS_31(k) R28(ZERO(k)), ZERO(k), ZERO(k), ZERO(k)
+#define ZEROS_127(k) ZEROS_31(k), ZEROS_31(k), ZEROS_31(k), ZEROS_31(k), ZERO(k), ZERO(k), ZERO(k)
+
+/* 0.01 / 128 = 0.000078125 */
+START_TEST(average_of_a_tie_is_rounded_away_from_zero) {
+  EXPECT(RICH_PLAIN("  g: { from: s, aggregate: { emit: final, store: g, values: { av: avg(d) } } }\n", "g"),
+         "{\"k\":\"b\",\"av\":\"-0.00007813\"}\n{\"k\":\"a\",\"av\":\"0.00007813\"}\n",
+         ZEROS_127("a"), X("a", "02", 1, "\"0.01\"", null, "null"), ZEROS_127("b"), X("b", "02", 1, "\"-0.01\"", null, "null"));
+}
+END_TEST
+
 START_TEST(changes_gives_the_new_result_per_row) {
   EXPECT_RUN(ONE("  g: { from: s, aggregate: { emit: changes, store: g, values: { n: count(*), v: sum(v) } } }\n"
                  "  o: { from: g, select: { k: k, n: n, v: v, at: event_time() } }\n", "o"),
@@ -110,6 +123,6 @@ START_TEST(plugin_aggregate) {
 END_TEST
 
 RULES("aggregate", functions_skip_nulls_but_for_first_last_and_collect, of_nulls_alone_there_is_no_value, average_is_rounded_half_up,
-      changes_gives_the_new_result_per_row, sum_past_38_digits_is_a_dead_letter_and_the_sum_stands, sum_past_int64_is_a_dead_letter,
+      average_of_a_tie_is_rounded_away_from_zero, changes_gives_the_new_result_per_row, sum_past_38_digits_is_a_dead_letter_and_the_sum_stands, sum_past_int64_is_a_dead_letter,
       average_past_38_digits_is_a_dead_letter_and_the_state_stands, argument_that_fails_changes_no_state, null_key_is_a_dead_letter,
       plugin_aggregate)
