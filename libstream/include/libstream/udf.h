@@ -23,7 +23,7 @@ extern "C" {
 
 #define LS_UDF_MAGIC 0x4455534Cu /* "LSUD" */
 #define LS_UDF_ABI_MAJOR 1u
-#define LS_UDF_ABI_MINOR 0u
+#define LS_UDF_ABI_MINOR 1u
 
 /** Type of an argument or result. precision 0 on a DECIMAL argument: any precision, and any scale when scale is 0 too
  *  (scale above 0: that scale); then bind() decides the result. */
@@ -53,7 +53,7 @@ typedef struct ls_udf_call ls_udf_call; /* this call, opaque */
  *  an argument is null, and need not be written). A row is made null by clearing its bit in validity; what was written
  *  to its value does not matter. STRING and BYTES: call host->set_bytes for each row, in any order; a valid row that
  *  is not set is the empty string. STRUCT results are for aggregates only (finish), and their fields are of flat types;
- *  ABI 1.0 has no LIST results. */
+ *  ABI 1.1 has no LIST results. */
 typedef struct ls_udf_out {
   ls_udf_type type;
   int64_t n_rows;
@@ -134,6 +134,11 @@ typedef struct ls_udf_agg {
    *  what host->fail returned; with LS_UDF_EDATA this result goes to the dead letters with its key, and the run goes on. */
   int32_t (*finish)(void *state, const ls_udf_host *host, ls_udf_call *call, const void *acc, ls_udf_out *out);
   void (*close)(void *state);
+  /** Optional, since ABI 1.1: takes back row `row` of args, which was accumulated before, in any order with others; after it
+   *  acc is as if that row had never been there. Returns as accumulate. Live running needs it where the rows of a changing
+   *  table are aggregated. */
+  int32_t (*retract)(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row,
+                     void *acc);
 } ls_udf_agg;
 
 /** A schema plugin: message types compiled by protoc-c, by name. descriptor is a ProtobufCMessageDescriptor. */

@@ -28,6 +28,7 @@ void ls__batch_clear(ls_batch *batch) {
   for (uint32_t i = 0; i < batch->schema->n_fields; i++)
     ls__column_clear(&batch->columns[i]);
   batch->n_rows = 0;
+  batch->retracts = NULL;
 }
 
 static void reserve_meta(ls_batch *batch, int64_t n_more) {
@@ -40,14 +41,37 @@ static void reserve_meta(ls_batch *batch, int64_t n_more) {
                                   n_new * sizeof *batch->ts_us);
   batch->stamps = ls__arena_regrow(batch->arena, batch->stamps, n_old * sizeof *batch->stamps,
                                    n_new * sizeof *batch->stamps);
+  if (batch->retracts != NULL) {
+    size_t words_old = (size_t)LS_BIT_WORDS(batch->capacity_rows) + 1, words = (size_t)LS_BIT_WORDS(capacity) + 1;
+    batch->retracts = ls__arena_regrow(batch->arena, batch->retracts, words_old * sizeof *batch->retracts,
+                                       words * sizeof *batch->retracts);
+  }
   batch->capacity_rows = capacity;
+}
+
+void ls__batch_set_retract(ls_batch *batch, int64_t row) {
+  int64_t n = batch->capacity_rows > batch->n_rows ? batch->capacity_rows : batch->n_rows;
+  if (batch->retracts == NULL) batch->retracts = LS_ARENA_ARRAY(batch->arena, uint64_t, LS_BIT_WORDS(n) + 1);
+  LS_BIT_SET(batch->retracts, row);
 }
 
 void ls__batch_append_meta(ls_batch *batch, int64_t ts_us, ls_stamp stamp) {
   if (batch->n_rows == batch->capacity_rows) reserve_meta(batch, 1);
   batch->ts_us[batch->n_rows] = ts_us;
   batch->stamps[batch->n_rows] = stamp;
+  if (batch->retracts != NULL) LS_BIT_CLEAR(batch->retracts, batch->n_rows);
   batch->n_rows++;
+}
+
+static void gather_retracts(ls_batch *batch, int64_t first, const ls_batch *src, const int32_t *rows, int64_t n) {
+  if (src->retracts == NULL && batch->retracts == NULL) return;
+  for (int64_t i = 0; i < n; i++) {
+    if (rows[i] >= 0 && ls__is_retract(src, rows[i])) {
+      ls__batch_set_retract(batch, first + i);
+    } else if (batch->retracts != NULL) {
+      LS_BIT_CLEAR(batch->retracts, first + i);
+    }
+  }
 }
 
 void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows, int64_t n) {
@@ -60,6 +84,7 @@ void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows,
     batch->stamps[at] = rows[i] < 0 ? (ls_stamp){0, 0} : src->stamps[rows[i]];
   }
   batch->n_rows += n;
+  gather_retracts(batch, batch->n_rows - n, src, rows, n);
 }
 
 size_t ls__batch_bytes(const ls_batch *batch) {

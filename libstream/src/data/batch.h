@@ -57,8 +57,9 @@ typedef struct ls_batch {
   ls_column *columns;    /* schema->n_fields */
   int64_t *ts_us;        /* n_rows, record time */
   ls_stamp *stamps;      /* n_rows, non-decreasing inside the runtime */
-  int64_t capacity_rows; /* of ts_us and stamps */
+  int64_t capacity_rows; /* of ts_us, stamps and retracts */
   ls_arena *arena;
+  uint64_t *retracts;    /* bit set: the row takes an earlier, equal one back (live only); NULL: none does */
 } ls_batch;
 
 #define LS_BIT_GET(bits, i)   ((((const uint64_t *)(bits))[(i) >> 6] >> ((i)&63)) & 1u)
@@ -137,7 +138,13 @@ ls_batch *ls__batch_new(const ls_schema *schema, ls_arena *arena, int64_t capaci
 void ls__batch_clear(ls_batch *batch);
 /** Appends ts and stamp of a row whose columns are appended by the caller; n_rows++. */
 void ls__batch_append_meta(ls_batch *batch, int64_t ts_us, ls_stamp stamp);
-/** Appends rows[0..n) of src with their ts and stamps (same schema shape). */
+/** Whether the row takes back one that was emitted before: the old row of a change, in front of the new one. */
+static inline bool ls__is_retract(const ls_batch *batch, int64_t row) {
+  return batch->retracts != NULL && LS_BIT_GET(batch->retracts, row);
+}
+/** Makes a row one that takes back; appended rows are none. */
+void ls__batch_set_retract(ls_batch *batch, int64_t row);
+/** Appends rows[0..n) of src with their ts, stamps and retract bits (same schema shape). */
 void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows, int64_t n);
 size_t ls__batch_bytes(const ls_batch *batch);
 /** One row as a JSON object in schema order; sensitive fields as "***" when mask. */

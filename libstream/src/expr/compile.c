@@ -421,6 +421,19 @@ bool ls__expr_sensitive(const ls_expr *expr) {
   return expr->root->sensitive;
 }
 
+static bool is_repeatable(const ls_ex *ex) {
+  if (ex->op == LS_EX_EXISTS || ex->op == LS_EX_TIME) return false;
+  if (ex->udf != NULL && (ex->udf->flags & LS_UDF_VOLATILE) != 0) return false;
+  for (uint32_t i = 0; i < ex->n_args; i++) {
+    if (ex->args[i] != NULL && !is_repeatable(ex->args[i])) return false;
+  }
+  return true;
+}
+
+bool ls__expr_repeatable(const ls_expr *expr) {
+  return is_repeatable(expr->root);
+}
+
 void ls__expr_columns(const ls_expr *expr, uint64_t *bits, size_t n_words) {
   size_t n = expr->schema ? (size_t)LS_BIT_WORDS(expr->schema->n_fields) : 0;
   for (size_t i = 0; i < n && i < n_words; i++)

@@ -43,6 +43,8 @@ bool ls__expr_nullable(const ls_expr *expr);
 bool ls__expr_sensitive(const ls_expr *expr);
 /** Field indexes of env->schema that are read, for projection push-down. Bit set: n_words words. */
 void ls__expr_columns(const ls_expr *expr, uint64_t *bits, size_t n_words);
+/** Whether the same row gives the same value at any time: no EXISTS, no time of the record, no volatile function. */
+bool ls__expr_repeatable(const ls_expr *expr);
 /** If the expression is a bare column: its field index, else -1. */
 int32_t ls__expr_is_column(const ls_expr *expr);
 /** Canonical text. */

@@ -14,6 +14,7 @@ struct ls_agg_set {
   uint32_t *first_column;
   ls_batch by_view;             /* by-columns of the current batch */
   ls_buf scratch, value, key_a, key_b;
+  bool counts_rows;             /* rows may be taken back */
 };
 
 /* Segments are copied out before they are used: plugins' accumulators are 16-byte aligned, states are not. */
@@ -40,6 +41,7 @@ int ls__agg_set_open(ls_agg_set **out, const ls_plan_node *plan_node, const ls_s
   ls_agg_set *set = LS_NEW(ls_agg_set);
   *out = set;
   set->plan = plan_node;
+  set->counts_rows = plan->live && plan_node->live_takes_back;
   ls__arena_init(&set->arena, 4096);
   uint32_t n_aggs = plan_node->u.aggregate.n_aggs, n_by = plan_node->u.aggregate.n_by, n_columns = 0;
   set->by_schema = (ls_schema){.name = "by", .fields = LS_ARENA_ARRAY(&set->arena, ls_field, n_by + 1), .n_fields = n_by, .time_field = -1};
@@ -119,22 +121,23 @@ static int average(ls_int128 *out, const ls_plan_agg *agg, ls_int128 sum, int64_
   return ls_error_set(err, LS_EOVERFLOW, "%s: the average needs more than 38 digits", agg->name);
 }
 
-static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_column *column, int64_t row, ls_error *err) {
+/** sign: 1 adds the row, -1 takes it back. */
+static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_column *column, int64_t row, int sign, ls_error *err) {
   sum_segment segment = {0};
   if (old.len > 0) memcpy(&segment, old.ptr, sizeof segment);
   if (!ls__is_null(column, row)) {
-    segment.count++;
+    segment.count += sign;
     if (column->type->kind == LS_FLOAT64) {
       segment.float_sum += ls__column_f64(column)[row];
     } else {
       ls_int128 value = column->type->kind == LS_DECIMAL ? ls__i128_get(ls__column_i128(column)[row]) : ls__column_i64(column)[row];
       ls_int128 sum;
-      int rc = ls__decimal_add(&sum, ls__i128_get(segment.sum), value);
+      int rc = ls__decimal_add(&sum, ls__i128_get(segment.sum), sign < 0 ? -value : value);
       if (rc < 0) return ls_error_set(err, LS_EOVERFLOW, "%s: the sum needs more than 38 digits", agg->name);
       if (agg->kind == LS_AGG_SUM && agg->type->kind == LS_INT64 && (sum > INT64_MAX || sum < INT64_MIN)) {
         return ls_error_set(err, LS_EOVERFLOW, "%s: the sum does not fit int64", agg->name);
       }
-      if (agg->kind == LS_AGG_AVG) LS_TRY(average(&value, agg, sum, segment.count, err)); /* or there would be no result */
+      if (agg->kind == LS_AGG_AVG && segment.count > 0) LS_TRY(average(&value, agg, sum, segment.count, err)); /* or there would be no result */
       segment.sum = ls__i128_make(sum);
     }
   }
@@ -166,7 +169,7 @@ static void add_value(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, co
   put_chunk(out, ls__buf_slice(&set->value));
 }
 
-static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, ls_arena *arena, ls_error *err) {
+static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena, ls_error *err) {
   const ls_plan_agg *agg = &set->plan->u.aggregate.aggs[i];
   _Alignas(16) char small[1024];
   char *acc = agg->udf->acc_bytes <= sizeof small ? small : ls__arena_alloc(arena, agg->udf->acc_bytes);
@@ -176,12 +179,14 @@ static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, in
   } else {
     ls__udf_agg_init(set->udfs[i], acc);
   }
-  LS_TRY(ls__udf_agg_accumulate(set->udfs[i], &set->columns[set->first_column[i]], agg->n_args, row, arena, acc, err));
+  int (*call)(ls_udf_instance *, const ls_column *const *, uint32_t, int64_t, ls_arena *, void *, ls_error *) =
+      sign < 0 ? ls__udf_agg_retract : ls__udf_agg_accumulate;
+  LS_TRY(call(set->udfs[i], &set->columns[set->first_column[i]], agg->n_args, row, arena, acc, err));
   ls__buf_append(out, acc, agg->udf->acc_bytes);
   return LS_OK;
 }
 
-static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, ls_arena *arena, ls_error *err) {
+static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena, ls_error *err) {
   const ls_plan_agg *agg = &set->plan->u.aggregate.aggs[i];
   const ls_column *column = agg->n_args > 0 ? set->columns[set->first_column[i]] : NULL;
   int64_t count = 0;
@@ -189,11 +194,11 @@ static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64
   case LS_AGG_COUNT_ALL:
   case LS_AGG_COUNT:
     if (old.len > 0) memcpy(&count, old.ptr, sizeof count);
-    count += agg->kind == LS_AGG_COUNT_ALL || !ls__is_null(column, row);
+    if (agg->kind == LS_AGG_COUNT_ALL || !ls__is_null(column, row)) count += sign;
     ls__buf_append(out, &count, sizeof count);
     return LS_OK;
   case LS_AGG_SUM:
-  case LS_AGG_AVG: return add_sum(out, agg, old, column, row, err);
+  case LS_AGG_AVG: return add_sum(out, agg, old, column, row, sign, err);
   case LS_AGG_MIN:
   case LS_AGG_MAX:
   case LS_AGG_FIRST:
@@ -203,12 +208,23 @@ static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64
     encode_value(&set->value, set, i, column, row);
     put_chunk(out, ls__buf_slice(&set->value));
     return LS_OK;
-  case LS_AGG_PLUGIN: return add_plugin(out, set, i, old, row, arena, err);
+  case LS_AGG_PLUGIN: return add_plugin(out, set, i, old, row, sign, arena, err);
   }
   return ls_error_set(err, LS_EINTERNAL, "aggregate kind %d", (int)agg->kind);
 }
 
-/* State: int64 ts, then segments each as uint32 length and bytes; segment 0 is the by-row. Nothing in it is aligned. */
+bool ls__agg_takes_back(const ls_plan_agg *agg) {
+  switch (agg->kind) {
+  case LS_AGG_COUNT_ALL:
+  case LS_AGG_COUNT: return true;
+  case LS_AGG_SUM: /* a sum of float64 depends on the order: what was added can't be subtracted exactly */
+  case LS_AGG_AVG: return ls__expr_type(agg->args[0])->kind != LS_FLOAT64;
+  case LS_AGG_PLUGIN: return agg->udf->retract != NULL;
+  default: return false;
+  }
+}
+
+/* State: int64 ts, in sets that take rows back int64 rows, then segments each as uint32 length and bytes; segment 0 is the by-row. Nothing in it is aligned. */
 static void put_segment_header(ls_buf *out, size_t *header) {
   static const char none[sizeof(uint32_t)] = {0};
   *header = out->len;
@@ -234,12 +250,23 @@ int64_t ls__agg_state_ts(ls_slice state) {
   return ts_us;
 }
 
-int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err) {
-  int64_t ts_us = in->ts_us[row];
-  size_t at = sizeof ts_us, header;
+static size_t head_bytes(const ls_agg_set *set) { return set->counts_rows ? 2 * sizeof(int64_t) : sizeof(int64_t); }
+
+static int64_t rows_in(const ls_agg_set *set, ls_slice state) {
+  int64_t rows = 0;
+  if (set->counts_rows && state.len > 0) memcpy(&rows, state.ptr + sizeof rows, sizeof rows);
+  return rows;
+}
+
+bool ls__agg_state_empty(const ls_agg_set *set, ls_slice state) { return set->counts_rows && rows_in(set, state) == 0; }
+
+static int set_change(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, int sign, ls_arena *arena, ls_error *err) {
+  int64_t ts_us = in->ts_us[row], rows = rows_in(set, old) + sign;
+  size_t at = head_bytes(set), header;
   if (old.len > 0 && ls__agg_state_ts(old) > ts_us) ts_us = ls__agg_state_ts(old);
   ls__buf_clear(out);
   ls__buf_append(out, &ts_us, sizeof ts_us);
+  if (set->counts_rows) ls__buf_append(out, &rows, sizeof rows);
   put_segment_header(out, &header);
   if (old.len > 0) {
     ls_slice by = take_segment(old, &at);
@@ -252,10 +279,19 @@ int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *
   for (uint32_t i = 0; i < set->plan->u.aggregate.n_aggs; i++) {
     ls_slice segment = old.len > 0 ? take_segment(old, &at) : (ls_slice){NULL, 0};
     put_segment_header(out, &header);
-    LS_TRY(add_one(out, set, i, segment, row, arena, err));
+    LS_TRY(add_one(out, set, i, segment, row, sign, arena, err));
     close_segment(out, header);
   }
   return LS_OK;
+}
+
+int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err) {
+  return set_change(out, set, old, in, row, 1, arena, err);
+}
+
+int ls__agg_set_take_back(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err) {
+  ls_assert(set->counts_rows && old.len > 0);
+  return set_change(out, set, old, in, row, -1, arena, err);
 }
 
 static int finish_sum(ls_column *column, const ls_plan_agg *agg, ls_slice segment, ls_error *err) {
@@ -320,7 +356,7 @@ static int finish_one(ls_column *column, ls_agg_set *set, uint32_t i, ls_slice s
 }
 
 int ls__agg_set_finish(ls_column *columns, uint32_t skip, ls_agg_set *set, ls_slice state, ls_arena *arena, ls_error *err) {
-  size_t at = sizeof(int64_t);
+  size_t at = head_bytes(set);
   LS_TRY(ls__row_decode(columns, &set->by_layout, take_segment(state, &at), err));
   for (uint32_t i = 0; i < set->plan->u.aggregate.n_aggs; i++) {
     LS_TRY(finish_one(&columns[set->by_schema.n_fields + skip + i], set, i, take_segment(state, &at), arena, err));

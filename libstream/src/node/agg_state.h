@@ -2,7 +2,7 @@
  * @file agg_state.h
  * State of a set of aggregates as bytes, for stores: by-row, largest record time, then one segment per aggregate. Plain
  * bytes, no pointers. COUNT, SUM and AVG are fixed size; MIN, MAX, FIRST and LAST hold one encoded value; COLLECT a list of
- * them; PLUGIN its accumulator.
+ * them; PLUGIN its accumulator. A set that takes rows back also counts the rows that are in.
  */
 #ifndef LS_NODE_AGG_STATE_H
 #define LS_NODE_AGG_STATE_H
@@ -20,6 +20,12 @@ int ls__agg_set_eval(ls_agg_set *set, const ls_batch *in, ls_arena *arena, ls_ro
  * @errors LS_EDATA, LS_EOVERFLOW: the row is at fault, the old state stands; others are fatal
  */
 int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err);
+/** The same less a row that went in before; only a set that takes rows back, and old is a state. */
+int ls__agg_set_take_back(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err);
+/** Whether all rows that went in were taken back. */
+bool ls__agg_state_empty(const ls_agg_set *set, ls_slice state);
+/** Whether an aggregate can take rows back: min, max, first, last, collect and sums of float64 can't. */
+bool ls__agg_takes_back(const ls_plan_agg *agg);
 /** Largest record time that went in. */
 int64_t ls__agg_state_ts(ls_slice state);
 /** Appends by-columns to columns[0..n_by) and results to columns[n_by + skip ...]. */

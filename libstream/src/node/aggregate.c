@@ -6,6 +6,7 @@
  * Windowed: a row is taken while window end > stream time - grace, else it is late (Kafka Streams' rule); emit: final gives
  * one row per key and window when stream time reaches end + grace, emit: changes an update per input row. A result's time is
  * the largest of its inputs'.
+ * Live: unwindowed, emit: final gives each change; rows that take back are subtracted, and a group without rows is gone.
  */
 #include "node/agg_state.h"
 
@@ -16,6 +17,10 @@ typedef struct aggregate_node {
   ls_buf state;
   ls_arena finish_arena;
   bool emits_rows;
+  ls_emit emit;
+  bool takes_back; /* rows of the input may take back: results go out once per run of rows with the same stamp and group */
+  bool retracts;   /* a result that is replaced goes out before the new one, as one that takes back */
+  ls_buf before;   /* takes_back: the group's state before the run; len 0: there was none */
 } aggregate_node;
 
 static int aggregate_table_decode(ls_node *node, ls_slice value, ls_column *columns, ls_error *err) {
@@ -28,6 +33,7 @@ static void aggregate_close(ls_node *node) {
   aggregate_node *self = (aggregate_node *)node;
   ls__agg_set_close(self->aggs);
   ls__buf_fini(&self->state);
+  ls__buf_fini(&self->before);
   ls__arena_fini(&self->finish_arena);
   ls__free(self);
 }
@@ -38,9 +44,13 @@ static int aggregate_open(ls_node **out, const ls_plan_node *plan_node, const ls
   ls__arena_init(&self->finish_arena, 0);
   self->base.table_decode = aggregate_table_decode;
   self->emits_rows = ls__node_has_row_consumers(env->plan, plan_node);
+  bool windowed = plan_node->u.aggregate.window_us > 0;
+  self->emit = windowed ? plan_node->u.aggregate.emit : ls__plan_table_emit(env->plan, plan_node->u.aggregate.emit);
+  self->takes_back = env->plan->live && plan_node->live_takes_back;
+  self->retracts = env->plan->live && plan_node->live_retracts;
   LS_TRY(ls__agg_set_open(&self->aggs, plan_node, ls__node_input_schema(env->plan, plan_node, 0), env->plan, err));
   const ls_plan_store *store = &plan_node->store;
-  if (plan_node->u.aggregate.window_us > 0) {
+  if (windowed) {
     return ls__window_open(&self->windows, env->stores, store->name, store->backend, store->fingerprint, err);
   }
   return ls__table_open(&self->base.table, env->stores, store->name, store->backend, store->fingerprint,
@@ -92,7 +102,7 @@ static int64_t window_due_us(const aggregate_node *self, int64_t start_us) {
 
 static int on_window_closed(void *payload, const ls_window_entry *entry, ls_error *err) {
   window_close *at = payload;
-  if (at->self->base.plan->u.aggregate.emit != LS_EMIT_FINAL) return LS_OK;
+  if (at->self->emit != LS_EMIT_FINAL) return LS_OK;
   ls_stamp stamp = ls__key_timer_stamp(window_due_us(at->self, entry->ts_us), ls__hash64(entry->key));
   return aggregate_emit_result(at->self, at->call, entry->value, entry->ts_us, stamp, err);
 }
@@ -132,11 +142,18 @@ static int aggregate_windowed_row(aggregate_node *self, ls_node_call *call, int6
   if (rc < 0) return rc;
   LS_TRY(ls__agg_set_add(&self->state, self->aggs, old, in, row, call->arena, err));
   ls_window_entry entry = {.key = key, .ts_us = start_us, .stamp = {0, 0}, .value = ls__buf_slice(&self->state)};
-  if (self->base.plan->u.aggregate.emit != LS_EMIT_FINAL) { /* first: a row that fails changes no state */
+  if (self->emit != LS_EMIT_FINAL) { /* first: a row that fails changes no state */
     LS_TRY(aggregate_emit(self, call, entry.value, start_us, in->stamps[row], err));
   }
   self->base.counters.taken++;
   return ls__window_put(self->windows, &entry, hash, err);
+}
+
+/** The result that a change replaces, as a row that takes back. One that can't be made never went out. */
+static int aggregate_retract(aggregate_node *self, ls_node_call *call, ls_slice state, ls_stamp stamp, ls_error *err) {
+  int rc = aggregate_emit(self, call, state, 0, stamp, err);
+  if (rc == LS_OK) ls__batch_set_retract(call->outputs[0], call->outputs[0]->n_rows - 1);
+  return ls__is_row_fault(rc) ? LS_OK : rc;
 }
 
 static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
@@ -144,12 +161,76 @@ static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t
   ls_slice old = {NULL, 0};
   int found = ls__table_get(&old, self->base.table, key, hash, err);
   if (found < 0) return found;
-  LS_TRY(ls__agg_set_add(&self->state, self->aggs, found == 1 ? old : (ls_slice){NULL, 0}, in, row, call->arena, err));
-  if (self->base.plan->u.aggregate.emit != LS_EMIT_FINAL && self->emits_rows) { /* first: a row that fails changes no state */
-    LS_TRY(aggregate_emit(self, call, ls__buf_slice(&self->state), 0, in->stamps[row], err));
+  if (found == 0) old = (ls_slice){NULL, 0};
+  LS_TRY(ls__agg_set_add(&self->state, self->aggs, old, in, row, call->arena, err));
+  if (self->emit != LS_EMIT_FINAL && self->emits_rows) { /* first: a row that fails changes no state */
+    int64_t n_rows = call->outputs[0]->n_rows;
+    if (self->retracts && found == 1) LS_TRY(aggregate_retract(self, call, old, in->stamps[row], err));
+    int rc = aggregate_emit(self, call, ls__buf_slice(&self->state), 0, in->stamps[row], err);
+    if (rc < 0) ls__batch_truncate(call->outputs[0], n_rows); /* nothing has changed */
+    LS_TRY(rc);
   }
   self->base.counters.taken++;
   return ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->state), in->stamps[row], err);
+}
+
+/** One row of a run: added or taken back. A row to take back that is in no group was at fault when it came. */
+static int aggregate_change(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, bool begins, ls_error *err) {
+  const ls_batch *in = call->inputs[0];
+  bool back = ls__is_retract(in, row);
+  ls_slice old = {NULL, 0};
+  int found = ls__table_get(&old, self->base.table, key, hash, err);
+  if (found < 0) return found;
+  if (found == 0) old = (ls_slice){NULL, 0};
+  if (begins) {
+    ls__buf_clear(&self->before);
+    ls__buf_append(&self->before, old.ptr, old.len);
+  }
+  if (back && found == 1) {
+    LS_TRY(ls__agg_set_take_back(&self->state, self->aggs, old, in, row, call->arena, err));
+  } else if (!back) {
+    LS_TRY(ls__agg_set_add(&self->state, self->aggs, old, in, row, call->arena, err));
+  }
+  self->base.counters.taken++;
+  if (back && found == 0) return LS_OK;
+  if (ls__agg_state_empty(self->aggs, ls__buf_slice(&self->state))) {
+    return ls__table_delete(self->base.table, key, hash, in->stamps[row], err);
+  }
+  return ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->state), in->stamps[row], err);
+}
+
+/** What the run that ends with this row has made of its group. */
+static int aggregate_emit_run(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+  ls_stamp stamp = call->inputs[0]->stamps[row];
+  if (!self->emits_rows) return LS_OK;
+  ls_slice now;
+  int found = ls__table_get(&now, self->base.table, key, hash, err);
+  if (found < 0) return found;
+  if (self->retracts && self->before.len > 0) LS_TRY(aggregate_retract(self, call, ls__buf_slice(&self->before), stamp, err));
+  return found == 1 ? aggregate_emit_result(self, call, now, 0, stamp, err) : LS_OK;
+}
+
+/** Rows of one stamp and group, the old and the new row of a change above all, give one result: nobody sees what is between. */
+static int aggregate_runs(aggregate_node *self, ls_node_call *call, const ls_row_keys *keys, ls_row_faults *faults, ls_error *err) {
+  const ls_batch *in = call->inputs[0];
+  int64_t last = -1; /* row of the open run */
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    if (ls__row_faulty(faults, row)) continue;
+    if (keys->keys[row].ptr == NULL) {
+      ls__row_faults_report(faults, row, "the key to aggregate by is null");
+      continue;
+    }
+    bool begins = last < 0 || ls__stamp_cmp(in->stamps[last], in->stamps[row]) != 0 || !ls__slice_eq(keys->keys[last], keys->keys[row]);
+    if (begins && last >= 0) LS_TRY(aggregate_emit_run(self, call, last, keys->keys[last], keys->hashes[last], err));
+    int rc = aggregate_change(self, call, row, keys->keys[row], keys->hashes[row], begins, err);
+    if (ls__is_row_fault(rc)) {
+      ls__row_faults_report(faults, row, err->message);
+    } else if (rc < 0) {
+      return rc;
+    }
+    last = row;
+  }
+  return last < 0 ? LS_OK : aggregate_emit_run(self, call, last, keys->keys[last], keys->hashes[last], err);
 }
 
 static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
@@ -161,6 +242,7 @@ static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls_row_keys keys;
   ls__row_keys_of(&keys, in, node->plan->u.aggregate.by, node->plan->u.aggregate.n_by, call->arena);
   ls__node_fresh_outputs(call, 0);
+  if (self->takes_back) return aggregate_runs(self, call, &keys, &faults, err);
   for (int64_t row = 0; row < in->n_rows; row++) {
     if (ls__row_faulty(&faults, row)) continue;
     if (keys.keys[row].ptr == NULL) {
@@ -194,7 +276,7 @@ static int aggregate_end(ls_node *node, ls_node_call *call, ls_error *err) {
   aggregate_node *self = (aggregate_node *)node;
   ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
   if (self->windows != NULL) return aggregate_fire(self, call, INT64_MAX, err);
-  if (node->plan->u.aggregate.emit != LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
+  if (self->emit != LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
   return ls__table_scan(node->table, false, aggregate_emit_final, &(aggregate_scan){self, call}, err);
 }
 

@@ -46,7 +46,10 @@ static int flat_map_process(ls_node *node, ls_node_call *call, ls_error *err) {
   uint32_t n_keep = call->plan_node->u.flat_map.n_keep;
   for (uint32_t i = 0; i < n_keep; i++) ls__column_gather(&out->columns[i], &in->columns[i], rows, n);
   ls__column_gather(&out->columns[n_keep], &lists.children[0], elements, n);
-  for (int64_t i = 0; i < n; i++) ls__batch_append_meta(out, in->ts_us[rows[i]], in->stamps[rows[i]]);
+  for (int64_t i = 0; i < n; i++) {
+    ls__batch_append_meta(out, in->ts_us[rows[i]], in->stamps[rows[i]]);
+    if (ls__is_retract(in, rows[i])) ls__batch_set_retract(out, i);
+  }
   call->outputs[0] = out;
   return LS_OK;
 }

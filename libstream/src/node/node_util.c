@@ -12,6 +12,10 @@ void ls__row_faults_report(void *payload, int64_t row, const char *message) {
   }
   if (LS_BIT_GET(faults->bits, row)) return;
   LS_BIT_SET(faults->bits, row);
+  if (ls__is_retract(faults->batch, row)) { /* a dead letter when it came the first time */
+    faults->node->counters.taken++;
+    return;
+  }
   faults->node->counters.dead++;
   faults->call->on_error(faults->call->error_payload, faults->node->plan, faults->batch, row, message);
 }
@@ -140,7 +144,8 @@ void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fi
 bool ls__node_has_row_consumers(const ls_plan *plan, const ls_plan_node *node) {
   for (uint32_t i = node->id + 1; i < plan->n_nodes; i++) {
     const ls_plan_node *reader = &plan->nodes[i];
-    if (reader->verb == LS_VERB_TABLE_JOIN && reader->u.table_join.emit == LS_EMIT_FINAL) continue;
+    bool reads_at_end = reader->verb == LS_VERB_TABLE_JOIN && reader->u.table_join.emit == LS_EMIT_FINAL;
+    if (reads_at_end && !plan->live) continue;
     for (uint32_t k = 0; k < reader->n_inputs; k++) {
       if (reader->inputs[k].node == node->id) return true;
     }

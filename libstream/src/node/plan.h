@@ -79,6 +79,9 @@ typedef struct ls_plan_node {
   uint32_t n_outputs;
   uint32_t reads_table[2];    /* ids of table-making nodes, LS_NO_NODE: none */
   bool table_has_readers;     /* LATEST, AGGREGATE: some node reads this table */
+  /* live (docs/adr/0007): a change of a table goes out as the old row, with its retract bit set, and the new one */
+  bool live_takes_back;       /* the node handles rows of its input with the retract bit; others never see them */
+  bool live_retracts;         /* its outputs may have such rows */
   ls_plan_store store;        /* the node's own store */
   ls_plan_store store2;       /* STREAM_JOIN: right side's buffer ("<store>-right") */
   union {
@@ -136,6 +139,7 @@ typedef struct ls_plan_source {
   bool live_compacted;         /* the topic keeps the last record of each key; a record without a value deletes */
   int64_t idle_after_us;       /* -1: never; repartition sources have the default */
   const char *dead_letter_topic; /* default <topic>.dlq; NULL: no live binding */
+  bool live_retracts;          /* repartition: schema has one more field than its node's output, a BOOL: the retract bit */
   const char *repartition_topic; /* repartition: "<application_id>-<step>-repartition"; else NULL */
   const char *dead_letter_dir; /* lake directory, default dlq/<source>; files go to dt=D/ under it */
   const uint64_t *wanted;      /* fields that the plan reads (bit set) */
@@ -214,12 +218,18 @@ typedef struct ls_plan {
   int32_t max_bad_share_ppm;   /* -1: no limit by share (parts per million of records read) */
   bool parity;                 /* true: volatile functions were refused */
   /* live running */
+  bool live;                   /* this run is live: set by ls__topology_set_live before tasks are made. Tables with emit:
+                                  final, of an input without end, then emit their changes */
+  const char *live_problem;    /* "file:line:col: error: ...": why it can't run live; NULL: it can */
   ls_plan_kafka kafka;
   bool exactly_once;
   int64_t commit_interval_us, transaction_timeout_us;
   int32_t n_threads;           /* 0: one per core */
   int32_t n_standby;
 } ls_plan;
+
+/** What a table emits: without an end of the input, nothing is final but windows. */
+static inline ls_emit ls__plan_table_emit(const ls_plan *plan, ls_emit emit) { return plan->live ? LS_EMIT_CHANGES : emit; }
 
 /** Name of a verb as in YAML ("stream_join" is "join" there; see describe). */
 const char *ls__verb_name(ls_verb verb);

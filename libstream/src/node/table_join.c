@@ -2,6 +2,7 @@
  * @file table_join.c
  * table-table join: a change of either side gives the joined row, read as of the change's stamp. When one record changes both
  * sides of a key, the left change's row shows both and the right one makes none (ADR 3). emit: final reads both tables at the end of input instead and gives one row per key.
+ * Live: emit: final gives each change, where needed with the row before it as one that takes back.
  */
 #include "node/verbs.h"
 
@@ -9,6 +10,8 @@ typedef struct table_join_node {
   ls_node base;
   ls_node *makers[2];
   const ls_schema *schemas[2];
+  ls_emit emit;
+  bool retracts;
 } table_join_node;
 
 static void table_join_close(ls_node *node) { ls__free(node); }
@@ -17,6 +20,8 @@ static int table_join_open(ls_node **out, const ls_plan_node *plan_node, const l
   (void)err;
   table_join_node *self = LS_NEW(table_join_node);
   *out = &self->base;
+  self->emit = ls__plan_table_emit(env->plan, plan_node->u.table_join.emit);
+  self->retracts = env->plan->live && plan_node->live_retracts;
   for (int side = 0; side < 2; side++) {
     self->makers[side] = env->nodes[plan_node->reads_table[side]];
     self->schemas[side] = ls__node_input_schema(env->plan, plan_node, (uint32_t)side);
@@ -131,10 +136,78 @@ static int table_join_group(table_join_node *self, ls_node_call *call, const cha
   return LS_OK;
 }
 
+/* ---- with the row before a change ---- */
+
+/** Whether an earlier row of the group changes the same key: all changes of one stamp are one. */
+static bool change_group_repeats(const change_group *group, int side, int64_t row) {
+  if (side == 1 && change_group_partner(group, 1, row) >= 0) return true;
+  for (int64_t i = group->first[side]; i < row; i++) {
+    if (group->keys[side].hashes[i] == group->keys[side].hashes[row] &&
+        ls__slice_eq(group->keys[side].keys[i], group->keys[side].keys[row])) return true;
+  }
+  return false;
+}
+
+static int table_join_read(ls_slice *out, table_join_node *self, int side, ls_slice key, uint64_t hash, ls_stamp stamp, bool before, ls_error *err) {
+  ls_table *table = self->makers[side]->table;
+  return before ? ls__table_get_before(out, table, key, hash, stamp, err) : ls__table_get_as_of(out, table, key, hash, stamp, err);
+}
+
+/** Appends the joined row of a key as both tables have it with the changes of a stamp, or before them; none when there is none.
+ *  On failure the output's row is begun and not ended. */
+static int table_join_state(table_join_node *self, ls_batch *out, const change_group *group, int side, int64_t row, bool before, ls_error *err) {
+  const ls_batch *in = group->inputs[side];
+  ls_slice key = group->keys[side].keys[row], value;
+  uint64_t hash = group->keys[side].hashes[row];
+  int found[2];
+  for (int s = 0; s < 2; s++) {
+    found[s] = table_join_read(&value, self, s, key, hash, in->stamps[row], before, err);
+    if (found[s] < 0) return found[s];
+  }
+  if (found[0] + found[1] == 0) return LS_OK;
+  if (found[0] + found[1] == 1 && !table_join_keeps(self->base.plan, found[0] == 1 ? 0 : 1)) return LS_OK;
+  ls_column *halves[2] = {out->columns, out->columns + self->base.plan->u.table_join.n_left};
+  for (int s = 0; s < 2; s++) {
+    if (found[s] == 0) continue;
+    int rc = table_join_read(&value, self, s, key, hash, in->stamps[row], before, err);
+    if (rc < 0) return rc;
+    LS_TRY(self->makers[s]->table_decode(self->makers[s], value, halves[s], err));
+  }
+  for (int s = 0; s < 2; s++) {
+    if (found[s] == 0) table_join_fill_missing(self, out, s);
+  }
+  ls__batch_append_meta(out, in->ts_us[row], in->stamps[row]);
+  if (before) ls__batch_set_retract(out, out->n_rows - 1);
+  return LS_OK;
+}
+
+/** The same for all keys of a group: the row before, which is not there when it could not be made, and the row now. */
+static int table_join_retracting_group(table_join_node *self, ls_node_call *call, const change_group *group, ls_row_faults faults[2], ls_error *err) {
+  ls_batch *out = call->outputs[0];
+  for (int side = 0; side < 2; side++) {
+    for (int64_t row = group->first[side]; row < group->last[side]; row++) {
+      self->base.counters.taken++;
+      if (change_group_repeats(group, side, row)) continue;
+      for (int now = 0; now < 2; now++) {
+        int rc = table_join_state(self, out, group, side, row, now == 0, err);
+        if (!ls__is_row_fault(rc)) {
+          LS_TRY(rc);
+          continue;
+        }
+        ls__batch_truncate(out, out->n_rows);
+        if (now == 0) continue;
+        self->base.counters.taken--;
+        ls__row_faults_report(&faults[side], row, err->message);
+      }
+    }
+  }
+  return LS_OK;
+}
+
 static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) {
   table_join_node *self = (table_join_node *)node;
   ls__node_fresh_outputs(call, call->inputs[0]->n_rows + call->inputs[1]->n_rows);
-  if (node->plan->u.table_join.emit == LS_EMIT_FINAL) {
+  if (self->emit == LS_EMIT_FINAL) {
     node->counters.taken += call->inputs[0]->n_rows + call->inputs[1]->n_rows; /* in the tables */
     return LS_OK;
   }
@@ -145,7 +218,10 @@ static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) 
     ls__row_keys_of(&group.keys[side], in, in->schema->key, in->schema->n_key, call->arena);
     ls__row_faults_init(&faults[side], node, call, in);
   }
-  while (change_group_next(&group)) LS_TRY(table_join_group(self, call, &group, faults, err));
+  while (change_group_next(&group)) {
+    LS_TRY(self->retracts ? table_join_retracting_group(self, call, &group, faults, err)
+                          : table_join_group(self, call, &group, faults, err));
+  }
   return LS_OK;
 }
 
@@ -197,7 +273,7 @@ static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls
 
 static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
-  if (node->plan->u.table_join.emit != LS_EMIT_FINAL) return LS_OK;
+  if (((table_join_node *)node)->emit != LS_EMIT_FINAL) return LS_OK;
   for (int side = 0; side < 2; side++) {
     if (side == 1 && !table_join_keeps(node->plan, 1)) break;
     table_join_scan scan = {(table_join_node *)node, call, side};

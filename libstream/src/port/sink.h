@@ -12,6 +12,9 @@ struct ls_sink_port {
   /** Takes the rows of a batch (copied). partition: STRING column, the rows' partition path; NULL: the sink has one fixed
    *  partition. worker: 0..n_workers-1, one call at a time per worker. */
   int (*write)(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err);
+  /** Live: write also gets rows with the retract bit: the row of this key is gone and none follows it (Kafka: a record without
+   *  a value; a lake that keeps the last row per key: the key goes). False: such rows are left out. */
+  bool takes_deletes;
 };
 
 /** A bad record on its way to the dead letters of a source. Strings are borrowed for the call. */

@@ -124,6 +124,8 @@ int ls__table_delete(ls_table *table, ls_slice key, uint64_t hash, ls_stamp stam
 int ls__table_get(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_error *err);
 /** Value as of stamp, for readers downstream. As ls__kv_get. */
 int ls__table_get_as_of(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err);
+/** Value before the changes of that stamp. As ls__kv_get. */
+int ls__table_get_before(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err);
 void ls__table_end_slice(ls_table *table);
 int ls__table_scan(ls_table *table, bool ordered, ls_kv_scan_fn fn, void *payload, ls_error *err);
 uint64_t ls__table_count(const ls_table *table);

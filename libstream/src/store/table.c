@@ -120,27 +120,35 @@ int ls__table_get(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, l
   return ls__kv_get(out, table->kv, key, hash, err);
 }
 
-/** First change after the stamp, NULL: none. */
-static const change *change_after(const changed_key *changed, ls_stamp stamp) {
+/** First change whose stamp compares to the given one as `least` at least (1: after it, 0: of it or after); NULL: none. */
+static const change *change_from(const changed_key *changed, ls_stamp stamp, int least) {
   size_t low = 0, high = changed->n;
   while (low < high) {
     size_t mid = (low + high) / 2;
-    if (ls__stamp_cmp(changed->changes[mid].stamp, stamp) > 0) high = mid;
+    if (ls__stamp_cmp(changed->changes[mid].stamp, stamp) >= least) high = mid;
     else low = mid + 1;
   }
   return low < changed->n ? &changed->changes[low] : NULL;
 }
 
-int ls__table_get_as_of(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err) {
-  if (table->n_changed > 0 && ls__stamp_cmp(stamp, table->last) < 0) {
+static int get_past(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, int least, ls_error *err) {
+  if (table->n_changed > 0 && ls__stamp_cmp(table->last, stamp) >= least) {
     const changed_key *changed = *change_slot(table, key, hash);
-    const change *after = changed != NULL ? change_after(changed, stamp) : NULL;
+    const change *after = changed != NULL ? change_from(changed, stamp, least) : NULL;
     if (after != NULL) {
       *out = after->before;
       return after->was_there ? 1 : 0;
     }
   }
   return ls__kv_get(out, table->kv, key, hash, err);
+}
+
+int ls__table_get_as_of(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err) {
+  return get_past(out, table, key, hash, stamp, 1, err);
+}
+
+int ls__table_get_before(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err) {
+  return get_past(out, table, key, hash, stamp, 0, err);
 }
 
 void ls__table_end_slice(ls_table *table) {

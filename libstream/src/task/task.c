@@ -132,6 +132,68 @@ const ls_node_counters *ls__task_counters(const ls_task *task, uint32_t node) {
   return at->node != NULL ? &at->node->counters : &at->counters;
 }
 
+/* ---- rows that take back (live) ---- */
+
+/** Rows of in for which keep is true. */
+static ls_batch *pick_rows(ls_task *task, const ls_batch *in, bool (*keep)(const ls_batch *in, int64_t row)) {
+  int32_t *rows = LS_ARENA_ARRAY(&task->slice_arena, int32_t, in->n_rows + 1);
+  int64_t n = 0;
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    if (keep(in, row)) rows[n++] = (int32_t)row;
+  }
+  ls_batch *out = ls__batch_new(in->schema, &task->slice_arena, n);
+  ls__batch_gather(out, in, rows, n);
+  return out;
+}
+
+static bool is_plain(const ls_batch *in, int64_t row) { return !ls__is_retract(in, row); }
+
+static bool same_key(const ls_batch *in, int64_t a, int64_t b) {
+  for (uint32_t i = 0; i < in->schema->n_key; i++) {
+    const ls_column *column = &in->columns[in->schema->key[i]];
+    if (!ls__column_value_eq(column, a, column, b)) return false;
+  }
+  return true;
+}
+
+/** False for a row that takes back what a later row of the same stamp and key replaces: only the end of a change goes out. */
+static bool is_last_word(const ls_batch *in, int64_t row) {
+  if (!ls__is_retract(in, row)) return true;
+  for (int64_t next = row + 1; next < in->n_rows && ls__stamp_cmp(in->stamps[row], in->stamps[next]) == 0; next++) {
+    if (same_key(in, row, next)) return false;
+  }
+  return true;
+}
+
+static ls_batch *with_schema(ls_task *task, const ls_batch *in, const ls_schema *schema) {
+  ls_batch *out = LS_ARENA_NEW(&task->slice_arena, ls_batch);
+  *out = *in;
+  out->schema = schema;
+  out->capacity_rows = 0; /* a view never grows */
+  return out;
+}
+
+/** The rows with their retract bit as one more column, on their way to another partition. */
+static const ls_batch *with_retract_column(ls_task *task, const ls_batch *in, const ls_schema *schema) {
+  ls_batch *out = with_schema(task, in, schema);
+  out->columns = LS_ARENA_ARRAY(&task->slice_arena, ls_column, schema->n_fields);
+  memcpy(out->columns, in->columns, (schema->n_fields - 1) * sizeof *out->columns);
+  ls_column *bit = &out->columns[schema->n_fields - 1];
+  ls__column_init(bit, &ls__type_bool, &task->slice_arena, in->n_rows);
+  for (int64_t row = 0; row < in->n_rows; row++) ls__column_append_bool(bit, ls__is_retract(in, row));
+  return out;
+}
+
+/** And back. */
+static ls_batch *without_retract_column(ls_task *task, const ls_batch *in, const ls_schema *schema) {
+  ls_batch *out = with_schema(task, in, schema);
+  const uint64_t *bits = in->columns[schema->n_fields].values;
+  bool any = false;
+  for (int64_t w = 0; w < LS_BIT_WORDS(in->n_rows); w++) any |= bits[w] != 0;
+  out->retracts = any ? in->columns[schema->n_fields].values : NULL;
+  return out;
+}
+
 /* ---- rows out ---- */
 
 static int repartition_flush(ls_task *task, task_node *at, ls_error *err) {
@@ -141,11 +203,22 @@ static int repartition_flush(ls_task *task, task_node *at, ls_error *err) {
   return ls__sorter_add(task->opts.repartitions[at->plan->u.repartition.repartition_source], chunk, at->partitions, err);
 }
 
+/** A row that can't be repartitioned; one that takes it back was reported when it came the first time. */
+static void on_null_key(ls_task *task, task_node *at, const ls_batch *in, int64_t row) {
+  if (ls__is_retract(in, row)) {
+    at->counters.taken++;
+    return;
+  }
+  at->counters.dead++;
+  on_node_error(task, at->plan, in, row, "the key to repartition by is null");
+}
+
 /** Live: the rows go out one by one as they come. */
 static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
   const ls_batch *in = at->inputs[0];
   uint32_t source = at->plan->u.repartition.repartition_source;
   const ls_schema *schema = task->opts.plan->sources[source].schema;
+  if (task->opts.plan->sources[source].live_retracts) in = with_retract_column(task, in, schema);
   int32_t *rows = LS_ARENA_ARRAY(&task->slice_arena, int32_t, in->n_rows + 1);
   int64_t n = 0;
   for (int64_t row = 0; row < in->n_rows; row++) {
@@ -153,8 +226,7 @@ static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
       rows[n++] = (int32_t)row;
       continue;
     }
-    at->counters.dead++;
-    on_node_error(task, at->plan, in, row, "the key to repartition by is null");
+    on_null_key(task, at, in, row);
   }
   at->counters.taken += n;
   ls_batch *out = ls__batch_new(schema, &task->slice_arena, n);
@@ -168,6 +240,7 @@ static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
   const ls_batch *in = at->inputs[0];
   uint32_t source = at->plan->u.repartition.repartition_source;
   const ls_schema *schema = task->opts.plan->sources[source].schema;
+  if (task->opts.plan->sources[source].live_retracts) in = with_retract_column(task, in, schema);
   if (at->chunk == NULL) at->chunk = ls__sort_chunk_new(task->opts.repartitions[source], REPARTITION_CHUNK_ROWS);
   ls_batch *chunk = ls__sort_chunk_batch(at->chunk);
   int64_t start = chunk->n_rows, n_null = 0;
@@ -180,9 +253,8 @@ static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
     bool null_key = keys.keys[row].ptr == NULL;
     at->partitions[start + row] = null_key ? UINT32_MAX : ls__partition_of(keys.hashes[row], task->opts.n_partitions);
     if (null_key) {
-      at->counters.dead++;
       n_null++;
-      on_node_error(task, at->plan, in, row, "the key to repartition by is null");
+      on_null_key(task, at, in, row);
     }
   }
   at->counters.taken += in->n_rows - n_null;
@@ -241,6 +313,7 @@ static int run_sink(ls_task *task, task_node *at, ls_error *err) {
   ls_arena *arena = &task->slice_arena;
   at->counters.taken += in->n_rows;
   if (port == NULL) return LS_OK;
+  if (in->retracts != NULL) in = pick_rows(task, in, port->takes_deletes ? is_last_word : is_plain);
   if (sink->n_path_exprs == 0) return port->write(port, task->opts.worker, in, NULL, err);
   ls_node stand_in = {.plan = at->plan};
   ls_node_call call = {.arena = arena, .on_error = on_node_error, .error_payload = task, .plan_node = at->plan};
@@ -274,6 +347,7 @@ static int run_node(ls_task *task, task_node *at, int64_t stream_time_us, ls_err
   int64_t n_in = 0;
   for (uint32_t i = 0; i < plan->n_inputs; i++) {
     at->inputs[i] = task->nodes[plan->inputs[i].node].outputs[plan->inputs[i].output];
+    if (at->inputs[i]->retracts != NULL && !plan->live_takes_back) at->inputs[i] = pick_rows(task, at->inputs[i], is_plain);
     n_in += at->inputs[i]->n_rows;
   }
   ls_node_counters *counters = at->node != NULL ? &at->node->counters : &at->counters;
@@ -321,6 +395,7 @@ int ls__task_process(ls_task *task, const ls_batch *const *batches, int64_t stre
     if (at->plan == NULL || at->plan->verb != LS_VERB_SOURCE) continue;
     const ls_batch *batch = batches[at->plan->u.source.source];
     at->outputs[0] = batch != NULL ? (ls_batch *)(uintptr_t)batch : at->empty[0];
+    if (batch != NULL && at->plan->live_retracts) at->outputs[0] = without_retract_column(task, batch, at->plan->outputs[0].schema);
     at->counters.rows_in += at->outputs[0]->n_rows;
     at->counters.rows_out += at->outputs[0]->n_rows;
     at->counters.taken += at->outputs[0]->n_rows;

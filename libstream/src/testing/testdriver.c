@@ -34,6 +34,7 @@ static int memory_write(ls_sink_port *port, int worker, const ls_batch *batch, c
   memory_sink *sink = (memory_sink *)port;
   pthread_mutex_lock(&sink->lock);
   for (int64_t row = 0; row < batch->n_rows; row++) {
+    if (ls__is_retract(batch, row)) ls__buf_putc(&sink->lines, '-');
     ls__batch_format_json(&sink->lines, batch, row, false);
     ls__buf_puts(&sink->lines, "\n");
   }
@@ -91,6 +92,7 @@ static int open_ports(ls_testdriver *driver, ls_error *err) {
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     driver->sinks[i].port.write = memory_write;
+    driver->sinks[i].port.takes_deletes = true;
     pthread_mutex_init(&driver->sinks[i].lock, NULL);
     driver->run.sink_ports[i] = &driver->sinks[i].port;
   }
@@ -107,6 +109,7 @@ int ls__testdriver_new(ls_testdriver **out, const ls_testdriver_opts *opts, ls_e
   topology_opts.plugin_dirs = &opts->plugin_dir;
   topology_opts.n_plugin_dirs = opts->plugin_dir != NULL;
   LS_TRY(ls_topology_load_text(&driver->topology, "test.yaml", opts->yaml, strlen(opts->yaml), &topology_opts, err));
+  if (opts->live) LS_TRY(ls__topology_set_live(driver->topology, true, err));
   open_run(driver, opts);
   return open_ports(driver, err);
 }

@@ -203,6 +203,9 @@ void ls__build_check_topics(ls_build *b);
 /* build_finish.c */
 /** Numbers sub-topologies, fills the plan's arrays and the `wanted` sets. */
 void ls__build_finish(ls_build *b);
+/* build_retract.c */
+/** Where rows that take back go in a live run, and what has no meaning there. After the sub-topologies are numbered. */
+void ls__build_retractions(ls_build *b);
 /* build_liveness.c */
 /** Which fields of sources and globals the plan reads. */
 void ls__build_liveness(ls_build *b);

@@ -158,6 +158,12 @@ static void put_branch(ls_buf *out, const ls_plan_node *node) {
 
 static const char *emit_name(ls_emit emit) { return emit == LS_EMIT_FINAL ? "final" : "changes"; }
 
+/* Of a table: without an end of the input, nothing is final. */
+static void put_table_emit(ls_buf *out, const ls_plan *plan, ls_emit emit) {
+  bool differs = emit == LS_EMIT_FINAL && ls__plan_has_topics(plan);
+  ls__buf_printf(out, "      emit: %s%s\n", emit_name(emit), differs ? " (live: changes)" : "");
+}
+
 static void put_stream_join(ls_buf *out, const ls_plan_node *node) {
   ls__buf_puts(out, "      window: before ");
   ls__describe_duration(out, node->u.stream_join.before_us);
@@ -177,7 +183,7 @@ static void put_global_lookup(ls_buf *out, const ls_plan *plan, const ls_plan_no
   }
 }
 
-static void put_aggregate(ls_buf *out, const ls_schema *in, const ls_plan_node *node) {
+static void put_aggregate(ls_buf *out, const ls_plan *plan, const ls_schema *in, const ls_plan_node *node) {
   static const char *const names[] = {"count", "count", "sum",   "min",  "max",
                                       "avg",   "first", "last", "collect"};
   ls__buf_puts(out, "      by: ");
@@ -188,7 +194,12 @@ static void put_aggregate(ls_buf *out, const ls_schema *in, const ls_plan_node *
     ls__buf_puts(out, ", grace ");
     ls__describe_duration(out, node->u.aggregate.grace_us);
   }
-  ls__buf_printf(out, "\n      emit: %s\n", emit_name(node->u.aggregate.emit));
+  ls__buf_putc(out, '\n');
+  if (node->u.aggregate.window_us > 0) {
+    ls__buf_printf(out, "      emit: %s\n", emit_name(node->u.aggregate.emit));
+  } else {
+    put_table_emit(out, plan, node->u.aggregate.emit);
+  }
   for (uint32_t i = 0; i < node->u.aggregate.n_aggs; i++) {
     const ls_plan_agg *agg = &node->u.aggregate.aggs[i];
     ls__buf_printf(out, "      %s: %s(", agg->name,
@@ -202,10 +213,10 @@ static void put_aggregate(ls_buf *out, const ls_schema *in, const ls_plan_node *
   }
 }
 
-static void put_latest(ls_buf *out, const ls_schema *in, const ls_plan_node *node) {
+static void put_latest(ls_buf *out, const ls_plan *plan, const ls_schema *in, const ls_plan_node *node) {
   int32_t by = node->u.latest.order_by;
-  ls__buf_printf(out, "      by: %s\n      emit: %s\n",
-                 by >= 0 ? in->fields[by].name : "order of arrival", emit_name(node->u.latest.emit));
+  ls__buf_printf(out, "      by: %s\n", by >= 0 ? in->fields[by].name : "order of arrival");
+  put_table_emit(out, plan, node->u.latest.emit);
 }
 
 static void put_deduplicate(ls_buf *out, const ls_schema *in, const ls_plan_node *node) {
@@ -241,12 +252,10 @@ static void put_verb(ls_buf *out, const ls_plan *plan, const ls_plan_node *node)
   case LS_VERB_BRANCH: put_branch(out, node); break;
   case LS_VERB_STREAM_JOIN: put_stream_join(out, node); break;
   case LS_VERB_GLOBAL_LOOKUP: put_global_lookup(out, plan, node); break;
-  case LS_VERB_TABLE_JOIN:
-    ls__buf_printf(out, "      emit: %s\n", emit_name(node->u.table_join.emit));
-    break;
-  case LS_VERB_LATEST: put_latest(out, in, node); break;
+  case LS_VERB_TABLE_JOIN: put_table_emit(out, plan, node->u.table_join.emit); break;
+  case LS_VERB_LATEST: put_latest(out, plan, in, node); break;
   case LS_VERB_DEDUPLICATE: put_deduplicate(out, in, node); break;
-  case LS_VERB_AGGREGATE: put_aggregate(out, in, node); break;
+  case LS_VERB_AGGREGATE: put_aggregate(out, plan, in, node); break;
   case LS_VERB_CHANGES: put_changes(out, in, node); break;
   default: break;
   }
@@ -266,6 +275,7 @@ static void put_node(ls_buf *out, const ls_plan *plan, const ls_plan_node *node)
     ls__buf_printf(out, "      table: %s #%u\n", table->name, (unsigned)table->id);
   }
   put_verb(out, plan, node);
+  if (node->live_retracts && ls__plan_has_topics(plan)) ls__buf_puts(out, "      live: changes go out with the old row, to be taken back\n");
   if (node->store.name != NULL) {
     ls__buf_printf(out, "      store: %s%s%s\n", node->store.name,
                    node->store2.name != NULL ? ", " : "",

@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "topology/describe.h"
 
-static bool has_topics(const ls_plan *plan) {
+bool ls__plan_has_topics(const ls_plan *plan) {
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (plan->sources[i].live_kafka != NULL) return true;
   }
@@ -30,7 +30,9 @@ static void put_property(ls_buf *out, const ls_plan_property *property) {
 
 static void put_settings(ls_buf *out, const ls_plan *plan) {
   const ls_plan_kafka *kafka = &plan->kafka;
-  ls__buf_printf(out, "\nlive:\n  application id: %s\n", kafka->application_id);
+  ls__buf_puts(out, "\nlive:\n");
+  if (plan->live_problem != NULL) ls__buf_printf(out, "  not possible: %s\n", strstr(plan->live_problem, "live: ") + 6);
+  ls__buf_printf(out, "  application id: %s\n", kafka->application_id);
   if (kafka->instance_id != NULL) ls__buf_printf(out, "  instance id: %s\n", kafka->instance_id);
   if (kafka->replication > 0) ls__buf_printf(out, "  replication: %d\n", (int)kafka->replication);
   ls__buf_printf(out, "  processing: %s, commit interval ", plan->exactly_once ? "exactly_once" : "at_least_once");
@@ -52,7 +54,7 @@ static void put_internal_topic(ls_buf *out, const char *topic) {
 }
 
 void ls__describe_live(ls_buf *out, const ls_plan *plan) {
-  if (!has_topics(plan)) return;
+  if (!ls__plan_has_topics(plan)) return;
   put_settings(out, plan);
   ls__buf_puts(out, "\ninternal topics:\n");
   for (uint32_t i = 0; i < plan->n_sources; i++) put_internal_topic(out, plan->sources[i].repartition_topic);

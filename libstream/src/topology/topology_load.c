@@ -283,4 +283,21 @@ void ls__topology_bind_global(ls_topology *topology, uint32_t global,
   topology->plan.tables[global].payload = payload;
 }
 
+int ls__topology_set_live(ls_topology *topology, bool live, ls_error *err) {
+  ls_plan *plan = &topology->plan;
+  plan->live = false;
+  if (!live) return LS_OK;
+  for (uint32_t i = 0; i < plan->n_sources; i++) {
+    if (plan->sources[i].repartition || plan->sources[i].live_kafka != NULL) continue;
+    return ls_error_set(err, LS_ECONFIG, "%s: source %s has no live binding; give live: { kafka: <topic> }", plan->file, plan->sources[i].name);
+  }
+  for (uint32_t i = 0; i < plan->n_globals; i++) {
+    if (plan->globals[i].live_kafka != NULL) continue;
+    return ls_error_set(err, LS_ECONFIG, "%s: table %s has no live binding; give live: { kafka: <topic> }", plan->file, plan->globals[i].name);
+  }
+  if (plan->live_problem != NULL) return ls_error_set(err, LS_ECONFIG, "%s", plan->live_problem);
+  plan->live = true;
+  return LS_OK;
+}
+
 void ls_text_free(char *text) { ls__free(text); }

@@ -14,8 +14,10 @@ void ls__udf_agg_init(ls_udf_instance *instance, void *acc) {
   instance->agg->init(instance->state, acc);
 }
 
-int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args,
-                           int64_t row, ls_arena *arena, void *acc, ls_error *err) {
+typedef int32_t (*row_fn)(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row, void *acc);
+
+static int call_with_row(ls_udf_instance *instance, row_fn fn, const ls_column *const *args, uint32_t n_args, int64_t row,
+                         ls_arena *arena, void *acc, ls_error *err) {
   const ls_udf_agg *agg = instance->agg;
   check_acc(instance, acc);
   ls_assert(n_args == agg->n_args);
@@ -26,13 +28,24 @@ int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *ar
   ls_udf_call call = {.name = agg->name, .arena = arena,
                       .n_rows = n_args > 0 ? args[0]->n_rows : row + 1};
   memcpy(instance->saved, acc, agg->acc_bytes);
-  int32_t rc = agg->accumulate(instance->state, &ls__udf_host, &call, instance->vecs, row, acc);
+  int32_t rc = fn(instance->state, &ls__udf_host, &call, instance->vecs, row, acc);
   if (rc == LS_UDF_OK && call.row_errors != NULL && call.row_errors[row] != NULL) {
     rc = ls__udf_host.fail(&call, LS_UDF_EDATA, "%s", call.row_errors[row]);
   }
   if (rc == LS_UDF_OK && !call.failed) return LS_OK;
   memcpy(acc, instance->saved, agg->acc_bytes);
   return ls__udf_call_result(&call, rc, LS_EDATA, err);
+}
+
+int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args,
+                           int64_t row, ls_arena *arena, void *acc, ls_error *err) {
+  return call_with_row(instance, instance->agg->accumulate, args, n_args, row, arena, acc, err);
+}
+
+int ls__udf_agg_retract(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, int64_t row,
+                        ls_arena *arena, void *acc, ls_error *err) {
+  ls_assert(instance->agg->retract != NULL);
+  return call_with_row(instance, instance->agg->retract, args, n_args, row, arena, acc, err);
 }
 
 int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, ls_error *err) {

@@ -66,6 +66,20 @@ static int32_t kpi_accumulate(void *state, const ls_udf_host *host, ls_udf_call 
   return LS_UDF_OK;
 }
 
+/** The row with all its signs turned: adding it takes the row back. */
+static int32_t kpi_retract(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row,
+                           void *acc) {
+  (void)state;
+  kpi sum = *(const kpi *)acc, row_sums = kpi_of_row(args, row);
+  kpi less = {-row_sums.transactions, -row_sums.refunds, -row_sums.chargebacks, -row_sums.unmatched,
+              -row_sums.volume, -row_sums.refund_volume, -row_sums.chargeback_volume, -row_sums.discrepancy};
+  if (!kpi_add(&sum, &less)) {
+    return host->fail(call, LS_UDF_EDATA, "a sum needs more than 38 digits");
+  }
+  *(kpi *)acc = sum;
+  return LS_UDF_OK;
+}
+
 static int32_t kpi_merge(void *state, void *acc, const void *other) {
   (void)state;
   kpi sum = *(const kpi *)acc;
@@ -125,4 +139,5 @@ const ls_udf_agg recon_kpi_calculation = {
     .accumulate = kpi_accumulate,
     .merge = kpi_merge,
     .finish = kpi_finish,
+    .retract = kpi_retract,
 };

@@ -97,9 +97,9 @@ END_TEST
 
 START_TEST(refuses_another_abi_with_both_versions) {
   ls__udf_registry_new(&registry);
-  refused("bad_abi_major", NULL, LS_EPLUGIN, "built for plugin ABI 2.3, this libstream has 1.0",
+  refused("bad_abi_major", NULL, LS_EPLUGIN, "built for plugin ABI 2.3, this libstream has 1.1",
           "build it again");
-  refused("bad_abi_minor", NULL, LS_EPLUGIN, "needs plugin ABI 1.1, this libstream has 1.0",
+  refused("bad_abi_minor", NULL, LS_EPLUGIN, "needs plugin ABI 1.2, this libstream has 1.1",
           "a newer libstream");
   ls__udf_registry_free(registry);
 }
@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(refuses_signatures_the_abi_has_not) {
   ls__udf_registry_new(&registry);
-  refused("bad_list_result", NULL, LS_EPLUGIN, "function 'split_words' returns a list or struct", "ABI 1.0");
+  refused("bad_list_result", NULL, LS_EPLUGIN, "function 'split_words' returns a list or struct", "ABI 1.1");
   refused("bad_open_decimal", NULL, LS_EPLUGIN, "'open_decimal' returns a decimal without precision", "bind()");
   ls__udf_registry_free(registry);
 }
