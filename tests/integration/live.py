@@ -122,18 +122,18 @@ def last_rows(records):
     return rows
 
 
-def start(brokers, state, *options, program="streaming_index", config="streaming_index", **extra):
+def start(brokers, state, *options, program="streaming_index", config="streaming_index", stderr=subprocess.PIPE, **extra):
     """Starts an application live; it runs until it is stopped."""
     command = [recon.BIN / program, "--config", recon.SOURCE / f"configs/{config}.yaml", "--live", "--state-dir", state,
                "--output-format", "json", "--quiet", *options]
     return subprocess.Popen([str(part) for part in command], env=recon.environment(KAFKA_BROKERS=brokers, **extra),
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def finish(process, timeout=120, code=0):
     out, errors = process.communicate(timeout=timeout)
     if process.returncode != code:
-        raise SystemExit(f"FAILED: exit {process.returncode}, not {code}\n{out[-2000:]}\n{errors[-4000:]}")
+        raise SystemExit(f"FAILED: exit {process.returncode}, not {code}\n{out[-2000:]}\n{(errors or '')[-4000:]}")
     return json.loads(out.splitlines()[-1]) if out.strip() else {}
 
 
