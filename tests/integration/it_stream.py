@@ -57,6 +57,8 @@ def compare(expected, records, quiet=False):
     if good and quiet:
         return True
     print(f"rows {len(rows)}, expected {len(expected)}, missing {len(missing)}, extra {len(extra)}, repeated {repeated}, different {len(wrong)}")
+    for transaction, version in sorted(missing, key=lambda identity: str(expected[identity]["event_time"]))[:8]:
+        print(f"   missing {transaction} version {version} of {order.get(transaction, 0)}, {expected[transaction, version]['event_time']}")
     for pair in wrong[:3]:
         print("  ", *pair, sep="\n   ")
     return good

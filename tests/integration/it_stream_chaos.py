@@ -114,16 +114,19 @@ def one_run(args, seed, scratch):
         summaries = workers.stop()
         print("  rejoins", [s["rejoins"] for s in summaries], "aborts", [s["aborts"] for s in summaries])
         last = workers.start(0, "--until-end")
-        live.finish(last, 180)
+        print("  last", {k: v for k, v in live.finish(last, 180).items() if k in ("records", "restored_records", "commits", "rejoins")})
+        for (topic, p), (at, end) in live.progress(cluster.bootstrap, "chaos", ("transactions_topic", "fraud_signals_topic")).items():
+            if at != end:
+                print(f"  {topic} {p}: committed {at}, end {end}")
         return it_stream.compare(it_stream.replayed(lake), live.committed(cluster.bootstrap, "chaos"))
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--transactions", type=int, default=20000)
+    parser.add_argument("--transactions", type=int, default=6000)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     args = parser.parse_args()

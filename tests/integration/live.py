@@ -65,7 +65,7 @@ def make_topics(brokers, names, partitions, replication=1, config=FOREVER):
 
 def producer(brokers, **options):
     return confluent_kafka.Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random",
-                                     "queue.buffering.max.messages": 1000000, "enable.idempotence": True, **options})
+                                     "queue.buffering.max.messages": 1000000, "enable.idempotence": True, "log_level": 2, **options})
 
 
 def send(to, topic, key, value, **options):
@@ -94,24 +94,49 @@ def feed(brokers, lake, topics=None, ordered=True):
     return n
 
 
+def end_offsets(brokers, topic):
+    """Of each partition the offset after the last record, committed or not."""
+    reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": "ends", "isolation.level": "read_uncommitted"})
+    partitions = reader.list_topics(topic, 30).topics[topic].partitions
+    ends = {p: reader.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), 30)[1] for p in partitions}
+    reader.close()
+    return ends
+
+
 def committed(brokers, topic, isolation="read_committed"):
     """Every committed record of a topic: (partition, offset, key, value, headers), by partition and offset."""
     reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": f"reader-{time.monotonic_ns()}", "enable.auto.commit": False,
                                        "isolation.level": isolation, "auto.offset.reset": "earliest", "enable.partition.eof": True})
     partitions = reader.list_topics(topic, 30).topics[topic].partitions
     reader.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in partitions])
-    records, ended = [], set()
+    ends = end_offsets(brokers, topic)
+    records, ended, until = [], set(), time.monotonic() + 60
     while len(ended) < len(partitions):
+        if time.monotonic() > until:
+            raise SystemExit(f"FAILED: {topic}: a transaction stays open")
         for message in reader.consume(10000, 1.0):
             if message.error() is None:
                 records.append((message.partition(), message.offset(), message.key(), message.value(), dict(message.headers() or [])))
                 ended.discard(message.partition())
             elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                ended.add(message.partition())
+                if message.offset() >= ends[message.partition()]:  # before it a transaction is still open
+                    ended.add(message.partition())
             else:
                 raise SystemExit(f"FAILED: {message.error()}")
     reader.close()
     return sorted(records, key=lambda record: record[:2])
+
+
+def progress(brokers, group, topics):
+    """(topic, partition) -> (committed offset, end)."""
+    reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False})
+    found = {}
+    for topic in topics:
+        for p in reader.list_topics(topic, 30).topics[topic].partitions:
+            at = confluent_kafka.TopicPartition(topic, p)
+            found[topic, p] = (reader.committed([at], 30)[0].offset, reader.get_watermark_offsets(at, 30)[1])
+    reader.close()
+    return found
 
 
 def last_rows(records):

@@ -482,7 +482,8 @@ int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partit
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   drop_taken(p);
-  p->seek_to = offset;
+  bool from_end = c->opts.offset_reset && strcmp(c->opts.offset_reset, "latest") == 0;
+  p->seek_to = offset >= 0 ? offset : from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
   return LS_OK;
 }
 

@@ -41,7 +41,8 @@ int ls__kafka_consumer_poll(ls_kafka_consumer *consumer, int timeout_ms, size_t 
 int ls__kafka_consumer_start(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset, ls_error *err);
 /** Backpressure: nothing more of the partition is handed on until it is resumed; what librdkafka holds of it is kept. */
 int ls__kafka_consumer_pause(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, bool paused, ls_error *err);
-/** Goes back (or forward) to offset, after an aborted transaction. */
+/** Goes back (or forward) to offset, after an aborted transaction; -1: nothing was committed, so to where a group without an
+ *  offset begins. */
 int ls__kafka_consumer_seek(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset, ls_error *err);
 /** Committed offset (-1: none) and the metadata given with it (appended to metadata). Waits while a transaction that will
  *  change it is open. */

@@ -12,6 +12,7 @@
 
 struct ls_kafka_reader {
   ls_kafka_client client;
+  ls_kafka_client ends;      /* sees what is not committed, too: a reader of committed records is told of no end behind an open transaction */
   ls_kafka_reader_opts opts;
   rd_kafka_topic_t **topics; /* one for each of opts.topics */
   rd_kafka_queue_t *queue;
@@ -23,6 +24,14 @@ struct ls_kafka_reader {
   ls_kafka_refill refill;
   uint32_t last_topic; /* of the last record: most often of the next as well */
 };
+
+static int open_ends(ls_kafka_reader *r, ls_error *err) {
+  if (r->ends.rk) return LS_OK;
+  rd_kafka_conf_t *conf;
+  LS_TRY(ls__kafka_conf_new(&conf, r->opts.cluster, LS_KAFKA_READER, err));
+  ls__kafka_conf_put(conf, "isolation.level", "read_uncommitted");
+  return ls__kafka_client_open(&r->ends, r->opts.cluster, LS_KAFKA_READER, conf, err);
+}
 
 static int make_conf(ls_kafka_reader *r, rd_kafka_conf_t **out, ls_error *err) {
   rd_kafka_conf_t *conf;
@@ -91,6 +100,7 @@ void ls__kafka_reader_free(ls_kafka_reader *r) {
   ls__free(r->topics);
   if (r->queue) rd_kafka_queue_destroy(r->queue);
   if (r->client.rk) rd_kafka_destroy(r->client.rk);
+  if (r->ends.rk) rd_kafka_destroy(r->ends.rk);
   ls__free(r);
 }
 
@@ -203,9 +213,10 @@ int ls__kafka_reader_poll(ls_kafka_reader *r, int timeout_ms, size_t n_max, size
 int ls__kafka_reader_watermarks(ls_kafka_reader *r, uint32_t topic, int32_t partition, int64_t *low,
                                 int64_t *high, ls_error *err) {
   if (topic >= r->opts.n_topics) return bad_topic(r, topic, err);
+  LS_TRY(open_ends(r, err));
   rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-      r->client.rk, r->opts.topics[topic], partition, low, high, LS_KAFKA_REACH_MS);
+      r->ends.rk, r->opts.topics[topic], partition, low, high, LS_KAFKA_REACH_MS);
   if (!code) return LS_OK;
-  return ls__kafka_fail(&r->client, err, ls__kafka_code(code), code, NULL,
+  return ls__kafka_fail(&r->ends, err, ls__kafka_code(code), code, NULL,
                         "ends of topic %s partition %" PRId32, r->opts.topics[topic], partition);
 }

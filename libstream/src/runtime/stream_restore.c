@@ -95,7 +95,7 @@ static int start_lanes(ls_stream_task *task, ls_error *err) {
     ls_lane *lane = task->lanes[i];
     if (lane == NULL) continue;
     if (task->reading) {
-      if (lane->committed_offset >= 0) LS_TRY(ls__kafka_consumer_seek(task->thread->consumer, i, task->partition, lane->committed_offset, err));
+      LS_TRY(ls__kafka_consumer_seek(task->thread->consumer, i, task->partition, lane->committed_offset, err));
       LS_TRY(ls__kafka_consumer_pause(task->thread->consumer, i, task->partition, false, err));
     } else {
       LS_TRY(ls__kafka_consumer_start(task->thread->consumer, i, task->partition, lane->committed_offset, err));

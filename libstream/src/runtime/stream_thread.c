@@ -86,9 +86,8 @@ static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_
   if (rc >= 0) {
     for (size_t i = 0; i < thread->n_tasks; i++) ls__stream_task_park(thread->tasks[i]);
     thread->n_tasks = 0;
-  } else {
-    if (lost) ls_error_set(err, LS_EFENCED, "thread %s has lost its partitions", thread->id);
-    free_tasks(thread);
+  } else if (lost) { /* the tasks are closed with the clients: what they have sent may still be reported to them */
+    ls_error_set(err, LS_EFENCED, "thread %s has lost its partitions", thread->id);
   }
   ls__kafka_reader_free(thread->restorer);
   thread->restorer = NULL;
@@ -116,11 +115,14 @@ static int open_clients(ls_stream_thread *thread, ls_error *err) {
   return ls__kafka_consumer_new(&thread->consumer, &consumer, err);
 }
 
+/** The producer first: delivery reports go to the tasks. What is left open is aborted, if that may be done, lest readers wait. */
 static void close_clients(ls_stream_thread *thread) {
+  ls_error err = LS_ERROR_INIT;
+  if (thread->in_transaction && thread->producer != NULL) (void)ls__kafka_producer_abort(thread->producer, &err);
+  ls__kafka_producer_free(thread->producer);
   free_tasks(thread);
   ls__kafka_consumer_free(thread->consumer);
   ls__kafka_reader_free(thread->restorer);
-  ls__kafka_producer_free(thread->producer);
   thread->consumer = NULL;
   thread->restorer = NULL;
   thread->producer = NULL;
