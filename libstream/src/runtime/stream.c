@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define START_PATIENCE_US ((int64_t)60000000)
 
 /* ---- topics ---- */
 
@@ -142,7 +145,7 @@ static int create_topics(ls_stream *stream, ls_kafka_admin *admin, ls_error *err
 }
 
 static int prepare_topics(ls_stream *stream, ls_error *err) {
-  LS_TRY(name_topics(stream, err));
+  stream->n_tasks = 0;
   ls_kafka_admin *admin;
   LS_TRY(ls__kafka_admin_new(&admin, &stream->cluster, err));
   int rc = count_partitions(stream, admin, err);
@@ -240,15 +243,33 @@ void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread) {
 
 /* ---- start and stop ---- */
 
+/** A cluster that can't be reached at the start may be starting itself: it is waited for, for a while. */
+static int with_patience(ls_stream *stream, int (*fn)(ls_stream *stream, ls_error *err), ls_error *err) {
+  int64_t until_us = ls__monotonic_us() + START_PATIENCE_US;
+  for (;;) {
+    int rc = fn(stream, err);
+    if (rc != LS_ERETRY || ls__monotonic_us() > until_us) return rc;
+    ls__log(LS_LOG_WARN, "runtime", "waits_for_cluster", "error=\"%s\"", err->message);
+    LS_TRY(ls__run_check_stop(stream->run, err));
+    nanosleep(&(struct timespec){1, 0}, NULL);
+  }
+}
+
+static int open_globals(ls_stream *stream, ls_error *err) {
+  ls__stream_globals_close(stream);
+  return ls__stream_globals_open(stream, err);
+}
+
 static int run_threads(ls_stream *stream, ls_error *err) {
   LS_TRY(resolve_properties(stream, err));
-  LS_TRY(prepare_topics(stream, err));
+  LS_TRY(name_topics(stream, err));
+  LS_TRY(with_patience(stream, prepare_topics, err));
   share_memory(stream);
   LS_TRY(open_state(stream, err));
   stream->run->db = stream->db;
   LS_TRY(ls__run_preflight(stream->run, err));
   if (stream->run->opts.dry_run) return LS_OK;
-  LS_TRY(ls__stream_globals_open(stream, err));
+  LS_TRY(with_patience(stream, open_globals, err));
   LS_TRY(ls__workers_run((int)stream->run->n_workers, ls__stream_thread_run, stream, err));
   stream->run->status = "stopped";
   return LS_OK;
