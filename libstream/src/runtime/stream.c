@@ -281,6 +281,10 @@ int ls__stream_run(ls_runtime *run, ls_error *err) {
   pthread_rwlock_init(&stream.globals_lock, NULL);
   pthread_mutex_init(&stream.lock, NULL);
   int rc = run_threads(&stream, err);
+  if (rc == LS_ESTOPPED) { /* before it had begun */
+    run->status = "stopped";
+    rc = LS_OK;
+  }
   ls__stream_free_parked(&stream, true);
   ls__stream_globals_close(&stream);
   if (stream.db != NULL) ls__store_db_close(stream.db);
