@@ -65,6 +65,8 @@ static const option_row rows[] = {
      "live: stop when what the topics hold is processed"},
     {APP_STATE_DIR, "state-dir", "DIR", TEXT, offsetof(app_options, state_dir), 0, NULL,
      "live: where the state on RocksDB stays"},
+    {APP_AGAINST, "against", "FILE", TEXT, offsetof(app_options, against), 0, NULL,
+     "the topology that runs now"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
     {UINT32_MAX, "version", NULL, FLAG, 0, 0, NULL, "the version"},
 };

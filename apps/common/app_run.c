@@ -61,11 +61,12 @@ static void on_diagnostic(void *payload, const char *text, bool is_error) {
   fprintf(stderr, "%s\n", text);
 }
 
-int app_load(ls_topology **out, const app_command *command, const app_options *options,
-             const char *config) {
+static int load(ls_topology **out, const app_command *command, const app_options *options, const char *config,
+                bool any_parameters) {
   ls_error err = LS_ERROR_INIT;
   ls_topology_opts opts = LS_TOPOLOGY_OPTS_INIT;
   opts.parameters = options->parameters;
+  opts.any_parameters = any_parameters;
   opts.n_parameters = options->n_parameters;
   opts.plugin_dirs = options->plugin_dirs;
   opts.n_plugin_dirs = options->n_plugin_dirs;
@@ -83,6 +84,16 @@ int app_load(ls_topology **out, const app_command *command, const app_options *o
   }
   /* a topology that can't be read is a wrong path, not a disk that may be back later */
   return rc == LS_EIO ? APP_USAGE : app_exit_code(rc);
+}
+
+int app_load(ls_topology **out, const app_command *command, const app_options *options,
+             const char *config) {
+  return load(out, command, options, config, false);
+}
+
+int app_load_other(ls_topology **out, const app_command *command, const app_options *options,
+                   const char *config) {
+  return load(out, command, options, config, true);
 }
 
 /** Loads the topology of one run; run_date NULL: it has no such parameter. */

@@ -10,7 +10,8 @@ const char app_exit_code_help[] =
     "  4  too many bad records, or an input file that is broken as a whole\n"
     "  5  reading or writing failed; try again\n"
     "  6  a limit is reached (memory)\n"
-    "  7  stopped by a signal\n";
+    "  7  stopped by a signal\n"
+    "  8  streamctl plan: not all state survives\n";
 
 int app_exit_code(int ls_code) {
   switch (ls_code) {

@@ -15,7 +15,8 @@ enum {
   APP_BAD_RECORDS = 4, /* more than max_bad_records, or a broken file */
   APP_TRANSIENT = 5,   /* reading or writing failed: the same call may succeed later */
   APP_LIMIT = 6,       /* memory or another limit */
-  APP_STOPPED = 7      /* by a signal */
+  APP_STOPPED = 7,     /* by a signal */
+  APP_STATE_LOST = 8   /* streamctl plan: not all state survives */
 };
 
 /** Exit code of an error code of the library. */

@@ -55,6 +55,23 @@ static int describe(const app_command *command, app_options *options) {
   return code;
 }
 
+static int plan(const app_command *command, app_options *options) {
+  ls_topology *now = NULL, *before = NULL;
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  size_t n_lost = 0;
+  int code = app_load(&now, command, options, options->arguments[0]);
+  if (code == APP_DONE) code = app_load_other(&before, command, options, options->against);
+  if (code == APP_DONE) {
+    bool json = strcmp(options->output_format, "json") == 0;
+    int rc = ls_topology_compare(&text, &n_lost, now, before, json ? LS_COMPARE_JSON : LS_COMPARE_TEXT, &err);
+    code = print_text(command, rc, text, &err);
+  }
+  ls_topology_free(now);
+  ls_topology_free(before);
+  return code == APP_DONE && n_lost > 0 ? APP_STATE_LOST : code;
+}
+
 static int run(const app_command *command, app_options *options) {
   app_job job = {.command = command, .options = options, .config = options->arguments[0]};
   return app_run(&job);
@@ -100,6 +117,13 @@ static const subcommand subcommands[] = {
      {.name = "streamctl describe", .arguments = "FILE",
       .about = "Prints what a topology does: its steps in order, with types, stores and inputs.",
       .options = APP_SET | APP_PLUGINS | APP_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"plan", "tells which state survives an edit", plan, NULL,
+     {.name = "streamctl plan", .arguments = "FILE",
+      .about = "Compares a topology with the one that runs now: which stores and internal topics a live\n"
+               "run takes over, which are new, orphaned or incompatible. Exit 8 when state is lost.\n"
+               "--set is for both files; parameters that the old one does not have are passed over.",
+      .options = APP_SET | APP_PLUGINS | APP_AGAINST | APP_OUTPUT_FORMAT, .required = APP_AGAINST,
+      .n_arguments_min = 1, .n_arguments_max = 1}},
     {"run", "runs a topology over a lake", run, NULL,
      {.name = "streamctl run", .arguments = "FILE",
       .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"

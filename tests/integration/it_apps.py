@@ -61,7 +61,7 @@ def check_help_and_version(lake, scratch):
         text = expect(call(program, "--help"), 0).stdout
         assert text.startswith(f"usage: {program}") and "Exit codes:" in text, text
         assert expect(call(program, "--version"), 0).stdout.startswith(f"{program} 0.1.0")
-    for command in ("validate", "describe", "run", "udf list", "schema", "reference", "expressions", "faults"):
+    for command in ("validate", "describe", "plan", "run", "udf list", "schema", "reference", "expressions", "faults"):
         text = expect(call("streamctl", *command.split(), "--help"), 0).stdout
         assert text.startswith(f"usage: streamctl {command}"), text
     for option in ("config", "lake", "date", "threads", "batch-rows", "as-of", "set", "plugins", "work-dir", "dry-run",
@@ -408,6 +408,63 @@ def check_streamctl_describe(lake, scratch):
     expect(call("streamctl", "describe", INDEX, "--format", "svg", environment=env(PATH="/no/where")), 2, "graphviz")
     if shutil.which("dot"):
         assert "<svg" in expect(call("streamctl", "describe", INDEX, "--format", "svg"), 0).stdout
+
+
+def check_streamctl_plan(lake, scratch):
+    """Which state survives an edit: names, keys and columns of stores and internal topics."""
+    def edited(name, *changes):
+        text = BATCH.read_text()
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = pathlib.Path(scratch, name)
+        path.write_text(text)
+        return path
+
+    def plan(now, before, code, *options):
+        done = expect(call("streamctl", "plan", now, "--against", before, *PARAMETERS, "--output-format", "json", *options), code)
+        told = json.loads(done.stdout)
+        assert told["lost"] == sum(item["state"] in ("orphaned", "incompatible") for item in told["items"]), told
+        assert (told["lost"] > 0) == (code == 8), told
+        return {(item["kind"], item["name"]): (item["state"], item["reason"]) for item in told["items"]}
+
+    same = plan(BATCH, BATCH, 0)
+    assert set(state for state, _ in same.values()) == {"survives"}, same
+    assert {name for kind, name in same if kind == "store"} == {"current_rows", "seen_statements", "posted_amounts", "merchant_kpis"}, same
+    assert ("topic", "by_merchant-repartition") in same, same
+
+    harmless = edited("harmless.yaml", ("<= ${tolerance} THEN 'MATCHED'", "< ${tolerance} THEN 'MATCHED'"), ("  judged:", "  looked_at:"),
+                      ("from: judged", "from: looked_at"))
+    assert plan(harmless, BATCH, 0) == same
+
+    renamed = edited("renamed.yaml", ("store: posted_amounts", "store: posted_sums"), ("  by_merchant:", "  per_merchant:"),
+                     ("from: by_merchant", "from: per_merchant"))
+    told = plan(renamed, BATCH, 8)
+    assert told["store", "posted_sums"] == ("new", None), told
+    assert told["store", "posted_amounts"] == ("orphaned", "no step has a store of this name"), told
+    assert told["topic", "per_merchant-repartition"][0] == "new" and told["topic", "by_merchant-repartition"][0] == "orphaned", told
+    assert told["store", "merchant_kpis"] == ("survives", None), told
+
+    other_key = edited("other_key.yaml", ("select_key: [merchant_id, currency]", "select_key: merchant_id"), ("      currency: currency\n      transaction_count", "      transaction_count"))
+    told = plan(other_key, BATCH, 8)
+    assert told["store", "merchant_kpis"] == ("incompatible", "its key was (merchant_id, currency) and is (merchant_id)"), told
+    assert told["topic", "by_merchant-repartition"] == ("incompatible", "its key was (merchant_id, currency) and is (merchant_id)"), told
+
+    other_values = edited("other_values.yaml", ("        rows: count(*)", "        rows: count(*)\n        fees: sum(fee_charged)"))
+    told = plan(other_values, BATCH, 8)
+    assert told["store", "posted_amounts"][0] == "incompatible" and "other columns" in told["store", "posted_amounts"][1], told
+
+    other_id = edited("other_id.yaml", ("schemas:", "kafka: { application_id: recon-2 }\n\nschemas:"))
+    told = plan(other_id, BATCH, 8)
+    assert told["group", "recon-2"][0] == "new" and told["group", "batch-recon"][0] == "orphaned", told
+
+    text = expect(call("streamctl", "plan", renamed, "--against", BATCH, *PARAMETERS), 8).stdout
+    assert re.search(r"^store  posted_amounts +orphaned: no step has a store of this name$", text, re.M) and text.endswith("lost\n"), text
+    assert expect(call("streamctl", "plan", BATCH, "--against", BATCH, *PARAMETERS), 0).stdout.endswith("nothing is lost\n")
+    less = edited("less.yaml", ("  tolerance: { type: decimal, default: 0, about: Differences up to here are matches }\n", ""), ("${tolerance}", "0"))
+    plan(BATCH, less, 0, "--set", "tolerance=0.5")  # the old file has no such parameter
+    expect(call("streamctl", "plan", BATCH, *PARAMETERS), 2, "--against FILE is missing")
+    expect(call("streamctl", "plan", BATCH, "--against", "/no/such.yaml", *PARAMETERS), 2, "/no/such.yaml")
 
 
 def check_streamctl_run(lake, scratch):

@@ -27,8 +27,9 @@ typedef struct ls_topology_opts {
    *  (first error; the count of all). */
   void (*on_diagnostic)(void *payload, const char *text, bool is_error);
   void *payload;
+  bool any_parameters; /* parameters that the file does not have are passed over */
 } ls_topology_opts;
-#define LS_TOPOLOGY_OPTS_INIT {sizeof(ls_topology_opts), NULL, 0, NULL, 0, NULL, NULL}
+#define LS_TOPOLOGY_OPTS_INIT {sizeof(ls_topology_opts), NULL, 0, NULL, 0, NULL, NULL, false}
 
 /** Reads, checks and plans a topology with its plugins. @errors LS_ECONFIG, LS_EPLUGIN, LS_EIO (no such file) */
 LS_API int ls_topology_load(ls_topology **out, const char *yaml_path, const ls_topology_opts *opts, ls_error *err);
@@ -55,6 +56,16 @@ typedef struct ls_topology_counts {
   size_t n_sources, n_tables, n_steps, n_sinks;
 } ls_topology_counts;
 LS_API void ls_topology_count(ls_topology_counts *out, const ls_topology *topology);
+
+typedef enum ls_compare_format { LS_COMPARE_TEXT, LS_COMPARE_JSON } ls_compare_format;
+/**
+ * What a live run of `now` takes over of the state that one of `before` has left: the consumer group, each store with its
+ * changelog, each internal topic between partitions. Each survives (same name, key and fingerprint), is new, is orphaned (no
+ * longer named) or is incompatible. *n_lost: how many are orphaned or incompatible. *out is freed with ls_text_free; JSON is
+ * one line: topology, against, lost, items of kind, name, topic, state, reason.
+ */
+LS_API int ls_topology_compare(char **out, size_t *n_lost, const ls_topology *now, const ls_topology *before,
+                               ls_compare_format format, ls_error *err);
 
 /**
  * Lists plugins, their functions and configuration keys as text; without names, all plugins that are found. Of opts only

@@ -8,6 +8,8 @@
 #include "node/agg_state.h"
 #include "topology/build.h"
 
+#define COUNTED_STATE UINT64_C(0x9E3779B97F4A7C15) /* into the fingerprint of an aggregate that takes rows back */
+
 /** What the rows of an output are in a replay. */
 typedef enum row_class {
   ROWS_STREAM,  /* the same rows live */
@@ -212,6 +214,8 @@ static void place(retract *r, ls_plan_node *node) {
   node->live_takes_back = needs(r, node);
   node->live_retracts = wanted;
   if (node->live_takes_back) check_repeatable(r, node);
+  /* the states then begin with a count of rows: agg_state.h */
+  if (node->live_takes_back && node->verb == LS_VERB_AGGREGATE) node->store.fingerprint ^= COUNTED_STATE;
   for (uint32_t i = 0; node->live_takes_back && i < node->n_inputs; i++) {
     if (class_of(r, node->inputs[i]) != ROWS_STREAM) r->wanted[node->inputs[i].node] = true;
   }

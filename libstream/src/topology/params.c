@@ -335,6 +335,7 @@ static void substitute_kafka(params *p, ls_yaml *kafka) {
 }
 
 static void check_given(const params *p, const ls_topology_opts *opts) {
+  if (opts->any_parameters) return;
   for (size_t i = 0; i < opts->n_parameters; i++) {
     const char *name = opts->parameters[i].name;
     if (find_param(p, name) != NULL) continue;
