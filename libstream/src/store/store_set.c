@@ -4,7 +4,7 @@
 
 #define FRAGMENTATION_BYTES_MIN ((size_t)256 << 10)
 #define SLICE_BYTES ((size_t)8 << 20) /* that a slice may write; more is fine while it fits */
-#define RESTORE_BYTES ((size_t)1 << 20) /* of restored rows in one write to RocksDB */
+#define RESTORE_BYTES ((size_t)4 << 20) /* of restored rows in one write to RocksDB, which takes them in key order */
 
 /* A set with RocksDB stores is bounded by evicting rows; the slab's own limit only bounds fragmentation. */
 static size_t slab_limit(const ls_store_set *set) {
@@ -264,7 +264,7 @@ int ls__store_set_restore(ls_store_set *set, uint32_t store, ls_slice key, ls_sl
   if (store >= set->n_items) return ls_error_set(err, LS_EINTERNAL, "task '%s': it has no store %u", set->task_name, store);
   if (!set->restoring) LS_TRY(restoring_begin(set, err));
   int rc = restore_one(&set->items[store], key, value, err);
-  size_t limit = set->budget_bytes / 2 < RESTORE_BYTES ? set->budget_bytes / 2 : RESTORE_BYTES;
+  size_t limit = set->budget_bytes / 8 < RESTORE_BYTES ? set->budget_bytes / 8 : RESTORE_BYTES;
   if (rc != LS_ELIMIT && set->pending_bytes < limit) return rc;
   if (rc < 0 && rc != LS_ELIMIT) return rc;
   /* the position stays behind; that it is written names the task in the database from the first row on */

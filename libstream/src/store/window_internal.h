@@ -79,14 +79,14 @@ struct ls_window {
   bool noted;                /* pending writes are noted: on RocksDB, and with a changelog */
   ls_ref *dirty;             /* rows to write at commit; 0: expired meanwhile */
   size_t n_dirty, dirty_capacity;
-  ls_buf deletes;            /* rows to delete at commit: length (uint32_t), key as in RocksDB without the task */
+  ls_buf deletes;            /* rows to delete at commit: length (uint32_t), key as in the changelog */
   int64_t deleted_to_us;     /* largest ts of deletes */
   bool may_be_again;         /* a row was written that may be one of deletes */
   size_t n_gone;             /* rows with LS_WINDOW_GONE */
 };
 
-#define LS_WINDOW_TAIL_BYTES 24u /* ts, stamp: the end of a row's key on disk and in the changelog */
-/** Appends that key: key bytes, ts, stamp (big-endian, sign turned over, so that a key's rows are in order). */
+#define LS_WINDOW_TAIL_BYTES 24u /* ts, stamp: the end of a row's key in the changelog */
+/** Appends that key: key bytes, ts, stamp (big-endian, sign turned over, so that bytes compare as the numbers do). */
 void ls__window_append_key(ls_buf *out, const ls_window_entry *entry);
 /** key to key, ts_us and stamp. False: too short. */
 bool ls__window_parse_key(ls_window_entry *entry, ls_slice key);

@@ -1,7 +1,9 @@
 /**
  * @file window_rocks.c
  * Window buffers on disk: what is pending, noted for RocksDB and for changelogs, and written at commit.
- * Key: task prefix, ls__window_append_key; value: flags, value bytes.
+ * Key: task prefix, ts, stamp, key bytes; value: flags, value bytes. Nobody looks a row up on disk, so
+ * they lie in the order in which they come and go: new ones at the end, expired ones at the front, which
+ * RocksDB takes at a fraction of the cost of rows in random places; and they are loaded in order of expiry.
  */
 #include "store/window_internal.h"
 
@@ -12,22 +14,36 @@ static int64_t unsortable(const char *bytes) {
   return (int64_t)(__builtin_bswap64(number) ^ UINT64_C(1) << 63);
 }
 
-void ls__window_append_key(ls_buf *out, const ls_window_entry *entry) {
+static void append_tail(ls_buf *out, const ls_window_entry *entry) {
   uint64_t tail[3] = {sortable(entry->ts_us), sortable(entry->stamp.ts_us), __builtin_bswap64(entry->stamp.seq)};
   _Static_assert(sizeof tail == LS_WINDOW_TAIL_BYTES, "as it is parsed");
-  ls__buf_append(out, entry->key.ptr, entry->key.len);
   ls__buf_append(out, tail, sizeof tail);
+}
+
+static void parse_tail(ls_window_entry *entry, const char *tail) {
+  entry->ts_us = unsortable(tail);
+  entry->stamp.ts_us = unsortable(tail + 8);
+  memcpy(&entry->stamp.seq, tail + 16, sizeof entry->stamp.seq);
+  entry->stamp.seq = __builtin_bswap64(entry->stamp.seq);
+}
+
+void ls__window_append_key(ls_buf *out, const ls_window_entry *entry) {
+  ls__buf_append(out, entry->key.ptr, entry->key.len);
+  append_tail(out, entry);
 }
 
 bool ls__window_parse_key(ls_window_entry *entry, ls_slice key) {
   if (key.len < LS_WINDOW_TAIL_BYTES) return false;
   entry->key = (ls_slice){key.ptr, key.len - LS_WINDOW_TAIL_BYTES};
-  const char *tail = key.ptr + entry->key.len;
-  entry->ts_us = unsortable(tail);
-  entry->stamp.ts_us = unsortable(tail + 8);
-  memcpy(&entry->stamp.seq, tail + 16, sizeof entry->stamp.seq);
-  entry->stamp.seq = __builtin_bswap64(entry->stamp.seq);
+  parse_tail(entry, key.ptr + entry->key.len);
   return true;
+}
+
+/** Appends the key on disk, made of the one in the changelog. */
+static void append_disk_key(ls_buf *out, ls_slice key) {
+  size_t key_len = key.len - LS_WINDOW_TAIL_BYTES;
+  ls__buf_append(out, key.ptr + key_len, LS_WINDOW_TAIL_BYTES);
+  ls__buf_append(out, key.ptr, key_len);
 }
 
 bool ls__window_next_delete(ls_slice *key, const ls_window *window, size_t *at) {
@@ -89,14 +105,15 @@ void ls__window_stage(ls_window *window, ls_rocks_batch *batch) {
   ls__buf_append(&key, prefix.ptr, prefix.len);
   for (size_t at = 0; ls__window_next_delete(&deleted, window, &at);) {
     key.len = prefix.len;
-    ls__buf_append(&key, deleted.ptr, deleted.len);
+    append_disk_key(&key, deleted);
     ls__rocks_batch_delete(batch, window->family, ls__buf_slice(&key));
   }
   for (size_t i = 0; i < window->n_dirty; i++) {
     if (window->dirty[i] == 0) continue;
     ls_window_entry entry = ls__window_entry_of(window, ls__window_row(&window->set->slab, window->dirty[i]));
     key.len = prefix.len;
-    ls__window_append_key(&key, &entry);
+    append_tail(&key, &entry);
+    ls__buf_append(&key, entry.key.ptr, entry.key.len);
     ls__rocks_batch_put2(batch, window->family, ls__buf_slice(&key), (ls_slice){(const char *)&entry.flags, sizeof entry.flags},
                          entry.value);
   }
@@ -140,9 +157,11 @@ void ls__window_forget(ls_window *window) {
 
 static int load_row(ls_window *window, ls_slice key, ls_slice value, ls_error *err) {
   ls_window_entry entry = {.flags = 0};
-  if (!ls__window_parse_key(&entry, key) || value.len < sizeof entry.flags) {
+  if (key.len < LS_WINDOW_TAIL_BYTES || value.len < sizeof entry.flags) {
     return ls_error_set(err, LS_EIO, "store '%s': what the state directory holds is no window row", window->name);
   }
+  parse_tail(&entry, key.ptr);
+  entry.key = (ls_slice){key.ptr + LS_WINDOW_TAIL_BYTES, key.len - LS_WINDOW_TAIL_BYTES};
   memcpy(&entry.flags, value.ptr, sizeof entry.flags);
   entry.value = (ls_slice){value.ptr + sizeof entry.flags, value.len - sizeof entry.flags};
   ls_ref row;
