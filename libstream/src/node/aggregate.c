@@ -244,6 +244,7 @@ static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, 0);
   if (self->takes_back) return aggregate_runs(self, call, &keys, &faults, err);
   for (int64_t row = 0; row < in->n_rows; row++) {
+    if (node->table != NULL && row + LS_PREFETCH_ROWS < in->n_rows) ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (ls__row_faulty(&faults, row)) continue;
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the key to aggregate by is null");
@@ -277,7 +278,7 @@ static int aggregate_end(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
   if (self->windows != NULL) return aggregate_fire(self, call, INT64_MAX, err);
   if (self->emit != LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
-  return ls__table_scan(node->table, false, aggregate_emit_final, &(aggregate_scan){self, call}, err);
+  return ls__table_scan(node->table, true, aggregate_emit_final, &(aggregate_scan){self, call}, err);
 }
 
 static int64_t aggregate_next_due_us(const ls_node *node) {

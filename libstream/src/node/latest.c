@@ -123,10 +123,10 @@ static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__row_faults_init(&faults, node, call, in);
   ls_row_keys keys;
   ls__row_keys_of(&keys, in, in->schema->key, in->schema->n_key, call->arena);
-  for (int64_t row = 0; row < in->n_rows; row++) ls__table_prefetch(node->table, keys.hashes[row]);
   latest_rows rows = {LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), 0, 0};
   ls__node_fresh_outputs(call, 0);
   for (int64_t row = 0; row < in->n_rows; row++) {
+    if (row + LS_PREFETCH_ROWS < in->n_rows) ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the key is null");
     } else if (ls__is_retract(in, row)) {
@@ -164,7 +164,7 @@ static int latest_end(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
   latest_node *self = (latest_node *)node;
   if (self->emit != LS_EMIT_FINAL || !self->emits_rows) return LS_OK;
-  return ls__table_scan(node->table, false, latest_emit, &(latest_scan){node, call}, err);
+  return ls__table_scan(node->table, true, latest_emit, &(latest_scan){node, call}, err);
 }
 
 static void latest_end_slice(ls_node *node) { ls__table_end_slice(node->table); }

@@ -5,6 +5,7 @@
  * Live: emit: final gives each change, where needed with the row before it as one that takes back.
  */
 #include "node/verbs.h"
+#include "store/kv_cursor.h"
 
 typedef struct table_join_node {
   ls_node base;
@@ -12,6 +13,7 @@ typedef struct table_join_node {
   const ls_schema *schemas[2];
   ls_emit emit;
   bool retracts;
+  const ls_store_set *stores;
 } table_join_node;
 
 static void table_join_close(ls_node *node) { ls__free(node); }
@@ -22,6 +24,7 @@ static int table_join_open(ls_node **out, const ls_plan_node *plan_node, const l
   *out = &self->base;
   self->emit = ls__plan_table_emit(env->plan, plan_node->u.table_join.emit);
   self->retracts = env->plan->live && plan_node->live_retracts;
+  self->stores = env->stores;
   for (int side = 0; side < 2; side++) {
     self->makers[side] = env->nodes[plan_node->reads_table[side]];
     self->schemas[side] = ls__node_input_schema(env->plan, plan_node, (uint32_t)side);
@@ -225,61 +228,74 @@ static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) 
   return LS_OK;
 }
 
-typedef struct table_join_scan {
-  table_join_node *self;
-  ls_node_call *call;
-  int side; /* the scanned one */
-} table_join_scan;
+/** One side at the end of input: its table in key order. */
+typedef struct final_side {
+  ls_kv_cursor *cursor;
+  bool more;         /* key and value are the next entry's */
+  ls_slice key, value;
+} final_side;
+
+static void final_side_next(final_side *side) { side->more = ls__kv_cursor_next(side->cursor, &side->key, &side->value) == 1; }
 
 /** Decodes a table's value into its half of the output: 1; 0: it can't be made, which is a dead letter with the key. */
-static int table_join_decode(const table_join_scan *scan, int side, ls_slice value, ls_stamp stamp, ls_error *err) {
-  table_join_node *self = scan->self;
+static int table_join_decode(table_join_node *self, ls_node_call *call, int side, ls_slice value, ls_stamp stamp, ls_error *err) {
   uint32_t first = side == 0 ? 0 : self->base.plan->u.table_join.n_left, n_key = self->schemas[side]->n_key;
   ls_node *maker = self->makers[side];
-  int rc = maker->table_decode(maker, value, scan->call->outputs[0]->columns + first, err);
+  int rc = maker->table_decode(maker, value, call->outputs[0]->columns + first, err);
   if (!ls__is_row_fault(rc)) return rc < 0 ? rc : 1;
-  uint32_t *fields = LS_ARENA_ARRAY(scan->call->arena, uint32_t, n_key + 1);
+  uint32_t *fields = LS_ARENA_ARRAY(call->arena, uint32_t, n_key + 1);
   for (uint32_t i = 0; i < n_key; i++) fields[i] = first + self->schemas[side]->key[i];
-  ls__result_fault_report(&self->base, scan->call, fields, n_key, stamp, err->message);
+  ls__result_fault_report(&self->base, call, fields, n_key, stamp, err->message);
   self->base.counters.dead++;
   return 0;
 }
 
-static int table_join_emit_final(void *payload, ls_slice key, ls_slice value, ls_error *err) {
-  table_join_scan *scan = payload;
-  table_join_node *self = scan->self;
-  int side = scan->side;
-  ls_batch *out = scan->call->outputs[0];
-  ls_node *other = self->makers[1 - side];
-  uint64_t hash = ls__hash64(key);
-  ls_slice other_value;
-  int found = ls__table_get(&other_value, other->table, key, hash, err);
-  if (found < 0) return found;
-  if (side == 1 && found == 1) return LS_OK; /* went out with the left side */
+/** The row of a key that those of `sides` have which `has` tells. */
+static int table_join_final_row(table_join_node *self, ls_node_call *call, const final_side *sides, const bool *has, ls_error *err) {
+  ls_batch *out = call->outputs[0];
+  int side = has[0] ? 0 : 1;
+  if (side == 1 && !table_join_keeps(self->base.plan, 1)) return LS_OK;
   self->base.counters.rows_in++;
-  if (found == 0 && !table_join_keeps(self->base.plan, side)) {
+  if (!has[1 - side] && !table_join_keeps(self->base.plan, side)) {
     self->base.counters.filtered++;
     return LS_OK;
   }
-  ls_stamp stamp = ls__end_stamp(scan->call->stream_time_us, hash);
-  int made = found == 1 ? table_join_decode(scan, 1 - side, other_value, stamp, err) : 1;
-  if (made == 1) made = table_join_decode(scan, side, value, stamp, err);
+  ls_stamp stamp = ls__end_stamp(call->stream_time_us, ls__hash64(sides[side].key));
+  int made = has[1 - side] ? table_join_decode(self, call, 1 - side, sides[1 - side].value, stamp, err) : 1;
+  if (made == 1) made = table_join_decode(self, call, side, sides[side].value, stamp, err);
   if (made != 1) return made;
   self->base.counters.taken++;
-  if (found == 0) table_join_fill_missing(self, out, 1 - side);
-  ls__batch_append_meta(out, scan->call->stream_time_us, stamp);
-  return out->n_rows >= LS_END_BATCH_ROWS ? scan->call->flush(scan->call, err) : LS_OK;
+  if (!has[1 - side]) table_join_fill_missing(self, out, 1 - side);
+  ls__batch_append_meta(out, call->stream_time_us, stamp);
+  return out->n_rows >= LS_END_BATCH_ROWS ? call->flush(call, err) : LS_OK;
+}
+
+/** Both tables in key order, side by side: the rows go out in key order too, which is what sinks want. */
+static int table_join_emit_final(table_join_node *self, ls_node_call *call, final_side *sides, ls_error *err) {
+  for (int side = 0; side < 2; side++) final_side_next(&sides[side]);
+  while (sides[0].more || sides[1].more) {
+    int order = !sides[1].more ? -1 : !sides[0].more ? 1 : ls__slice_cmp(sides[0].key, sides[1].key);
+    bool has[2] = {order <= 0, order >= 0};
+    LS_TRY(table_join_final_row(self, call, sides, has, err));
+    for (int side = 0; side < 2; side++) {
+      if (has[side]) final_side_next(&sides[side]);
+    }
+  }
+  return LS_OK;
 }
 
 static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, LS_END_BATCH_ROWS);
-  if (((table_join_node *)node)->emit != LS_EMIT_FINAL) return LS_OK;
+  table_join_node *self = (table_join_node *)node;
+  if (self->emit != LS_EMIT_FINAL) return LS_OK;
+  final_side sides[2] = {0};
+  for (int side = 0; side < 2; side++) ls__store_set_cursor(&sides[side].cursor, self->stores, self->makers[side]->plan->store.name);
+  int rc = table_join_emit_final(self, call, sides, err);
   for (int side = 0; side < 2; side++) {
-    if (side == 1 && !table_join_keeps(node->plan, 1)) break;
-    table_join_scan scan = {(table_join_node *)node, call, side};
-    LS_TRY(ls__table_scan(scan.self->makers[side]->table, false, table_join_emit_final, &scan, err));
+    int close_rc = ls__kv_cursor_close(sides[side].cursor, rc < 0 ? NULL : err);
+    if (rc >= 0) rc = close_rc;
   }
-  return LS_OK;
+  return rc;
 }
 
 const ls_node_vtable ls__table_join_vtable = {table_join_open, table_join_process, table_join_end, NULL, table_join_close, NULL};

@@ -36,8 +36,8 @@ START_TEST(of_nulls_alone_there_is_no_value) {
 END_TEST
 
 START_TEST(average_is_rounded_half_up) {
-  EXPECT(RICH_PLAIN("  g: { from: s, aggregate: { emit: final, store: g, values: { av: avg(d) } } }\n", "g"), "{\"k\":\"b\",\"av\":\"-0.66666667\"}\n"
-         "{\"k\":\"a\",\"av\":\"0.33333333\"}\n",
+  EXPECT(RICH_PLAIN("  g: { from: s, aggregate: { emit: final, store: g, values: { av: avg(d) } } }\n", "g"), "{\"k\":\"a\",\"av\":\"0.33333333\"}\n"
+         "{\"k\":\"b\",\"av\":\"-0.66666667\"}\n",
          X("a", "01", 1, "\"0.33\"", null, "null"), X("a", "02", 1, "\"0.33\"", null, "null"), X("a", "03", 1, "\"0.34\"", null, "null"),
          X("b", "01", 1, "\"-0.66\"", null, "null"), X("b", "02", 1, "\"-0.67\"", null, "null"), X("b", "03", 1, "\"-0.67\"", null, "null"));
 }
@@ -51,7 +51,7 @@ END_TEST
 /* 0.01 / 128 = 0.000078125 */
 START_TEST(average_of_a_tie_is_rounded_away_from_zero) {
   EXPECT(RICH_PLAIN("  g: { from: s, aggregate: { emit: final, store: g, values: { av: avg(d) } } }\n", "g"),
-         "{\"k\":\"b\",\"av\":\"-0.00007813\"}\n{\"k\":\"a\",\"av\":\"0.00007813\"}\n",
+         "{\"k\":\"a\",\"av\":\"0.00007813\"}\n{\"k\":\"b\",\"av\":\"-0.00007813\"}\n",
          ZEROS_127("a"), X("a", "02", 1, "\"0.01\"", null, "null"), ZEROS_127("b"), X("b", "02", 1, "\"-0.01\"", null, "null"));
 }
 END_TEST

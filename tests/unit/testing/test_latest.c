@@ -30,7 +30,7 @@ END_TEST
 START_TEST(goes_by_a_date) {
   EXPECT(ONE("  f: { from: s, extend: { d: \"CASE WHEN v = 1 THEN DATE '2026-01-02' ELSE DATE '1969-12-31' END\" } }\n"
              "  l: { from: f, latest: { by: d, store: l, emit: final } }\n  o: { from: l, select: { k: k, v: v, d: d } }\n", "o"),
-         "{\"k\":\"b\",\"v\":3,\"d\":\"1969-12-31\"}\n{\"k\":\"a\",\"v\":1,\"d\":\"2026-01-02\"}\n", S("a", "05", 1), S("a", "06", 2), S("b", "07", 2),
+         "{\"k\":\"a\",\"v\":1,\"d\":\"2026-01-02\"}\n{\"k\":\"b\",\"v\":3,\"d\":\"1969-12-31\"}\n", S("a", "05", 1), S("a", "06", 2), S("b", "07", 2),
          S("b", "08", 3));
 }
 END_TEST
