@@ -10,7 +10,9 @@
 
 #define N_SHARES 16          /* partitions are dealt to this many sorter partitions, for staging side by side */
 #define CHUNK_ROWS 32768
-#define SLICE_ROWS 8192
+#define CHUNK_BYTES ((size_t)8 << 20)
+#define SLICE_ROWS 16384       /* a chunk of the Parquet writer: it need not be put together */
+#define MERGED_CHUNK_ROWS 4096 /* few: the others wait for a worker's next chunk */
 #define PARTITION_BYTES 3    /* of a partition's number, before each row's key: rows of a partition stay together */
 
 typedef struct sink_worker {
@@ -23,10 +25,20 @@ typedef struct sink_worker {
   uint32_t last_number;
 } sink_worker;
 
+/** A file that grows. */
+typedef struct part_writer {
+  ls_lake_sink *sink;
+  ls_lake_partition *partition; /* being written, NULL: none */
+  ls_parquet_writer *parquet;
+  ls_buf text;                  /* JSON, CSV */
+} part_writer;
+
 struct ls_lake_sink {
   ls_sink_port port;
   ls_lake_sink_opts opts;
   ls_sorter *sorter;
+  ls_merger *merger;         /* in_key_order: instead of the sorter */
+  part_writer merged;        /* the file that it writes */
   sink_worker *workers;
   pthread_mutex_t lock;      /* guards partitions */
   ls_strmap partitions;      /* path -> ls_lake_partition */
@@ -77,13 +89,38 @@ static uint32_t worker_number(ls_lake_sink *sink, sink_worker *worker, ls_slice 
 static int hand_over(ls_lake_sink *sink, sink_worker *worker, ls_error *err) {
   ls_sort_chunk *chunk = worker->chunk;
   worker->chunk = NULL;
-  return chunk == NULL ? LS_OK : ls__sorter_add(sink->sorter, chunk, worker->shares, err);
+  if (chunk == NULL) return LS_OK;
+  if (sink->merger != NULL) return ls__merger_add(sink->merger, (uint32_t)(worker - sink->workers), chunk, err);
+  return ls__sorter_add(sink->sorter, chunk, worker->shares, err);
+}
+
+/** Rows that come in key order. */
+static int write_in_order(ls_lake_sink *sink, sink_worker *worker, const ls_batch *batch, ls_error *err) {
+  if (worker->chunk == NULL) worker->chunk = ls__sort_chunk_of(sink->opts.schema, batch->n_rows > MERGED_CHUNK_ROWS ? batch->n_rows : MERGED_CHUNK_ROWS);
+  ls_batch *chunk = ls__sort_chunk_batch(worker->chunk);
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_append_all(&chunk->columns[i], &batch->columns[i]);
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    ls__buf_clear(&worker->key);
+    ls__key_encode(&worker->key, batch, batch->schema->key, batch->schema->n_key, row);
+    ls__sort_chunk_add_key(worker->chunk, ls__buf_slice(&worker->key));
+    ls__batch_append_meta(chunk, batch->ts_us[row], batch->stamps[row]);
+  }
+  atomic_fetch_add(&sink->rows, (long long)batch->n_rows);
+  bool full = chunk->n_rows >= MERGED_CHUNK_ROWS || ls__sort_chunk_bytes(worker->chunk) > CHUNK_BYTES;
+  return full ? hand_over(sink, worker, err) : LS_OK;
+}
+
+int ls__lake_sink_end(ls_lake_sink *sink, int worker, ls_error *err) {
+  if (sink->merger == NULL) return LS_OK;
+  LS_TRY(hand_over(sink, &sink->workers[worker], err));
+  return ls__merger_end(sink->merger, (uint32_t)worker, err);
 }
 
 static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch *batch, const ls_column *partition, ls_error *err) {
   ls_lake_sink *sink = (ls_lake_sink *)port;
   sink_worker *worker = &sink->workers[worker_index];
   if (batch->n_rows == 0) return LS_OK;
+  if (sink->merger != NULL) return write_in_order(sink, worker, batch, err);
   if (worker->chunk == NULL) worker->chunk = ls__sort_chunk_new(sink->sorter, CHUNK_ROWS);
   ls_batch *chunk = ls__sort_chunk_batch(worker->chunk);
   int64_t start = chunk->n_rows;
@@ -102,24 +139,8 @@ static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch 
     ls__batch_append_meta(chunk, batch->ts_us[row], batch->stamps[row]);
   }
   atomic_fetch_add(&sink->rows, (long long)batch->n_rows);
-  bool full = chunk->n_rows >= CHUNK_ROWS || ls__sort_chunk_bytes(worker->chunk) > ((size_t)8 << 20);
+  bool full = chunk->n_rows >= CHUNK_ROWS || ls__sort_chunk_bytes(worker->chunk) > CHUNK_BYTES;
   return full ? hand_over(sink, worker, err) : LS_OK;
-}
-
-int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_error *err) {
-  (void)err;
-  ls_lake_sink *sink = LS_NEW(ls_lake_sink);
-  *out = sink;
-  sink->opts = *opts;
-  sink->port.write = lake_sink_write;
-  pthread_mutex_init(&sink->lock, NULL);
-  sink->workers = ls__calloc((size_t)opts->n_workers, sizeof *sink->workers);
-  ls_sorter_opts sorter_opts = {.schema = opts->schema, .n_partitions = N_SHARES, .keyed = true, .keep_last = opts->keep_last,
-                                .pool = opts->pool, .spill_directory = opts->spill_directory};
-  ls__sorter_new(&sink->sorter, &sorter_opts);
-  if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
-  if (opts->fixed_partition != NULL) (void)partition_number(sink, ls__slice_of(opts->fixed_partition));
-  return LS_OK;
 }
 
 void ls__lake_sink_free(ls_lake_sink *sink) {
@@ -130,6 +151,8 @@ void ls__lake_sink_free(ls_lake_sink *sink) {
     ls__buf_fini(&sink->workers[i].key);
   }
   ls__free(sink->workers);
+  ls__merger_free(sink->merger);
+  if (sink->merged.parquet != NULL) ls__parquet_writer_abandon(sink->merged.parquet);
   ls__sorter_free(sink->sorter);
   for (size_t i = 0; i < sink->partitions.n; i++) {
     ls_lake_partition *partition = sink->partitions.entries[i].value;
@@ -156,14 +179,6 @@ int ls__lake_sink_seal(ls_lake_sink *sink, ls_error *err) {
 
 /* ---- staging ---- */
 
-typedef struct part_writer {
-  ls_lake_sink *sink;
-  ls_lake_stage *stage;
-  ls_lake_partition *partition; /* being written, NULL: none */
-  ls_parquet_writer *parquet;
-  ls_buf text;                  /* JSON, CSV */
-} part_writer;
-
 static int writer_finish(part_writer *writer, ls_error *err) {
   if (writer->partition == NULL) return LS_OK;
   ls_lake_partition *partition = writer->partition;
@@ -173,14 +188,14 @@ static int writer_finish(part_writer *writer, ls_error *err) {
     writer->parquet = NULL;
     return ls__parquet_writer_finish(parquet, err);
   }
-  return ls__lake_stage_bytes(writer->stage, partition->file, ls__buf_slice(&writer->text), err);
+  return ls__lake_stage_bytes(writer->sink->opts.stage, partition->file, ls__buf_slice(&writer->text), err);
 }
 
 static int writer_start(part_writer *writer, ls_lake_partition *partition, ls_error *err) {
   LS_TRY(writer_finish(writer, err));
   writer->partition = partition;
   if (writer->sink->opts.format == LS_FORMAT_PARQUET) {
-    return ls__parquet_writer_open(&writer->parquet, writer->stage, partition->file, writer->sink->opts.schema, err);
+    return ls__parquet_writer_open(&writer->parquet, writer->sink->opts.stage, partition->file, writer->sink->opts.schema, err);
   }
   ls__buf_clear(&writer->text);
   if (writer->sink->opts.format == LS_FORMAT_CSV) ls__encode_csv_header(&writer->text, writer->sink->opts.schema);
@@ -200,6 +215,13 @@ static int writer_rows(part_writer *writer, const ls_batch *batch, ls_error *err
     }
   }
   return LS_OK;
+}
+
+/** ls_merger_fn */
+static int take_merged(void *payload, const ls_batch *batch, ls_error *err) {
+  ls_lake_sink *sink = payload;
+  if (sink->merged.partition == NULL) LS_TRY(writer_start(&sink->merged, sink->partitions.entries[0].value, err));
+  return writer_rows(&sink->merged, batch, err);
 }
 
 /** Reads rows of one partition up to SLICE_ROWS into out. *number is the partition's. */
@@ -235,8 +257,8 @@ static int stage_rows(ls_sort_reader *reader, part_writer *writer, ls_error *err
   return rc;
 }
 
-static int stage_share(ls_lake_sink *sink, uint32_t share, ls_lake_stage *stage, ls_error *err) {
-  part_writer writer = {.sink = sink, .stage = stage};
+static int stage_share(ls_lake_sink *sink, uint32_t share, ls_error *err) {
+  part_writer writer = {.sink = sink};
   ls_sort_reader *reader = NULL;
   int rc = ls__sort_reader_open(&reader, sink->sorter, share, err);
   if (rc >= 0) rc = stage_rows(reader, &writer, err);
@@ -248,23 +270,47 @@ static int stage_share(ls_lake_sink *sink, uint32_t share, ls_lake_stage *stage,
 }
 
 /** A fixed partition without rows is an empty file all the same: the run has been there. */
-static int stage_empty(ls_lake_sink *sink, ls_lake_stage *stage, ls_error *err) {
-  part_writer writer = {.sink = sink, .stage = stage};
+static int stage_empty(ls_lake_sink *sink, ls_error *err) {
+  part_writer writer = {.sink = sink};
   LS_TRY(writer_start(&writer, sink->partitions.entries[0].value, err));
   int rc = writer_finish(&writer, err);
   ls__buf_fini(&writer.text);
   return rc;
 }
 
-int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_lake_stage *stage, ls_error *err) {
-  if (worker == 0 && sink->opts.fixed_partition != NULL && ls__sorter_rows(sink->sorter, 0) == 0) {
-    LS_TRY(stage_empty(sink, stage, err));
-  }
+int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_error *err) {
+  if (worker == 0 && sink->merged.partition != NULL) LS_TRY(writer_finish(&sink->merged, err));
+  if (worker == 0 && sink->opts.fixed_partition != NULL && atomic_load(&sink->rows) == atomic_load(&sink->outside)) LS_TRY(stage_empty(sink, err));
   for (;;) {
     uint32_t share = atomic_fetch_add(&sink->next_share, 1);
     if (share >= N_SHARES) return LS_OK;
-    if (ls__sorter_rows(sink->sorter, share) > 0) LS_TRY(stage_share(sink, share, stage, err));
+    if (ls__sorter_rows(sink->sorter, share) > 0) LS_TRY(stage_share(sink, share, err));
   }
+}
+
+static void open_merger(ls_lake_sink *sink) {
+  const ls_lake_sink_opts *opts = &sink->opts;
+  sink->merged.sink = sink;
+  ls_merger_opts merger_opts = {.schema = opts->schema, .n_producers = (uint32_t)opts->n_workers, .batch_rows = SLICE_ROWS,
+                                .take = take_merged, .payload = sink, .pool = opts->pool, .spill_directory = opts->spill_directory};
+  ls__merger_new(&sink->merger, &merger_opts);
+}
+
+int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_error *err) {
+  (void)err;
+  ls_lake_sink *sink = LS_NEW(ls_lake_sink);
+  *out = sink;
+  sink->opts = *opts;
+  sink->port.write = lake_sink_write;
+  pthread_mutex_init(&sink->lock, NULL);
+  sink->workers = ls__calloc((size_t)opts->n_workers, sizeof *sink->workers);
+  ls_sorter_opts sorter_opts = {.schema = opts->schema, .n_partitions = N_SHARES, .keyed = true, .keep_last = opts->keep_last,
+                                .pool = opts->pool, .spill_directory = opts->spill_directory};
+  ls__sorter_new(&sink->sorter, &sorter_opts);
+  if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
+  bool in_run = opts->fixed_partition != NULL && partition_number(sink, ls__slice_of(opts->fixed_partition)) != UINT32_MAX;
+  if (in_run && opts->in_key_order && opts->format == LS_FORMAT_PARQUET) open_merger(sink); /* text is held as a whole: not so early */
+  return LS_OK;
 }
 
 static int by_path(const void *a, const void *b) {

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "data/datetime.h"
+#include "node/plan_order.h"
 
 #define SORTERS_BYTES_MIN ((int64_t)4 << 20)
 #define OVERHEAD_BYTES ((int64_t)128 << 20) /* code, decoders, Arrow writers, what malloc holds back: measured at 1,000,000 transactions */
@@ -38,12 +39,18 @@ static bool partition_in_run(void *payload, ls_slice partition) {
   return true;
 }
 
+static int open_stage(ls_runtime *run, ls_error *err) {
+  const char *run_id = ls__arena_printf(&run->arena, "%s-%s", run->plan->name, strrchr(run->work_directory, '/') + 1);
+  return ls__lake_stage_new(&run->stage, run->lake, run_id, run->work_directory, err);
+}
+
 static int open_sinks(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
     const ls_plan_sink *sink = &run->plan->sinks[i];
     if (sink->path_pattern == NULL) continue;
     ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum, sink->n_sum, sink->sum_per};
     ls_lake_sink_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
+                              .in_key_order = ls__plan_sink_in_key_order(run->plan, sink), .stage = run->stage,
                               .totals = sink->summary ? &totals : NULL,
                               .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
                               .in_run = partition_in_run, .in_run_payload = run, .n_workers = (int)run->n_workers,
@@ -99,6 +106,7 @@ int ls__replay_run(ls_runtime *run, ls_error *err) {
   if (run->opts.dry_run) return LS_OK;
   LS_TRY(open_state(run, err));
   open_sorters(run);
+  LS_TRY(open_stage(run, err));
   LS_TRY(open_sinks(run, err));
   LS_TRY(ls__run_preflight(run, err));
   LS_TRY(ls__run_load_globals(run, err));
@@ -122,6 +130,7 @@ void ls__replay_close(ls_runtime *run) {
     ls__file_source_free(run->global_files[i]);
   }
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) ls__lake_sink_free(run->sinks[i]);
+  if (run->stage != NULL) ls__lake_stage_free(run->stage);
   ls__dead_letters_free(run->letters);
   if (run->db != NULL) ls__store_db_close(run->db);
   ls__lake_close(run->lake);

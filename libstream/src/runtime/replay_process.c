@@ -72,6 +72,16 @@ static int open_worker(worker_state *state, uint32_t partition, ls_error *err) {
   return ls__feed_open(&state->from, run, at->sub_topology, partition, err);
 }
 
+/** The worker has no more rows for the sinks of the sub-topology. */
+static int end_sinks(const worker_state *state, int worker, ls_error *err) {
+  const ls_runtime *run = state->at->run;
+  for (uint32_t i = 0; i < run->plan->n_sinks && run->sinks != NULL; i++) { /* tests have ports of their own, and no sinks */
+    if (run->sinks[i] == NULL || run->plan->nodes[run->plan->sinks[i].node].sub_topology != state->at->sub_topology) continue;
+    LS_TRY(ls__lake_sink_end(run->sinks[i], worker, err));
+  }
+  return LS_OK;
+}
+
 static int process_partition(worker_state *state, uint32_t partition, ls_error *err) {
   stage *at = state->at;
   ls_runtime *run = at->run;
@@ -83,6 +93,7 @@ static int process_partition(worker_state *state, uint32_t partition, ls_error *
   if (rc == LS_OK) rc = run_slices(state, UINT32_MAX, err);
   ls__feed_close(&state->from); /* frees what the sorters still hold before the final rows are made */
   if (rc == LS_OK) rc = ls__task_end(state->task, atomic_load(&run->end_us), err);
+  if (rc == LS_OK) rc = end_sinks(state, (int)partition, err);
   if (rc == LS_OK) add_counters(run, state->task, at->sub_topology);
   ls__task_free(state->task);
   return rc;

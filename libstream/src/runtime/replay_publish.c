@@ -17,7 +17,7 @@ typedef struct publication {
 static int stage_worker(int worker, void *payload, ls_error *err) {
   publication *at = payload;
   for (uint32_t i = 0; i < at->run->plan->n_sinks; i++) {
-    if (at->run->sinks[i] != NULL) LS_TRY(ls__lake_sink_stage(at->run->sinks[i], worker, at->stage, err));
+    if (at->run->sinks[i] != NULL) LS_TRY(ls__lake_sink_stage(at->run->sinks[i], worker, err));
   }
   return LS_OK;
 }
@@ -117,15 +117,10 @@ static int publish_all(publication *at, ls_error *err) {
 }
 
 int ls__run_publish(ls_runtime *run, ls_error *err) {
-  publication at = {.run = run};
-  ls_buf run_id = LS_BUF_INIT;
-  ls__buf_printf(&run_id, "%s-%s", run->plan->name, strrchr(run->work_directory, '/') + 1);
-  int rc = ls__lake_stage_new(&at.stage, run->lake, run_id.ptr, run->work_directory, err);
+  publication at = {.run = run, .stage = run->stage};
   ls__run_progress(run, "write", 0, 0);
-  if (rc >= 0) rc = publish_all(&at, err);
+  int rc = publish_all(&at, err);
   ls__fault(LS_FAULT_RUN_END);
-  if (at.stage != NULL) ls__lake_stage_free(at.stage);
-  ls__buf_fini(&run_id);
   ls__buf_fini(&at.letter_paths);
   return rc;
 }

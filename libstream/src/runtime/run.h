@@ -38,6 +38,7 @@ struct ls_runtime {
   ls_global **globals;
   ls_sort_pool pool;             /* memory of all sorters, sinks included */
   ls_sorter **sorters;           /* per plan source */
+  ls_lake_stage *stage;          /* where output grows until it is published */
   ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
   ls_sink_port **sink_ports;
   ls_dead_letters *letters;      /* sources first, then globals */
