@@ -454,7 +454,7 @@ def check_streamctl_plan(lake, scratch):
     told = plan(other_values, BATCH, 8)
     assert told["store", "posted_amounts"][0] == "incompatible" and "other columns" in told["store", "posted_amounts"][1], told
 
-    other_id = edited("other_id.yaml", ("schemas:", "kafka: { application_id: recon-2 }\n\nschemas:"))
+    other_id = edited("other_id.yaml", ("default: batch-recon,", "default: recon-2,"))
     told = plan(other_id, BATCH, 8)
     assert told["group", "recon-2"][0] == "new" and told["group", "batch-recon"][0] == "orphaned", told
 

@@ -47,14 +47,15 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
   bool keyed = sink->schema->n_key > 0;
   for (int64_t row = 0; row < batch->n_rows; row++) {
+    bool gone = !sink->internal && ls__is_retract(batch, row);
     ls__buf_clear(&sink->value);
     if (sink->internal) {
       put_internal(sink, batch, row);
     } else {
       if (keyed) put_key(sink, batch, row);
-      ls__encode_json(&sink->value, batch, row);
+      if (!gone) ls__encode_json(&sink->value, batch, row);
     }
-    ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = ls__buf_slice(&sink->value),
+    ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
                           .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};
     if (keyed) send.key = (ls_slice){sink->key.ptr != NULL ? sink->key.ptr : "", sink->key.len};
     LS_TRY(ls__kafka_producer_send(sink->producer, &send, err));

@@ -261,6 +261,7 @@ static int open_globals(ls_stream *stream, ls_error *err) {
 }
 
 static int run_threads(ls_stream *stream, ls_error *err) {
+  LS_TRY(ls__topology_set_live(stream->run->topology, true, err));
   LS_TRY(resolve_properties(stream, err));
   LS_TRY(name_topics(stream, err));
   LS_TRY(with_patience(stream, prepare_topics, err));

@@ -44,6 +44,7 @@ static void open_ports(ls_stream_task *task) {
     if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology) continue;
     ls__kafka_sink_new(&task->sinks[i], plan->sinks[i].schema, stream->sink_topic[i], false);
     task->sink_ports[i] = ls__kafka_sink_port(task->sinks[i]);
+    task->sink_ports[i]->takes_deletes = plan->sinks[i].live_compacted;
   }
   for (uint32_t i = 0; i < plan->n_nodes; i++) {
     const ls_plan_node *node = &plan->nodes[i];

@@ -156,9 +156,11 @@ static bool same_key(const ls_batch *in, int64_t a, int64_t b) {
   return true;
 }
 
-/** False for a row that takes back what a later row of the same stamp and key replaces: only the end of a change goes out. */
+/** False for a row that takes back what a later row of the same stamp and key replaces, or the next row (of two records that
+ *  came through an internal topic): only the end of a change goes out. */
 static bool is_last_word(const ls_batch *in, int64_t row) {
   if (!ls__is_retract(in, row)) return true;
+  if (row + 1 < in->n_rows && same_key(in, row, row + 1)) return false;
   for (int64_t next = row + 1; next < in->n_rows && ls__stamp_cmp(in->stamps[row], in->stamps[next]) == 0; next++) {
     if (same_key(in, row, next)) return false;
   }
