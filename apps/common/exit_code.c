@@ -4,7 +4,7 @@
 const char app_exit_code_help[] =
     "Exit codes:\n"
     "  0  done\n"
-    "  1  internal error\n"
+    "  1  internal error, or a function of a plugin failed as a whole\n"
     "  2  configuration or usage\n"
     "  3  an input is not there yet\n"
     "  4  too many bad records, or an input file that is broken as a whole\n"
@@ -34,6 +34,7 @@ int app_exit_code(int ls_code) {
     return APP_LIMIT;
   case LS_ESTOPPED:
     return APP_STOPPED;
+  case LS_EFUNCTION: /* not configuration: the plugin was loaded, and failed while it ran */
   default:
     return APP_INTERNAL;
   }

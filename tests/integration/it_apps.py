@@ -186,6 +186,22 @@ def check_plugins_are_found(lake, scratch):
     expect(call("streaming_index", "--lake", lake, "--dry-run", "--plugins", real, "--plugins", plugins), 0)
 
 
+def check_a_function_that_fails(lake, scratch):
+    """A plugin that can't be used is configuration; one that fails as a whole while it runs is not."""
+    inputs = pathlib.Path(scratch, "numbers")
+    (inputs / "in").mkdir(parents=True)
+    (inputs / "in/1.jsonl").write_text('{"id":1}\n{"id":2}\n')
+    topology = inputs / "t.yaml"
+    for function, code, why in [("refuse_batch", 1, "refuse_batch: not today"), ("no_reason", 1, "no_reason: it gives no reason"),
+                                ("try_later", 5, "try_later: the table is being read"), ("undecided_", 2, "unknown function")]:
+        topology.write_text("libstream: 1\nname: t\nplugins: [failing_rows]\nschemas: { n: { key: id, fields: { id: int64 } } }\n"
+                            "sources: { s: { schema: n, replay: { files: 'in/*.jsonl' } } }\n"
+                            f"steps: {{ o: {{ from: s, select: {{ id: id, v: {function}(id) }} }} }}\n"
+                            "sinks: { o: { from: o, lake: { path: out, format: jsonl } } }\n")
+        expect(call("streamctl", "run", topology, "--lake", inputs, "--plugins", recon.BUILD / "tests/plugins"), code, why)
+        assert not (inputs / "out").exists(), function
+
+
 def check_no_input(lake, scratch):
     expect(call("batch_recon", "--lake", lake, "--date", "2026-03-09"), 3, "2026-03-09")
     expect(call("batch_recon", "--lake", f"{scratch}/nowhere", "--date", DAYS[0]), 3, f"{scratch}/nowhere")
@@ -483,6 +499,7 @@ def check_streamctl_texts(lake, scratch):
     listed = expect(call("streamctl", "udf", "list", environment=no_key), 0).stdout
     for name in ("udf_calc_discrepancy", "udf_flag_compliance", "udf_mask_sensitive", "udf_derive_status", "udf_kpi_calculation"):
         assert f"  {name}(" in listed, listed
+    assert re.search(r"udf_mask_sensitive\(.*\) -> string, .*declassifies", listed) and listed.count("declassifies") == 1, listed
     assert "recon 1.0.0" in expect(call("streamctl", "udf", "list", "recon"), 0).stdout
     expect(call("streamctl", "udf", "list", "recn"), 2, "did you mean 'recon'?")
     json.loads(expect(call("streamctl", "schema"), 0).stdout)

@@ -66,7 +66,10 @@ enum { LS_UDF_OK = 0, LS_UDF_NULL = 1, LS_UDF_EDATA = -1, LS_UDF_ERETRY = -2, LS
 
 enum {
   LS_UDF_STRICT = 1u << 0,   /* null in: null out, and the row is not looked at */
-  LS_UDF_VOLATILE = 1u << 1  /* not a function of its arguments alone: refused unless the topology says parity: off */
+  LS_UDF_VOLATILE = 1u << 1, /* not a function of its arguments alone: refused unless the topology says parity: off */
+  /** Since ABI 1.1: what it makes of a sensitive argument may be seen by anybody (a keyed token, a mask). Without it the
+   *  result of a sensitive argument is sensitive, too, and reaches no sink. */
+  LS_UDF_DECLASSIFIES = 1u << 2
 };
 
 /** What the host offers. Append-only: test struct_size before a newer member. */

@@ -5,6 +5,10 @@
 #include <libstream/error.h>
 
 #define LS_US_PER_DAY INT64_C(86400000000)
+#define LS_DATE_DAYS_MIN    (-719162) /* 0001-01-01 */
+#define LS_DATE_DAYS_MAX    2932896   /* 9999-12-31 */
+#define LS_TIMESTAMP_US_MIN (INT64_C(-719162) * LS_US_PER_DAY)
+#define LS_TIMESTAMP_US_MAX (INT64_C(2932897) * LS_US_PER_DAY - 1)
 /** YYYY-MM-DDTHH:MM:SS[.1-6 digits](Z|+00:00); no 't' or ' ' as separator. LS_OK or LS_EDATA. */
 int ls__timestamp_parse(int64_t *out_us, ls_slice text);
 int ls__date_parse(int32_t *out_days, ls_slice text); /* YYYY-MM-DD */

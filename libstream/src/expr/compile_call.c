@@ -272,8 +272,8 @@ static ls_ex *call_plugin(ls_ex_compiler *c, const ls_udf_fn *fn, const ls_ast *
   ls_ex *ex = ls__ex_new(c, LS_EX_UDF, ret, ast, args, ast->n_args);
   ex->udf = fn;
   ex->nullable = true;
-  ex->sensitive =
-      false; /* what a plugin function makes of a sensitive value is its author's word */
+  /* only on its author's word: any other function may give back what it was given */
+  if (fn->flags & LS_UDF_DECLASSIFIES) ex->sensitive = false;
   ls__ex_need_slot(c, ex);
   return ex;
 }

@@ -39,7 +39,8 @@ typedef struct ls_expr_error { size_t offset; size_t length; char message[512]; 
 int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_arena *arena, ls_expr_error *where);
 const ls_type *ls__expr_type(const ls_expr *expr);
 bool ls__expr_nullable(const ls_expr *expr);
-/** Sensitive when any sensitive column flows into the result other than through a plugin function or a comparison. */
+/** Sensitive when any sensitive column flows into the result other than through a plugin
+ *  function that declassifies or a comparison. */
 bool ls__expr_sensitive(const ls_expr *expr);
 /** Field indexes of env->schema that are read, for projection push-down. Bit set: n_words words. */
 void ls__expr_columns(const ls_expr *expr, uint64_t *bits, size_t n_words);
@@ -58,7 +59,7 @@ void ls__expr_state_free(ls_expr_state *state);
  * memory is in `arena`, or a view of an input column (must not be changed by the caller). Rows at fault (overflow, bad
  * cast, UDF) are reported through on_row_error with a message without values, and are null in the result.
  * Three-valued logic; CASE, COALESCE, AND, OR do not evaluate (nor report errors of) rows that a preceding branch settled.
- * @errors LS_EPLUGIN only (a plugin failed as a whole)
+ * @errors LS_EFUNCTION only (a plugin failed as a whole)
  */
 int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active, ls_arena *arena,
                   ls_row_error_fn on_row_error, void *payload, ls_error *err);

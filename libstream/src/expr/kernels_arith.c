@@ -281,11 +281,8 @@ void ls__ex_kernel_neg_decimal(ls_column *out, const ls_ex_call *call) {
 
 /* -- times ------------------------------------------------------------------------------------- */
 
-#define TIMESTAMP_MIN (INT64_C(-719162) * LS_US_PER_DAY)     /* 0001-01-01 */
-#define TIMESTAMP_MAX (INT64_C(2932897) * LS_US_PER_DAY - 1) /* 9999-12-31T23:59:59.999999 */
-
 bool ls__ex_timestamp_in_range(int64_t us) {
-  return us >= TIMESTAMP_MIN && us <= TIMESTAMP_MAX;
+  return us >= LS_TIMESTAMP_US_MIN && us <= LS_TIMESTAMP_US_MAX;
 }
 
 static void add_to_date(ls_column *out, const ls_ex_call *call, int64_t row, int64_t shift) {

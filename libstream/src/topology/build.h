@@ -214,6 +214,8 @@ void ls__build_liveness(ls_build *b);
 const char *ls__build_sensitive_origin(const ls_build *b, ls_plan_input at, uint32_t field);
 /** Same, of what an expression over an output reads. */
 const char *ls__build_sensitive_expr(const ls_build *b, ls_plan_input at, const ls_expr *expr);
+/** "mask it with udf_mask_sensitive": the functions of the loaded plugins that may make a sensitive value visible. */
+const char *ls__build_mask_advice(const ls_build *b);
 
 static inline ls_emit ls__emit_of(const char *text, ls_emit otherwise) {
   if (text == NULL) return otherwise;

@@ -264,11 +264,14 @@ static bool agg_nullable(const ls_plan_agg *agg) {
   }
 }
 
-/* A count tells nothing of the values; a plugin is trusted to mask. */
+/* A count tells nothing of the values; a plugin's aggregate is trusted where it says that it may be. */
 static bool agg_sensitive(const ls_plan_agg *agg) {
   bool hides = agg->kind == LS_AGG_COUNT_ALL || agg->kind == LS_AGG_COUNT ||
-               agg->kind == LS_AGG_PLUGIN;
-  return !hides && ls__expr_sensitive(agg->args[0]);
+               (agg->kind == LS_AGG_PLUGIN && (agg->udf->flags & LS_UDF_DECLASSIFIES) != 0);
+  for (uint32_t i = 0; i < agg->n_args && !hides; i++) {
+    if (ls__expr_sensitive(agg->args[i])) return true;
+  }
+  return false;
 }
 
 static bool check_taken(ls_build *b, const ls_yaml *values, const ls_schema *schema, uint32_t n) {

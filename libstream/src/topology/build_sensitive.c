@@ -1,6 +1,8 @@
 /** @file build_sensitive.c  Where a sensitive value comes from: back through the nodes to a field of a source. */
 #include "topology/build.h"
 
+#include "udf/udf.h"
+
 /* One step back: the input column that makes field f of an output sensitive. */
 typedef struct place {
   ls_plan_input at;
@@ -52,7 +54,10 @@ static bool place_of_aggregate(const ls_build *b, const ls_plan_node *node, uint
   }
   if (field < n_by + n_window) return false;
   const ls_plan_agg *agg = &node->u.aggregate.aggs[field - n_by - n_window];
-  return agg->n_args > 0 && place_of_expr(b, node->inputs[0], agg->args[0], out);
+  for (uint32_t i = 0; i < agg->n_args; i++) {
+    if (place_of_expr(b, node->inputs[0], agg->args[i], out)) return true;
+  }
+  return false;
 }
 
 static bool step_back(const ls_build *b, const ls_plan_node *node, uint32_t output,
@@ -115,6 +120,25 @@ const char *ls__build_sensitive_origin(const ls_build *b, ls_plan_input at, uint
     at = before.at;
     field = before.field;
   }
+}
+
+static void put_name(ls_buf *out, const char *name, uint32_t flags) {
+  if ((flags & LS_UDF_DECLASSIFIES) == 0) return;
+  ls__buf_printf(out, "%s%s", out->len > 0 ? " or " : "", name);
+}
+
+const char *ls__build_mask_advice(const ls_build *b) {
+  const ls_udf_manifest *manifest;
+  ls_buf names = LS_BUF_INIT;
+  for (size_t i = 0; (manifest = ls__udf_plugin_at(b->udfs, i, NULL)) != NULL; i++) {
+    for (uint32_t k = 0; k < manifest->n_fns; k++) put_name(&names, manifest->fns[k]->name, manifest->fns[k]->flags);
+    for (uint32_t k = 0; k < manifest->n_aggs; k++) put_name(&names, manifest->aggs[k]->name, manifest->aggs[k]->flags);
+  }
+  const char *advice = names.len > 0
+      ? ls__arena_printf(b->arena, "mask it with %s", names.ptr)
+      : "mask it with a function that declassifies (no loaded plugin has one)";
+  ls__buf_fini(&names);
+  return advice;
 }
 
 const char *ls__build_sensitive_expr(const ls_build *b, ls_plan_input at, const ls_expr *expr) {

@@ -43,8 +43,8 @@ static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t 
   }
   const char *origin = ls__build_sensitive_expr(b, rel->at, expr);
   if (origin != NULL) {
-    ls__diag_add(b->diag, mark, "the path shows %s, which is sensitive; mask it with a plugin's "
-                 "function, or leave it out", origin);
+    ls__diag_add(b->diag, mark, "the path shows %s, which is sensitive; %s, or leave it "
+                 "out", origin, ls__build_mask_advice(b));
     return false;
   }
   out->exprs[out->n++] = expr;
@@ -217,9 +217,9 @@ static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name,
   for (uint32_t i = 0; i < rel->schema->n_fields; i++) {
     if (!rel->schema->fields[i].sensitive) continue;
     const char *origin = ls__build_sensitive_origin(b, rel->at, i);
-    ls__diag_add(b->diag, from->mark, "column %s of sink %s shows %s, which is sensitive; mask it "
-                 "with a plugin's function (select), or leave it out", rel->schema->fields[i].name,
-                 name, origin != NULL ? origin : "a field");
+    ls__diag_add(b->diag, from->mark, "column %s of sink %s shows %s, which is sensitive; %s (select), "
+                 "or leave it out", rel->schema->fields[i].name, name, origin != NULL ? origin : "a field",
+                 ls__build_mask_advice(b));
     ok = false;
   }
   return ok;

@@ -22,6 +22,7 @@ static void put_notes(ls_buf *out, uint32_t flags, bool aggregate, bool opens, c
   if (aggregate) ls__buf_puts(out, ", aggregate");
   if ((flags & LS_UDF_STRICT) != 0) ls__buf_puts(out, ", strict");
   if ((flags & LS_UDF_VOLATILE) != 0) ls__buf_puts(out, ", volatile");
+  if ((flags & LS_UDF_DECLASSIFIES) != 0) ls__buf_puts(out, ", declassifies");
   if (opens) ls__buf_puts(out, ", configured");
   if (about != NULL) ls__buf_printf(out, "\n    %s", about);
   ls__buf_putc(out, '\n');

@@ -85,7 +85,9 @@ static const ls_section sections[] = {
      "`max(x)`, `avg(x)`, `first(x)`, `last(x)`, `collect(x)` and those of plugins."},
     {"steps.*.aggregate.window", "steps: aggregate: window", NULL},
     {"steps.*.changes", "steps: changes", NULL},
-    {"sinks.*", "sinks", "A sensitive field may not reach a sink: mask it with a plugin's function."},
+    {"sinks.*", "sinks", "A sensitive field may not reach a sink: mask it with a plugin's function that "
+     "declassifies (`streamctl udf list` says which do). What other functions make of it is sensitive, too; "
+     "a comparison with it is not: `CASE WHEN user = 'bob' THEN 1 END` may be seen."},
     {"sinks.*.live", "sinks: live", NULL},
     {"sinks.*.live.create", "sinks: live: create", NULL},
     {"sinks.*.lake", "sinks: lake",

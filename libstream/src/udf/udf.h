@@ -17,7 +17,7 @@ void ls__udf_registry_new(ls_udf_registry **out);
 void ls__udf_registry_free(ls_udf_registry *registry);
 /**
  * Loads one plugin. name_or_path: a path with a slash, or a name looked up as DIR/<name>.so in dirs[0..n_dirs).
- * sha256_hex: pinned digest or NULL. Distinct messages for: no such file, not a shared object, no entry symbol, wrong
+ * sha256_hex: pinned digest or NULL. Distinct messages for: no such file, not a whole shared library, no entry symbol, wrong
  * magic, ABI major, ABI minor newer, digest differs, a function name that is taken, unknown or missing config key.
  * @errors LS_EPLUGIN, LS_ECONFIG (config)
  */
@@ -73,8 +73,9 @@ typedef void (*ls_row_error_fn)(void *payload, int64_t row, const char *message)
  * matters (their arguments may be garbage: they are passed as nulls to STRICT functions, and compacted away otherwise).
  * stamps_ts_us: stream time per row for host->stream_time_us.
  * Row errors come in row order, after the call, once per row; the row is null in out. A row's result that does not fit
- * its type (decimal digits, UTF-8) is a row error too. ret is what ls__udf_bind gave.
- * @errors LS_EPLUGIN when the call fails as a whole; LS_ERETRY when the plugin says that it may pass later
+ * its type (decimal digits, UTF-8, a finite number, a time of the years 1 to 9999) is a row error too. ret is what
+ * ls__udf_bind gave.
+ * @errors LS_EFUNCTION when the call fails as a whole; LS_ERETRY when the plugin says that it may pass later
  */
 int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret,
                  const ls_column *const *args, uint32_t n_args, int64_t n_rows, const uint64_t *active, const ls_stamp *stamps, ls_arena *arena,
@@ -88,9 +89,9 @@ int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *ar
 /** Takes back a row that was accumulated; agg->retract is there. As ls__udf_agg_accumulate. */
 int ls__udf_agg_retract(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, int64_t row,
                         ls_arena *arena, void *acc, ls_error *err);
-/** @errors LS_EDATA the two together don't fit, acc unchanged; LS_EPLUGIN */
+/** @errors LS_EDATA the two together don't fit, acc unchanged; LS_EFUNCTION */
 int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, ls_error *err);
-/** Appends one value of type ret to out, an initialised column of that type. @errors LS_EDATA; LS_EPLUGIN */
+/** Appends one value of type ret to out, an initialised column of that type. @errors LS_EDATA; LS_EFUNCTION */
 int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *acc, ls_arena *arena,
                        ls_error *err);
 #endif

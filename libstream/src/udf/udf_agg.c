@@ -56,7 +56,7 @@ int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, l
   int32_t rc = agg->merge(instance->state, acc, other);
   if (rc >= 0) return LS_OK;
   memcpy(acc, instance->saved, agg->acc_bytes);
-  return ls_error_set(err, rc == LS_UDF_EDATA ? LS_EDATA : LS_EPLUGIN,
+  return ls_error_set(err, rc == LS_UDF_EDATA ? LS_EDATA : LS_EFUNCTION,
                       "%s: two partial results can't be merged (a sum may not fit)", agg->name);
 }
 
@@ -78,14 +78,12 @@ static void append_value(ls_column *out, const ls_udf_out *value, ls_slice bytes
   }
 }
 
-/** A decimal wider than its type would be written into files that say otherwise. */
-static int32_t check_decimals(ls_udf_call *call, const ls_udf_out *outs, uint32_t n_outs) {
+static int32_t check_values(ls_udf_call *call, const ls_udf_out *outs, uint32_t n_outs) {
+  char text[LS_UDF_TEXT_MAX];
   for (uint32_t i = 0; i < n_outs; i++) {
-    if (outs[i].type.kind != LS_DECIMAL || !LS_BIT_GET(outs[i].validity, 0)) continue;
-    if (!ls__decimal_fits(ls__i128_get(*(const ls_i128 *)outs[i].values), outs[i].type.precision)) {
-      return ls__udf_host.fail(call, LS_UDF_EDATA, "a result does not fit decimal(%d,%d)",
-                               outs[i].type.precision, outs[i].type.scale);
-    }
+    if (!LS_BIT_GET(outs[i].validity, 0) || ls__udf_checked_width(&outs[i].type) == 0) continue;
+    if (ls__udf_value_fault(text, &outs[i].type, outs[i].values))
+      return ls__udf_host.fail(call, LS_UDF_EDATA, "a result %s", text);
   }
   return LS_UDF_OK;
 }
@@ -112,7 +110,7 @@ int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *ac
     const char *why = "it called fail_row in finish()";
     rc = ls__udf_host.fail(&call, LS_UDF_EDATA, "%s", call.row_errors[0] ? call.row_errors[0] : why);
   }
-  if (rc == LS_UDF_OK) rc = check_decimals(&call, outs, n_outs);
+  if (rc == LS_UDF_OK) rc = check_values(&call, outs, n_outs);
   LS_TRY(ls__udf_call_result(&call, rc, LS_EDATA, err));
   for (uint32_t i = 0; i < n_outs; i++) {
     append_value(is_struct ? &out->children[i] : out, &outs[i], call.bytes[i]);

@@ -95,7 +95,7 @@ const ls_udf_host ls__udf_host = {sizeof(ls_udf_host), LS_UDF_ABI_MAJOR, LS_UDF_
 int ls__udf_call_result(const ls_udf_call *call, int32_t rc, int edata, ls_error *err) {
   if (rc == LS_UDF_OK && !call->failed) return LS_OK;
   const char *why = call->failed ? call->text : "it gives no reason";
-  int code = rc == LS_UDF_EDATA ? edata : rc == LS_UDF_ERETRY ? LS_ERETRY : LS_EPLUGIN;
+  int code = rc == LS_UDF_EDATA ? edata : rc == LS_UDF_ERETRY ? LS_ERETRY : LS_EFUNCTION;
   return ls_error_set(err, code, "%s: %s", call->name, why);
 }
 

@@ -37,14 +37,15 @@ static int64_t mask_nulls(uint64_t *mask, const ls_column *const *args, uint32_t
   return n;
 }
 
-/** A decimal wider than its type would be written into files that say otherwise: the row fails. */
-static void check_decimals(ls_udf_call *call, const ls_column *out, const uint64_t *valid) {
-  for (int64_t row = 0; row < call->n_rows; row++) {
-    if (!LS_BIT_GET(valid, row)) continue;
-    if (!ls__decimal_fits(ls__i128_get(ls__column_i128(out)[row]), out->type->precision)) {
-      ls__udf_host.fail_row(call, row, "the result of %s does not fit decimal(%d,%d)", call->name,
-                            out->type->precision, out->type->scale);
-    }
+/** A value that its type does not have (see ls__udf_value_fault): the row fails. */
+static void check_values(ls_udf_call *call, const ls_udf_out *out, const uint64_t *before) {
+  size_t width = ls__udf_checked_width(&out->type);
+  const char *values = out->values;
+  char text[LS_UDF_TEXT_MAX];
+  for (int64_t row = 0; width > 0 && row < call->n_rows; row++) {
+    if (!LS_BIT_GET(before, row) || !LS_BIT_GET(out->validity, row)) continue;
+    if (ls__udf_value_fault(text, &out->type, values + (size_t)row * width))
+      ls__udf_host.fail_row(call, row, "the result of %s %s", call->name, text);
   }
 }
 
@@ -84,8 +85,8 @@ static int run(ls_column *out, ls_udf_instance *instance, ls_udf_call *call, con
     result.values = out->values;
   }
   int32_t rc = fn->eval(instance->state, &ls__udf_host, call, vecs, &result);
-  LS_TRY(ls__udf_call_result(call, rc, LS_EPLUGIN, err));
-  if (ret->kind == LS_DECIMAL) check_decimals(call, out, result.validity);
+  LS_TRY(ls__udf_call_result(call, rc, LS_EFUNCTION, err));
+  check_values(call, &result, before);
   take_result(out, call, before, result.validity, n_rows);
   return LS_OK;
 }

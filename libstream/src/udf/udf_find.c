@@ -13,6 +13,11 @@ static bool is_file(const char *path) {
   return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+static bool is_directory(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 void ls__udf_list_plugins(ls_strmap *out, const char *const *dirs, size_t n_dirs) {
   for (size_t i = 0; i < n_dirs; i++) {
     DIR *dir = opendir(dirs[i]);
@@ -56,18 +61,24 @@ int ls__udf_find_file(char **out, const char *name_or_path, const char *const *d
                       ls_error *err) {
   if (strchr(name_or_path, '/') != NULL) {
     if (!is_file(name_or_path)) {
-      return ls_error_set(err, LS_EPLUGIN, "plugin '%s': no such file", name_or_path);
+      return ls_error_set(err, LS_EPLUGIN, "plugin '%s': %s", name_or_path,
+                          is_directory(name_or_path) ? "it is a directory" : "no such file");
     }
     *out = ls__strdup(name_or_path);
     return LS_OK;
   }
-  for (size_t i = 0; i < n_dirs; i++) {
-    ls_buf path = LS_BUF_INIT;
+  ls_buf path = LS_BUF_INIT;
+  int rc = LS_ENOTFOUND;
+  for (size_t i = 0; i < n_dirs && rc != LS_OK; i++) {
+    ls__buf_clear(&path);
     ls__buf_printf(&path, "%s/%s" SUFFIX, dirs[i], name_or_path);
-    bool found = is_file(path.ptr);
-    if (found) *out = ls__strdup(path.ptr);
-    ls__buf_fini(&path);
-    if (found) return LS_OK;
+    if (is_file(path.ptr)) {
+      *out = ls__strdup(path.ptr);
+      rc = LS_OK;
+    } else if (is_directory(path.ptr)) {
+      rc = ls_error_set(err, LS_EPLUGIN, "plugin '%s': %s is a directory", name_or_path, path.ptr);
+    }
   }
-  return fail_not_found(name_or_path, dirs, n_dirs, err);
+  ls__buf_fini(&path);
+  return rc == LS_ENOTFOUND ? fail_not_found(name_or_path, dirs, n_dirs, err) : rc;
 }

@@ -59,6 +59,10 @@ struct ls_udf_instance {
 /** SHA-256 of a file as 64 lowercase hex digits. @errors LS_EPLUGIN unreadable */
 int ls__udf_file_sha256(char out[65], const char *path, ls_error *err);
 
+/* udf_elf.c */
+/** Whether the file is a shared library of this machine, and whole. @errors LS_EPLUGIN */
+int ls__udf_check_elf(const ls_udf_plugin *plugin, ls_error *err);
+
 /* udf_find.c */
 /** Path of a plugin's file; the caller frees. @errors LS_EPLUGIN no such file, with the nearest name */
 int ls__udf_find_file(char **out, const char *name_or_path, const char *const *dirs, size_t n_dirs,
@@ -81,6 +85,12 @@ int ls__udf_config_open(void **state, const ls_udf_plugin *plugin, const char *f
                         int32_t (*open)(const ls_udf_config *, void **), ls_error *err);
 
 /* udf_types.c */
+/** Bytes of a value of a type whose values are checked; 0: each is good as it is, or is checked elsewhere. */
+size_t ls__udf_checked_width(const ls_udf_type *type);
+/** Whether a value that a plugin made is none of its type: a decimal of too many digits, a number that is not finite,
+ *  a time outside the years 1 to 9999. No built-in function makes such ones, and files could not hold them. text:
+ *  "does not fit decimal(4,2)". */
+bool ls__udf_value_fault(char text[LS_UDF_TEXT_MAX], const ls_udf_type *type, const void *value);
 /** A column as a plugin sees it; arrays of children are taken from the arena. */
 void ls__udf_vec_init(ls_udf_vec *vec, const ls_column *column, ls_arena *arena);
 

@@ -3,14 +3,13 @@
  * Loads a plugin. The order is the point: nothing of a file runs before its path and its pinned
  * digest are right, and nothing of it is used before the ABI, the names and the config are.
  *
- *   path -> sha256 pin -> ELF -> dlopen -> ls_udf_entry_v1 -> magic, ABI, sizes -> signatures
- *        -> names not taken -> config keys
+ *   path -> sha256 pin -> whole ELF -> dlopen -> ls_udf_entry_v1 -> magic, ABI, sizes -> signatures
+ *        -> the file's name -> names not taken -> config keys
  *
  * @source ls__udf_load(); tests/unit/udf/test_udf_loader.c has one case for each refusal
  */
 #include <ctype.h>
 #include <dlfcn.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -58,18 +57,15 @@ static int check_pin(const ls_udf_plugin *plugin, const char *pin, ls_error *err
   return LS_OK;
 }
 
-/** Told apart from a failing dlopen, whose text is about libraries: the commonest cause is a file
- *  that never was a plugin. */
-static int check_elf(const ls_udf_plugin *plugin, ls_error *err) {
-  char head[4] = {0};
-  FILE *file = fopen(plugin->path, "rb");
-  size_t n = file != NULL ? fread(head, 1, sizeof(head), file) : 0;
-  if (file != NULL) fclose(file);
-  if (n != sizeof(head) || memcmp(head, "\177ELF", sizeof(head)) != 0) {
-    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': %s is not a shared object (no ELF header)",
-                        plugin->name, plugin->path);
-  }
-  return LS_OK;
+/** A copy under another name would be found by a name that says nothing of what it is. */
+static int check_own_name(const ls_udf_plugin *plugin, ls_error *err) {
+  const char *slash = strrchr(plugin->path, '/'), *file = slash != NULL ? slash + 1 : plugin->path;
+  const char *own = plugin->manifest.name;
+  size_t len = strlen(own);
+  if (strncmp(file, own, len) == 0 && strcmp(file + len, ".so") == 0) return LS_OK;
+  return ls_error_set(err, LS_EPLUGIN,
+                      "its manifest has the name '%s': the file of that plugin is %s.so, not %s", own,
+                      own, file);
 }
 
 static int open_and_take(ls_udf_plugin *plugin, ls_error *err) {
@@ -91,6 +87,7 @@ static int open_and_take(ls_udf_plugin *plugin, ls_error *err) {
                         plugin->name, plugin->path);
   }
   int rc = ls__udf_manifest_take(plugin, manifest, err);
+  if (rc >= 0) rc = check_own_name(plugin, err);
   if (rc < 0) ls_error_prefix(err, "plugin '%s' (%s): ", plugin->name, plugin->path);
   return rc;
 }
@@ -165,7 +162,7 @@ static void add_plugin(ls_udf_registry *registry, ls_udf_plugin *plugin) {
 static int load(ls_udf_plugin *plugin, const ls_udf_registry *registry, const char *sha256_hex,
                 bool configured, const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
   if (sha256_hex != NULL) LS_TRY(check_pin(plugin, sha256_hex, err));
-  LS_TRY(check_elf(plugin, err));
+  LS_TRY(ls__udf_check_elf(plugin, err));
   LS_TRY(open_and_take(plugin, err));
   LS_TRY(check_names(registry, plugin, err));
   return configured ? ls__udf_config_take(plugin, config, n_config, err) : LS_OK;

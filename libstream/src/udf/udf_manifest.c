@@ -9,6 +9,9 @@
 #include "base/alloc.h"
 #include "udf/udf_internal.h"
 
+#define ENTRIES_MAX 4096 /* functions, aggregates, messages, config keys of one plugin */
+#define ARGS_MAX    256
+
 /** End of a member: the least struct_size that has it. */
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
@@ -50,6 +53,10 @@ static int check_signature(const char *name, const ls_udf_type *args, uint32_t n
   if (!is_name(name)) {
     return ls_error_set(err, LS_EPLUGIN,
                         "a function has no name of letters, digits, '_' and '.'");
+  }
+  if (n_args > ARGS_MAX) {
+    return ls_error_set(err, LS_EPLUGIN, "function '%s' has %u arguments, at most %d are allowed", name,
+                        n_args, ARGS_MAX);
   }
   if (n_args > 0 && args == NULL) {
     return ls_error_set(err, LS_EPLUGIN, "function '%s' has no argument types", name);
@@ -156,7 +163,18 @@ static int check_abi(const ls_udf_manifest *from, ls_error *err) {
   return LS_OK;
 }
 
+/** A count that is off would have us read past the plugin's arrays. */
+static int check_count(const char *what, uint32_t n, ls_error *err) {
+  if (n <= ENTRIES_MAX) return LS_OK;
+  return ls_error_set(err, LS_EPLUGIN, "its manifest says that it has %u %s, at most %d are allowed", n,
+                      what, ENTRIES_MAX);
+}
+
 static int check_manifest(const ls_udf_manifest *manifest, ls_error *err) {
+  LS_TRY(check_count("functions", manifest->n_fns, err));
+  LS_TRY(check_count("aggregates", manifest->n_aggs, err));
+  LS_TRY(check_count("messages", manifest->n_messages, err));
+  LS_TRY(check_count("config keys", manifest->n_config_keys, err));
   if (!is_name(manifest->name) || manifest->version == NULL) {
     return ls_error_set(err, LS_EPLUGIN, "its manifest gives no name or no version");
   }
@@ -169,6 +187,13 @@ static int check_manifest(const ls_udf_manifest *manifest, ls_error *err) {
     }
   }
   return LS_OK;
+}
+
+/** Flags that the plugin's ABI did not have yet say nothing, whatever stands there. */
+static void drop_newer_flags(ls_udf_plugin *plugin) {
+  const uint32_t newer = plugin->manifest.abi_minor < 1 ? LS_UDF_DECLASSIFIES : 0;
+  for (uint32_t i = 0; i < plugin->manifest.n_fns; i++) plugin->fns[i].flags &= ~newer;
+  for (uint32_t i = 0; i < plugin->manifest.n_aggs; i++) plugin->aggs[i].flags &= ~newer;
 }
 
 int ls__udf_manifest_take(ls_udf_plugin *plugin, const ls_udf_manifest *from, ls_error *err) {
@@ -188,6 +213,7 @@ int ls__udf_manifest_take(ls_udf_plugin *plugin, const ls_udf_manifest *from, ls
   LS_TRY(copy_all(plugin->messages, sizeof(ls_udf_message), END_OF(ls_udf_message, descriptor),
                   (const void *const *)manifest->messages, n_messages, "message", err));
 
+  drop_newer_flags(plugin);
   plugin->pointers = ls__calloc((size_t)n_fns + n_aggs + n_messages + 1, sizeof(void *));
   const void **next = plugin->pointers;
   manifest->fns = (const ls_udf_fn *const *)next;

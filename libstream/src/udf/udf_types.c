@@ -1,7 +1,10 @@
 /** @file udf_types.c  Types and columns of the library as types and columns of the plugin ABI. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "data/datetime.h"
 #include "udf/udf_internal.h"
 
 static const ls_type *flat_type(uint8_t kind) {
@@ -130,4 +133,47 @@ void ls__udf_vec_init(ls_udf_vec *vec, const ls_column *column, ls_arena *arena)
     ls__udf_vec_init(&children[i], &column->children[i], arena);
   }
   vec->children = children;
+}
+
+/* ---- values ---- */
+
+size_t ls__udf_checked_width(const ls_udf_type *type) {
+  switch (type->kind) {
+    case LS_DECIMAL: return sizeof(ls_i128);
+    case LS_FLOAT64: return sizeof(double);
+    case LS_TIMESTAMP: return sizeof(int64_t);
+    case LS_DATE: return sizeof(int32_t);
+    default: return 0;
+  }
+}
+
+bool ls__udf_value_fault(char text[LS_UDF_TEXT_MAX], const ls_udf_type *type, const void *value) {
+  double number; /* tidy: allow double because the result's type is float64 */
+  int64_t us;
+  int32_t days;
+  ls_i128 decimal;
+  const char *fault = "is outside the years 1 to 9999";
+  switch (type->kind) {
+    case LS_DECIMAL:
+      memcpy(&decimal, value, sizeof decimal);
+      if (ls__decimal_fits(ls__i128_get(decimal), type->precision)) return false;
+      snprintf(text, LS_UDF_TEXT_MAX, "does not fit decimal(%d,%d)", type->precision, type->scale);
+      return true;
+    case LS_FLOAT64:
+      memcpy(&number, value, sizeof number);
+      if (isfinite(number)) return false;
+      fault = "is not a finite number";
+      break;
+    case LS_TIMESTAMP:
+      memcpy(&us, value, sizeof us);
+      if (us >= LS_TIMESTAMP_US_MIN && us <= LS_TIMESTAMP_US_MAX) return false;
+      break;
+    case LS_DATE:
+      memcpy(&days, value, sizeof days);
+      if (days >= LS_DATE_DAYS_MIN && days <= LS_DATE_DAYS_MAX) return false;
+      break;
+    default: return false;
+  }
+  snprintf(text, LS_UDF_TEXT_MAX, "%s", fault);
+  return true;
 }

@@ -207,7 +207,7 @@ static const ls_udf_type mask_args[] = {{.kind = LS_STRING}};
 
 const ls_udf_fn recon_mask_sensitive = {
     .struct_size = sizeof(ls_udf_fn),
-    .flags = LS_UDF_STRICT,
+    .flags = LS_UDF_STRICT | LS_UDF_DECLASSIFIES,
     .name = "udf_mask_sensitive",
     .about = "keyed token of a user id; in mode mask its last four characters behind asterisks",
     .args = mask_args,

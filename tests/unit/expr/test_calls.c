@@ -30,7 +30,21 @@ START_TEST(calls_plugins) {
   ck_run(&b, "qty <> 0 AND probe_divide(14, qty) > 0", "true false null false");
   ck_run(&b, "probe_mask(user_id) || '!'", "\"***!\" \"***!\" \"***!\" \"***!\"");
   ck_run(&b, "probe_mask(name)", "\"***\" null \"***\" \"***\"");
-  ck_assert(!ls__expr_sensitive(must_compile(&b, "probe_mask(user_id)")));
+  static const struct {
+    const char *text;
+    bool sensitive;
+  } want[] = {{"probe_mask(user_id)", false},
+              {"probe_echo(1, user_id)", true}, /* any argument, also inside others */
+              {"upper(probe_echo(qty, name || user_id))", true},
+              {"probe_echo(1, probe_mask(user_id))", false},
+              {"probe_mask(probe_echo(1, user_id))", false},
+              {"probe_echo(length(user_id), name)", true},
+              {"probe_echo(1, name)", false},
+              {"CASE WHEN user_id = 'bob' THEN 1 END", false}}; /* a comparison may be seen */
+  for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+    bool got = ls__expr_sensitive(must_compile(&b, want[i].text));
+    ck_assert_msg(got == want[i].sensitive, "%s: sensitive %d", want[i].text, got);
+  }
   teardown();
 }
 END_TEST
@@ -79,7 +93,7 @@ START_TEST(a_call_that_fails_as_a_whole_fails_the_evaluation) {
   ls_expr *expr = must_compile(&b, "CASE WHEN flag IS NOT NULL THEN probe_same(amount) END");
   ck_assert_int_eq(ls__expr_state_new(&state, expr, &b.env, &err), LS_OK);
   ck_assert_int_eq(ls__expr_eval(&out, state, b.batch, NULL, &b.scratch, NULL, NULL, &err),
-                   LS_EPLUGIN);
+                   LS_EFUNCTION);
   ck_assert_ptr_nonnull(strstr(err.message, "probe: broken"));
   ls__expr_state_free(state);
   teardown();

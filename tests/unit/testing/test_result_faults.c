@@ -83,7 +83,7 @@ START_TEST(a_plugin_that_is_out_of_order_ends_the_run) {
   ls_testdriver *driver = NULL;
   ls_error err = LS_ERROR_INIT;
   const char *yaml = BRITTLE(ONE_SOURCE, "  g: { from: s, aggregate: { emit: final, store: g, values: { v: brittle(v) } } }\n", "g");
-  ck_assert_int_eq(run_brittle(&driver, yaml, 1, rows, 1, &err), LS_EPLUGIN);
+  ck_assert_int_eq(run_brittle(&driver, yaml, 1, rows, 1, &err), LS_EFUNCTION);
   ck_assert_str_eq(err.message, "brittle: out of order");
   ls__testdriver_free(driver);
 }

@@ -67,7 +67,7 @@ START_TEST(lists_functions) {
   ls_error err = LS_ERROR_INIT;
   ck_assert_int_eq(ls_topology_functions(&text, topology, &err), LS_OK);
   ck_assert_ptr_nonnull(strstr(text, "topo 1.0.0, ABI 1.1 ("));
-  ck_assert_ptr_nonnull(strstr(text, "\n  udf_mask(string) -> string, strict\n    A token\n"));
+  ck_assert_ptr_nonnull(strstr(text, "\n  udf_mask(string) -> string, strict, declassifies\n    A token\n"));
   ck_assert_ptr_nonnull(strstr(text, "udf_volatile(string) -> string, volatile\n"));
   ck_assert_ptr_nonnull(strstr(text, "udf_total(decimal(38,4)) -> decimal(38,4), aggregate\n"));
   ck_assert_ptr_nonnull(strstr(text, "  message test.v1.Row\n"));

@@ -55,7 +55,7 @@ START_TEST(strict_functions_see_no_null) {
   args[0] = COLUMN(&arena, "int64", "98", "99");
   args[1] = COLUMN(&arena, "int64", "1", "1");
   evaluated result = eval_once(registry, "moods", args, 2, 2, &arena);
-  ck_assert_int_eq(result.rc, LS_EPLUGIN);
+  ck_assert_int_eq(result.rc, LS_EFUNCTION);
   ck_assert_str_eq(result.err.message, "moods: 99 it is");
   ls__buf_fini(&result.row_errors);
   args[1] = COLUMN(&arena, "int64", "1", NULL);
@@ -101,17 +101,25 @@ START_TEST(results_must_fit_their_type) {
             "1: the result of not_utf8 is not valid UTF-8\n");
   evaluates("too_wide", args, 1, 3, ALL_ROWS, "\"999\" null \"999\"",
             "1: the result of too_wide does not fit decimal(3,0)\n");
+  evaluates("not_finite", args, 1, 3, ALL_ROWS, "0.5 null null",
+            "1: the result of not_finite is not a finite number\n2: the result of not_finite is not a finite number\n");
+  evaluates("far_time", args, 1, 3, ALL_ROWS, "\"9999-12-31T23:59:59.999999Z\" null null",
+            "1: the result of far_time is outside the years 1 to 9999\n"
+            "2: the result of far_time is outside the years 1 to 9999\n");
+  evaluates("far_date", args, 1, 3, ALL_ROWS, "\"0001-01-01\" null null",
+            "1: the result of far_date is outside the years 1 to 9999\n"
+            "2: the result of far_date is outside the years 1 to 9999\n");
   teardown();
 }
 END_TEST
 
 START_TEST(a_failing_call_says_why) {
   setup();
-  fails("refuse_batch", LS_EPLUGIN, "refuse_batch: not today");
+  fails("refuse_batch", LS_EFUNCTION, "refuse_batch: not today");
   fails("try_later", LS_ERETRY, "try_later: the table is being read");
-  fails("no_reason", LS_EPLUGIN, "no_reason: it gives no reason");
-  fails("past_the_end", LS_EPLUGIN, "past_the_end: it called fail_row for row 2 of 2");
-  fails("bytes_for_number", LS_EPLUGIN,
+  fails("no_reason", LS_EFUNCTION, "no_reason: it gives no reason");
+  fails("past_the_end", LS_EFUNCTION, "past_the_end: it called fail_row for row 2 of 2");
+  fails("bytes_for_number", LS_EFUNCTION,
         "bytes_for_number: it called set_bytes (whose result is neither string nor bytes) for row 0 of 2");
   teardown();
 }
@@ -187,6 +195,10 @@ static void append_argument(ls_column *column, test_rng *rng, unsigned n_null) {
     ls_int128 value;
     do value = random_decimal(rng); while (!ls__decimal_fits(value, column->type->precision));
     ls__column_append_decimal(column, value);
+  } else if (column->type->kind == LS_TIMESTAMP) { /* results must lie in the years 1 to 9999 */
+    ls__column_append_i64(column, (int64_t)rng_below(rng, UINT64_C(300000000000000000)) - INT64_C(50000000000000000));
+  } else if (column->type->kind == LS_DATE) {
+    ls__column_append_i32(column, (int32_t)rng_below(rng, 3600000) - 700000);
   } else {
     append_random(column, rng, 0);
   }

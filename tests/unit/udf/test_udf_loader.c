@@ -65,7 +65,7 @@ START_TEST(refuses_a_file_that_is_not_there) {
   refused("recno", NULL, LS_EPLUGIN, "no recno.so in ", "did you mean 'recon'?");
   refused("nothing_like_it_at_all", NULL, LS_EPLUGIN, "no nothing_like_it_at_all.so in ", "");
   refused("/nowhere/recon.so", NULL, LS_EPLUGIN, "no such file", "");
-  refused("/tmp/", NULL, LS_EPLUGIN, "no such file", "");
+  refused("/tmp/", NULL, LS_EPLUGIN, "it is a directory", "");
   ls_error err = LS_ERROR_INIT;
   ck_assert_int_eq(ls__udf_load(registry, "recon", NULL, 0, NULL, NULL, 0, &err), LS_EPLUGIN);
   ck_assert_has(err.message, "no directory");
@@ -80,7 +80,7 @@ START_TEST(refuses_a_file_that_is_no_shared_object) {
   temp_file("", 0);
   refused(path, NULL, LS_EPLUGIN, "is not a shared object (no ELF header)", "");
   temp_file("\177ELF and then nonsense", 23);
-  refused(path, NULL, LS_EPLUGIN, "can't be loaded: ", "");
+  refused(path, NULL, LS_EPLUGIN, "is not a whole shared library", "");
   unlink(path);
   ls__udf_registry_free(registry);
 }
@@ -109,6 +109,79 @@ START_TEST(refuses_structs_that_are_too_small) {
   ls__udf_registry_new(&registry);
   refused("bad_small_manifest", NULL, LS_EPLUGIN, "its manifest has struct_size", "is needed");
   refused("bad_small_fn", NULL, LS_EPLUGIN, "function 1 of 1 has struct_size", "is needed");
+  refused("bad_many_fns", NULL, LS_EPLUGIN, "says that it has 1000000 functions", "at most 4096");
+  refused("bad_null_fn", NULL, LS_EPLUGIN, "function 1 of 3 is NULL", "");
+  ls__udf_registry_free(registry);
+}
+END_TEST
+
+/* Copies the first n_bytes of recon.so (-1: all but the last) to a new directory; returns the copy's path. */
+static const char *copy_of_recon(const char *name, long n_bytes) {
+  static char path[128];
+  char from[1024], command[2400];
+  snprintf(from, sizeof(from), "%s/recon.so", env_dir("LS_UDF_DIR"));
+  snprintf(path, sizeof(path), "/tmp/ls_udf_copy_%ld/%s.so", (long)getpid(), name);
+  snprintf(command, sizeof(command), "mkdir -p '%.*s' && head -c %ld '%s' > '%s'", (int)(strrchr(path, '/') - path), path,
+           n_bytes, from, path);
+  ck_assert_int_eq(system(command), 0);
+  return path;
+}
+
+static void remove_copies(void) {
+  char command[128];
+  snprintf(command, sizeof(command), "rm -r /tmp/ls_udf_copy_%ld", (long)getpid());
+  ck_assert_int_eq(system(command), 0);
+}
+
+/* What dlopen would map reads past the end of such a file. */
+START_TEST(refuses_a_library_that_is_cut_short) {
+  ls__udf_registry_new(&registry);
+  static const long sizes[] = {17, 64, 100, 3000, 4096, 8192, 12288, -1000, -1};
+  for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+    refused(copy_of_recon("recon", sizes[i]), NULL, LS_EPLUGIN, "is not a whole shared library", "cut short");
+  remove_copies();
+  ls__udf_registry_free(registry);
+}
+END_TEST
+
+START_TEST(refuses_a_file_under_another_name) {
+  ls__udf_registry_new(&registry);
+  const char *path = copy_of_recon("other", 100000000);
+  refused(path, NULL, LS_EPLUGIN, "'recon': the file of that plugin is recon.so, not other.so", "");
+  char dir[128];
+  snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+  const char *dirs[] = {dir};
+  ls_error err = LS_ERROR_INIT;
+  ck_assert_int_eq(ls__udf_load(registry, "other", dirs, 1, NULL, NULL, 0, &err), LS_EPLUGIN);
+  ck_assert_has(err.message, "recon.so, not other.so");
+  remove_copies();
+  ls__udf_registry_free(registry);
+}
+END_TEST
+
+START_TEST(says_that_a_directory_is_one) {
+  ls__udf_registry_new(&registry);
+  char command[256], dir[64];
+  snprintf(dir, sizeof(dir), "/tmp/ls_udf_copy_%ld", (long)getpid());
+  snprintf(command, sizeof(command), "mkdir -p %s/adir.so %s/recon.so", dir, dir);
+  ck_assert_int_eq(system(command), 0);
+  const char *dirs[] = {dir, env_dir("LS_UDF_DIR")};
+  ls_error err = LS_ERROR_INIT;
+  ck_assert_int_eq(ls__udf_load(registry, "adir", dirs, 2, NULL, NULL, 0, &err), LS_EPLUGIN);
+  ck_assert_has(err.message, "/adir.so is a directory");
+  ck_assert_int_eq(ls__udf_load(registry, "recon", dirs, 2, NULL, NULL, 0, &err), LS_OK); /* further on */
+  remove_copies();
+  ls__udf_registry_free(registry);
+}
+END_TEST
+
+START_TEST(flags_of_a_later_abi_say_nothing) {
+  ls__udf_registry_new(&registry);
+  load(registry, "old_flags");
+  ck_assert_uint_eq(ls__udf_find_fn(registry, "old_same")->flags & LS_UDF_DECLASSIFIES, 0);
+  load(registry, "recon");
+  ck_assert_uint_ne(ls__udf_find_fn(registry, "udf_mask_sensitive")->flags & LS_UDF_DECLASSIFIES, 0);
+  ck_assert_uint_eq(ls__udf_find_fn(registry, "udf_derive_status")->flags & LS_UDF_DECLASSIFIES, 0);
   ls__udf_registry_free(registry);
 }
 END_TEST
@@ -267,6 +340,10 @@ int main(void) {
       TEST_CASE(refuses_a_shared_object_that_is_no_plugin),
       TEST_CASE(refuses_another_abi_with_both_versions),
       TEST_CASE(refuses_structs_that_are_too_small),
+      TEST_CASE(refuses_a_library_that_is_cut_short),
+      TEST_CASE(refuses_a_file_under_another_name),
+      TEST_CASE(says_that_a_directory_is_one),
+      TEST_CASE(flags_of_a_later_abi_say_nothing),
       TEST_CASE(reads_structs_of_an_older_header_up_to_their_end),
       TEST_CASE(refuses_signatures_the_abi_has_not),
       TEST_CASE(refuses_a_name_that_is_taken),

@@ -73,14 +73,27 @@ FN(divide, LS_UDF_STRICT, "probe_divide", ints, 2, TYPE(.kind = LS_INT64));
 FN(is_missing, 0, "probe_is_missing", floats, 1, TYPE(.kind = LS_INT64));
 FN(same, LS_UDF_STRICT, "probe_same", decimals, 1,
    TYPE(.kind = LS_DECIMAL, .precision = 20, .scale = 4));
-FN(mask, LS_UDF_STRICT, "probe_mask", strings, 1, TYPE(.kind = LS_STRING));
+FN(mask, LS_UDF_STRICT | LS_UDF_DECLASSIFIES, "probe_mask", strings, 1, TYPE(.kind = LS_STRING));
+
+/* gives back what it is given, and says nothing of it */
+static int32_t echo_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
+                         const ls_udf_vec *args, ls_udf_out *out) {
+  (void)state;
+  for (int64_t row = 0; row < out->n_rows; row++) {
+    ls_slice text = ls_udf_slice(&args[1], row);
+    if (is_valid(&args[1], row)) host->set_bytes(call, row, text.ptr, text.len);
+  }
+  return LS_UDF_OK;
+}
+static const ls_udf_type int_and_string[] = {{.kind = LS_INT64}, {.kind = LS_STRING}};
+FN(echo, LS_UDF_STRICT, "probe_echo", int_and_string, 2, TYPE(.kind = LS_STRING));
 static int32_t tick_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
                          const ls_udf_vec *args, ls_udf_out *out) {
   return is_missing_eval(state, host, call, args, out);
 }
 FN(tick, LS_UDF_VOLATILE, "probe_tick", floats, 1, TYPE(.kind = LS_INT64));
 
-static const ls_udf_fn *const fns[] = {&divide, &is_missing, &same, &mask, &tick};
+static const ls_udf_fn *const fns[] = {&divide, &is_missing, &same, &mask, &tick, &echo};
 static const ls_udf_manifest manifest = {.magic = LS_UDF_MAGIC,
                                          .struct_size = sizeof(ls_udf_manifest),
                                          .abi_major = LS_UDF_ABI_MAJOR,
@@ -89,7 +102,7 @@ static const ls_udf_manifest manifest = {.magic = LS_UDF_MAGIC,
                                          .version = "1",
                                          .license = "none",
                                          .fns = fns,
-                                         .n_fns = 5};
+                                         .n_fns = 6};
 __attribute__((visibility("default"))) const ls_udf_manifest *ls_udf_entry_v1(void) {
   return &manifest;
 }

@@ -25,8 +25,11 @@ static int32_t finish(void *state, const ls_udf_host *host, ls_udf_call *call, c
 static const ls_udf_type string_arg = {.kind = LS_STRING};
 static const ls_udf_type decimal_arg = {.kind = LS_DECIMAL, .precision = 38, .scale = 4};
 
-static const ls_udf_fn mask = {.struct_size = sizeof(ls_udf_fn), .flags = LS_UDF_STRICT,
+static const ls_udf_fn mask = {.struct_size = sizeof(ls_udf_fn), .flags = LS_UDF_STRICT | LS_UDF_DECLASSIFIES,
                                .name = "udf_mask", .about = "A token", .args = &string_arg,
+                               .n_args = 1, .ret = {.kind = LS_STRING}, .eval = never};
+static const ls_udf_fn echo = {.struct_size = sizeof(ls_udf_fn), .flags = LS_UDF_STRICT,
+                               .name = "udf_echo", .about = "The text itself", .args = &string_arg,
                                .n_args = 1, .ret = {.kind = LS_STRING}, .eval = never};
 static const ls_udf_fn dice = {.struct_size = sizeof(ls_udf_fn), .flags = LS_UDF_VOLATILE,
                                .name = "udf_volatile", .about = "Not pure", .args = &string_arg,
@@ -36,12 +39,17 @@ static const ls_udf_agg total = {.struct_size = sizeof(ls_udf_agg), .name = "udf
                                  .ret = {.kind = LS_DECIMAL, .precision = 38, .scale = 4},
                                  .acc_bytes = 16, .acc_version = 1, .init = init,
                                  .accumulate = accumulate, .merge = merge, .finish = finish};
+static const ls_udf_type two_args[] = {{.kind = LS_DECIMAL, .precision = 38, .scale = 4}, {.kind = LS_STRING}};
+static const ls_udf_agg longest = {.struct_size = sizeof(ls_udf_agg), .name = "udf_longest",
+                                   .about = "A text", .args = two_args, .n_args = 2,
+                                   .ret = {.kind = LS_STRING}, .acc_bytes = 16, .acc_version = 1,
+                                   .init = init, .accumulate = accumulate, .merge = merge, .finish = finish};
 /* Only its address is looked at. */
 static const int descriptor = 1;
 static const ls_udf_message message = {sizeof(ls_udf_message), "test.v1.Row", &descriptor};
 
-static const ls_udf_fn *const fns[] = {&mask, &dice};
-static const ls_udf_agg *const aggs[] = {&total};
+static const ls_udf_fn *const fns[] = {&mask, &dice, &echo};
+static const ls_udf_agg *const aggs[] = {&total, &longest};
 static const ls_udf_message *const messages[] = {&message};
 static const ls_udf_config_key keys[] = {{"mode", "fast", "How it works"}};
 
@@ -49,7 +57,7 @@ static const ls_udf_manifest manifest = {
     .magic = LS_UDF_MAGIC, .struct_size = sizeof(ls_udf_manifest), .abi_major = LS_UDF_ABI_MAJOR,
     .abi_minor = LS_UDF_ABI_MINOR, .name = "topo", .version = "1.0.0", .license = "none",
     .fns = fns, .aggs = aggs, .messages = messages, .config_keys = keys,
-    .n_fns = 2, .n_aggs = 1, .n_messages = 1, .n_config_keys = 1};
+    .n_fns = 3, .n_aggs = 2, .n_messages = 1, .n_config_keys = 1};
 
 const ls_udf_manifest *ls_udf_entry_v1(void);
 const ls_udf_manifest *ls_udf_entry_v1(void) { return &manifest; }

@@ -51,6 +51,28 @@ EVAL(too_wide_eval) {
   }
   return LS_UDF_OK;
 }
+/* Row 0 is the last value that the type has, rows 1 and 2 are outside. */
+EVAL(not_finite_eval) {
+  (void)state, (void)host, (void)call, (void)args;
+  double zero = 0;
+  for (int64_t row = 0; row < out->n_rows; row++)
+    ((double *)out->values)[row] = row == 0 ? 0.5 : row == 1 ? zero / zero : 1 / zero;
+  return LS_UDF_OK;
+}
+EVAL(far_time_eval) {
+  (void)state, (void)host, (void)call, (void)args;
+  for (int64_t row = 0; row < out->n_rows; row++) {
+    int64_t last = INT64_C(253402300799999999), first = INT64_C(-62135596800000000);
+    ((int64_t *)out->values)[row] = row == 0 ? last : row == 1 ? last + 1 : first - 1;
+  }
+  return LS_UDF_OK;
+}
+EVAL(far_date_eval) {
+  (void)state, (void)host, (void)call, (void)args;
+  for (int64_t row = 0; row < out->n_rows; row++)
+    ((int32_t *)out->values)[row] = row == 0 ? -719162 : row == 1 ? -719163 : 2932897;
+  return LS_UDF_OK;
+}
 EVAL(undecided_eval) {
   (void)state, (void)host, (void)call, (void)args, (void)out;
   return LS_UDF_OK;
@@ -76,8 +98,11 @@ FN(past_the_end, 0, .kind = LS_INT64);
 FN(bytes_for_number, 0, .kind = LS_INT64);
 FN(not_utf8, 0, .kind = LS_STRING);
 FN(too_wide, 0, .kind = LS_DECIMAL, .precision = 3);
+FN(not_finite, 0, .kind = LS_FLOAT64);
+FN(far_time, 0, .kind = LS_TIMESTAMP);
+FN(far_date, 0, .kind = LS_DATE);
 static const ls_udf_fn undecided = {.struct_size = sizeof(ls_udf_fn), .name = "undecided", .args = any_decimal,
                                     .n_args = 1, .ret = {.kind = LS_DECIMAL}, .bind = undecided_bind,
                                     .eval = undecided_eval};
 LS_UDF_PLUGIN("failing_rows", "1", &refuse_odd, &refuse_batch, &try_later, &no_reason, &past_the_end,
-              &bytes_for_number, &not_utf8, &too_wide, &undecided)
+              &bytes_for_number, &not_utf8, &too_wide, &not_finite, &far_time, &far_date, &undecided)
