@@ -64,7 +64,11 @@ class Workers:
     def stop(self):
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
-        return [live.finish(process, 60) for process in self.processes]
+        for process in self.processes:
+            process.wait(60)
+            if process.returncode == -signal.SIGTERM:  # it had no time to set its handler
+                process.returncode = 0
+        return [summary for summary in (live.finish(process, 60) for process in self.processes) if summary]
 
 
 def kill_process(chance, workers, cluster):

@@ -198,11 +198,10 @@ static int resolve_properties(ls_stream *stream, ls_error *err) {
 /** Half of the budget is for stores, a quarter for what clients hold, an eighth for lanes; the rest for slices and code. */
 static void share_memory(ls_stream *stream) {
   size_t memory = (size_t)stream->plan->memory_bytes, n_threads = stream->run->n_workers;
-  uint32_t n_lanes = 0;
-  for (uint32_t i = 0; i < stream->plan->n_sources; i++) n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
+  for (uint32_t i = 0; i < stream->plan->n_sources; i++) stream->n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
   stream->store_bytes = memory / 2 / stream->n_tasks;
   stream->queue_bytes = memory / 4 / (n_threads * 2);
-  stream->lane_bytes = memory / 8 / n_lanes;
+  stream->lane_bytes = memory / 8 / stream->n_lanes;
   if (stream->lane_bytes > (size_t)1 << 20) stream->lane_bytes = (size_t)1 << 20;
 }
 

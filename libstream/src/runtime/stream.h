@@ -98,7 +98,7 @@ struct ls_stream {
   struct ls_stream_store { const char *name; uint32_t topic, sub_topology; } *stores;
   uint32_t n_stores;
   int32_t *n_partitions;     /* by sub-topology */
-  uint32_t n_tasks;          /* of the whole topology */
+  uint32_t n_tasks, n_lanes; /* of the whole topology */
   ls_store_db *db;
   size_t store_bytes, lane_bytes, queue_bytes; /* of the memory budget: stores of one task; one lane; one client's queues */
   ls_stream_globals *globals;
