@@ -89,7 +89,7 @@ static void print_option(const option_row *row, bool required) {
 static void print_help(const app_command *command) {
   printf("usage: %s", command->name);
   for (size_t i = 0; i < N_ROWS; i++) {
-    if (rows[i].id & command->required & command->options) {
+    if (rows[i].id != UINT32_MAX && (rows[i].id & command->required & command->options)) {
       printf(" --%s %s", rows[i].name, rows[i].argument);
     }
   }

@@ -59,11 +59,11 @@ def fresh(lake, scratch, name):
 def check_help_and_version(lake, scratch):
     for program in ("streaming_index", "batch_recon", "streamctl"):
         text = expect(call(program, "--help"), 0).stdout
-        assert text.startswith(f"usage: {program}") and "Exit codes:" in text, text
+        assert text.startswith(f"usage: {program}") and "Exit codes:" in text and "(null)" not in text, text
         assert expect(call(program, "--version"), 0).stdout.startswith(f"{program} 0.1.0")
     for command in ("validate", "describe", "plan", "run", "udf list", "schema", "reference", "expressions", "faults"):
         text = expect(call("streamctl", *command.split(), "--help"), 0).stdout
-        assert text.startswith(f"usage: streamctl {command}"), text
+        assert text.startswith(f"usage: streamctl {command}") and "(null)" not in text, text
     for option in ("config", "lake", "date", "threads", "batch-rows", "as-of", "set", "plugins", "work-dir", "dry-run",
                    "output-format", "quiet", "help", "version"):
         assert f"  --{option}" in call("batch_recon", "--help").stdout, option
@@ -246,6 +246,44 @@ def check_statement_header(lake, scratch):
         expect(call("batch_recon", "--lake", copy, "--date", DAYS[1]), 4, f"{path}:1: ", why,
                "expected a first line in UTF-8 with the columns statement_id,transaction_id,posting_date,amount_posted, and perhaps fee_charged")
         assert tree(copy).keys() == before, why
+
+
+def check_stale_partitions(lake, scratch):
+    """Rows that the input no longer has leave no partition behind, dated or not; partitions of other dates stay."""
+    rows = pathlib.Path("raw/transactions")
+    for options in ((), ("--date", DAYS[2])):
+        copy = fresh(lake, scratch, f"stale{len(options)}")
+        table = copy / "curated/streaming_index"
+        older = table / "dt=2025-12-24/part-00000.parquet"  # its input is no longer kept
+        older.parent.mkdir()
+        shutil.copy(table / f"dt={DAYS[0]}/part-00000.parquet", older)
+        assert (table / f"dt={DAYS[2]}/part-00000.parquet").exists()
+        for path in (copy / rows).glob("*/*"):
+            path.unlink()
+        for day in DAYS:
+            (copy / rows / f"dt={day}/part-00000.jsonl").write_text("")
+        expect(call("streaming_index", "--lake", copy, *options), 0)
+        left = sorted(path.parent.name for path in table.glob("*/*.parquet"))
+        assert left == ["dt=2025-12-24", *([] if not options else [f"dt={day}" for day in DAYS[:2]])], left
+
+
+def check_bad_records_of_other_dates(lake, scratch):
+    """What is bad in the history is another run's to limit and to tell; the day itself is held to max_bad."""
+    copy = fresh(lake, scratch, "bad_history")
+    for path in (copy / f"raw/transactions/dt={DAYS[0]}").glob("*"):
+        path.unlink()
+    (copy / f"raw/transactions/dt={DAYS[0]}/part-00000.jsonl").write_text("not JSON\n" * 2000)
+    letters = copy / f"dlq/transactions/dt={DAYS[0]}/part-00000.jsonl"
+    before = letters.read_bytes()
+    done = expect(call("streaming_index", "--lake", copy, "--date", DAYS[2], "--output-format", "json"), 0)
+    summary = json.loads(done.stdout)
+    assert summary["bad_records_of_other_dates"]["transactions"] >= 2000, summary
+    assert summary["bad_records"]["transactions"] < 200 and letters.read_bytes() == before, summary["bad_records"]
+    expect(call("streaming_index", "--lake", copy, "--date", DAYS[2], "--set", "max_bad=200"), 0)
+    expect(call("streaming_index", "--lake", copy, "--date", DAYS[0]), 4, "max_bad_records")
+    expect(call("streaming_index", "--lake", copy, "--date", DAYS[0], "--set", "max_bad=200"), 4, "max_bad_records")
+    expect(call("streaming_index", "--lake", copy, "--date", DAYS[2], "--set", "history=7d"), 4, "max_bad_records")
+    expect(call("streaming_index", "--lake", copy, "--date", DAYS[2], "--set", "history=soon"), 2, "or forever")
 
 
 def transactions(lake):

@@ -26,6 +26,7 @@ struct ls_dead_letters {
   ls_strmap reasons;       /* "source\treason" -> int64_t count */
   ls_strmap days;          /* "source:days" -> present */
   atomic_llong *counts;    /* per source */
+  atomic_llong *others;    /* same, of other days */
   atomic_llong total;
   ls_buf text, key;
 };
@@ -102,6 +103,11 @@ static int add_letter(ls_dead_letters *letters, uint32_t source, const ls_dead_l
 
 static int letters_write(ls_dead_letter_port *port, uint32_t source, const ls_dead_letter *letter, ls_error *err) {
   ls_dead_letters *letters = (ls_dead_letters *)port;
+  int32_t days = letter->date_days;
+  if (days != INT32_MIN && (days < letters->opts.from_days[source] || days > letters->opts.to_days[source])) {
+    atomic_fetch_add(&letters->others[source], 1);
+    return LS_OK;
+  }
   pthread_mutex_lock(&letters->lock);
   int rc = add_letter(letters, source, letter, err);
   pthread_mutex_unlock(&letters->lock);
@@ -124,6 +130,7 @@ void ls__dead_letters_new(ls_dead_letters **out, const ls_dead_letters_opts *opt
   ls__arena_init(&letters->arena, 4096);
   pthread_mutex_init(&letters->lock, NULL);
   letters->counts = ls__calloc(opts->n_sources + 1, sizeof *letters->counts);
+  letters->others = ls__calloc(opts->n_sources + 1, sizeof *letters->others);
   ls_field *fields = LS_ARENA_ARRAY(&letters->arena, ls_field, N_FIELDS);
   fields[F_SOURCE] = (ls_field){.name = "source", .type = &ls__type_int64};
   fields[F_DAYS] = (ls_field){.name = "days", .type = &ls__type_int64};
@@ -144,6 +151,7 @@ void ls__dead_letters_free(ls_dead_letters *letters) {
   ls__buf_fini(&letters->text);
   ls__buf_fini(&letters->key);
   ls__free(letters->counts);
+  ls__free(letters->others);
   pthread_mutex_destroy(&letters->lock);
   ls__arena_fini(&letters->arena);
   ls__free(letters);
@@ -152,6 +160,8 @@ void ls__dead_letters_free(ls_dead_letters *letters) {
 ls_dead_letter_port *ls__dead_letters_port(ls_dead_letters *letters) { return &letters->port; }
 
 int64_t ls__dead_letters_count(const ls_dead_letters *letters, uint32_t source) { return atomic_load(&letters->counts[source]); }
+
+int64_t ls__dead_letters_others(const ls_dead_letters *letters, uint32_t source) { return atomic_load(&letters->others[source]); }
 
 static int by_name(const void *a, const void *b) {
   return strcmp(((const ls_strmap_entry *)a)->key, ((const ls_strmap_entry *)b)->key);

@@ -12,6 +12,7 @@ typedef struct ls_dead_letters ls_dead_letters;
 typedef struct ls_dead_letters_opts {
   const char *const *directories; /* per source */
   const char *const *names;
+  const int32_t *from_days, *to_days; /* per source: letters of files of other days are only counted */
   uint32_t n_sources;
   const char *time;               /* of the run (--as-of), RFC 3339: put into each letter */
   int32_t default_days;           /* dt of letters whose file has none */
@@ -22,7 +23,9 @@ typedef struct ls_dead_letters_opts {
 void ls__dead_letters_new(ls_dead_letters **out, const ls_dead_letters_opts *opts);
 void ls__dead_letters_free(ls_dead_letters *letters);
 ls_dead_letter_port *ls__dead_letters_port(ls_dead_letters *letters);
+/** Letters of days in from_days..to_days, and of other days. */
 int64_t ls__dead_letters_count(const ls_dead_letters *letters, uint32_t source); /* @thread any */
+int64_t ls__dead_letters_others(const ls_dead_letters *letters, uint32_t source);
 /** Calls fn for each (source, reason) with its count, sorted. */
 void ls__dead_letters_reasons(const ls_dead_letters *letters, void (*fn)(void *payload, const char *source, const char *reason, int64_t n), void *payload);
 /** Stages one file per source and day. Paths are appended to *paths (NUL-separated); a day that was read and has no bad

@@ -29,6 +29,7 @@ struct ls_file_source {
   bool header_taken;
   int32_t next_group;
   atomic_llong bytes_read, records;
+  atomic_llong *file_records; /* per file */
 };
 
 typedef struct unit {
@@ -60,7 +61,9 @@ int ls__file_source_new(ls_file_source **out, const ls_file_source_opts *opts, l
   *out = source;
   source->opts = *opts;
   pthread_mutex_init(&source->lock, NULL);
-  return ls__lake_list(&source->files, opts->lake, opts->pattern, opts->from_days, opts->to_days, err);
+  int rc = ls__lake_list(&source->files, opts->lake, opts->pattern, opts->from_days, opts->to_days, err);
+  source->file_records = ls__calloc(source->files.n + 1, sizeof *source->file_records);
+  return rc;
 }
 
 void ls__file_source_free(ls_file_source *source) {
@@ -68,6 +71,7 @@ void ls__file_source_free(ls_file_source *source) {
   ls__lake_reader_close(source->reader);
   ls__parquet_reader_close(source->probe);
   ls__lake_files_free(&source->files);
+  ls__free(source->file_records);
   ls__buf_fini(&source->carry);
   ls__buf_fini(&source->header);
   pthread_mutex_destroy(&source->lock);
@@ -84,6 +88,16 @@ int64_t ls__file_source_bytes(const ls_file_source *source) {
 
 int64_t ls__file_source_bytes_read(const ls_file_source *source) { return atomic_load(&((ls_file_source *)(uintptr_t)source)->bytes_read); }
 int64_t ls__file_source_records(const ls_file_source *source) { return atomic_load(&((ls_file_source *)(uintptr_t)source)->records); }
+
+int64_t ls__file_source_records_of(const ls_file_source *source, int32_t from_days, int32_t to_days) {
+  int64_t n = 0;
+  for (size_t i = 0; i < source->files.n; i++) {
+    int32_t days = source->files.files[i].date_days;
+    if (days == INT32_MIN || (days >= from_days && days <= to_days)) n += atomic_load(&source->file_records[i]);
+  }
+  return n;
+}
+
 const ls_lake_file *ls__file_source_file(const ls_file_source *source, size_t i) { return &source->files.files[i]; }
 
 int ls__file_worker_new(ls_file_worker **out, ls_file_source *source, ls_error *err) {
@@ -145,8 +159,13 @@ static void take_header(ls_file_source *source, ls_file_worker *worker, size_t *
   *start = end;
 }
 
-static int write_letter(ls_file_source *source, const ls_dead_letter *letter, ls_error *err) {
-  atomic_fetch_add(&source->records, 1);
+static void count_records(ls_file_source *source, size_t file, int64_t n) {
+  atomic_fetch_add(&source->records, (long long)n);
+  atomic_fetch_add(&source->file_records[file], (long long)n);
+}
+
+static int write_letter(ls_file_source *source, size_t file, const ls_dead_letter *letter, ls_error *err) {
+  count_records(source, file, 1);
   return source->opts.dead_letters->write(source->opts.dead_letters, source->opts.index, letter, err);
 }
 
@@ -173,7 +192,7 @@ static int write_off_rest(ls_file_source *source, ls_error *err) {
   ls_dead_letter letter = {
       .source = source->opts.name, .file = file->path, .line = source->next_line, .date_days = file->date_days,
       .reason = "damaged_file", .error = why, .seq = LS_SEQ_MAKE(source->opts.index, source->next_file, source->next_line)};
-  int rc = write_letter(source, &letter, err);
+  int rc = write_letter(source, source->next_file, &letter, err);
   ls__buf_fini(&where);
   return rc;
 }
@@ -279,7 +298,7 @@ static void report_letter(ls_file_worker *worker, const ls_bad_record *bad) {
       .source = source->opts.name, .file = file->path, .line = bad->line, .date_days = file->date_days,
       .reason = bad->reason, .error = bad->error, .field = bad->field, .payload = bad->payload,
       .seq = LS_SEQ_MAKE(source->opts.index, worker->unit.file, bad->line)};
-  if (worker->error_code >= 0) worker->error_code = write_letter(worker->source, &letter, worker->error);
+  if (worker->error_code >= 0) worker->error_code = write_letter(worker->source, worker->unit.file, &letter, worker->error);
 }
 
 static void on_bad_record(void *payload, const ls_bad_record *bad) { report_letter(payload, bad); }
@@ -359,6 +378,6 @@ int ls__file_worker_decode(ls_file_worker *worker, ls_batch *out, ls_error *err)
     ls__batch_append_meta(out, ts_us, dropped ? (ls_stamp){ts_us, 0} : (ls_stamp){ts_us, seq});
     n_good += !dropped;
   }
-  atomic_fetch_add(&source->records, (long long)n_good);
+  count_records(source, worker->unit.file, n_good);
   return LS_OK;
 }

@@ -32,6 +32,8 @@ size_t ls__file_source_n_files(const ls_file_source *source);
 int64_t ls__file_source_bytes(const ls_file_source *source);      /* of all files, as stored */
 int64_t ls__file_source_bytes_read(const ls_file_source *source); /* so far; @thread any */
 int64_t ls__file_source_records(const ls_file_source *source);    /* good and bad, so far; @thread any */
+/** Same, of the files of these days and of those without a date. */
+int64_t ls__file_source_records_of(const ls_file_source *source, int32_t from_days, int32_t to_days);
 /** Path and date of file i. */
 const ls_lake_file *ls__file_source_file(const ls_file_source *source, size_t i);
 

@@ -48,7 +48,7 @@ struct ls_lake_sink {
   atomic_uint next_share;
 };
 
-static const char *extension(ls_format format) {
+const char *ls__lake_sink_extension(ls_format format) {
   return format == LS_FORMAT_PARQUET ? "parquet" : format == LS_FORMAT_CSV ? "csv" : "jsonl";
 }
 
@@ -61,7 +61,7 @@ static uint32_t partition_number(ls_lake_sink *sink, ls_slice path) {
     partition = LS_NEW(ls_lake_partition);
     partition->path = ls__strdup(name);
     ls_buf file = LS_BUF_INIT;
-    ls__buf_printf(&file, "%s/part-00000.%s", name, extension(sink->opts.format));
+    ls__buf_printf(&file, "%s/part-00000.%s", name, ls__lake_sink_extension(sink->opts.format));
     partition->file = file.ptr;
     partition->published_by_run = sink->opts.in_run == NULL || sink->opts.in_run(sink->opts.in_run_payload, path);
     ls__strmap_put(&sink->partitions, name, partition);

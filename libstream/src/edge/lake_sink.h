@@ -51,6 +51,8 @@ int ls__lake_sink_seal(ls_lake_sink *sink, ls_error *err);
 int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_error *err);
 /** After staging: the partitions in path order. */
 const ls_lake_partition *ls__lake_sink_partitions(ls_lake_sink *sink, size_t *n);
+/** Of the data files: part-00000.<extension>. */
+const char *ls__lake_sink_extension(ls_format format);
 /** Totals of the rows written, NULL when the sink has none. */
 const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink);
 int64_t ls__lake_sink_rows(const ls_lake_sink *sink);      /* written by nodes */

@@ -129,7 +129,8 @@ typedef struct ls_plan_source {
   /* replay binding; files NULL: not bound */
   const char *files;           /* pattern, ls__lake_list */
   ls_format format;
-  int64_t lookback_us;         /* reads dt in [from - lookback, to]; whole days */
+  int64_t lookback_us;         /* reads dt in [from - lookback, to + lookahead]; whole days; INT64_MAX: all before */
+  int64_t lookahead_us;
   const void *protobuf_descriptor;
   /* live binding; live_kafka NULL: not bound */
   const char *live_kafka;      /* topic */

@@ -65,7 +65,9 @@ static void open_letters(ls_runtime *run) {
   uint32_t n_sources = run->plan->n_sources, n = n_sources + run->plan->n_globals;
   const char **names = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
   const char **directories = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
+  int32_t *from_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1), *to_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1);
   for (uint32_t i = 0; i < n; i++) {
+    ls__run_own_days(run, i, &from_days[i], &to_days[i]);
     bool global = i >= n_sources;
     names[i] = global ? run->plan->globals[i - n_sources].name : run->plan->sources[i].name;
     directories[i] = global ? run->plan->globals[i - n_sources].dead_letter_dir : run->plan->sources[i].dead_letter_dir;
@@ -73,7 +75,7 @@ static void open_letters(ls_runtime *run) {
   }
   int32_t as_of_day = 0;
   (void)ls__date_parse(&as_of_day, (ls_slice){run->as_of, 10});
-  ls_dead_letters_opts opts = {.directories = directories, .names = names, .n_sources = n, .time = run->as_of,
+  ls_dead_letters_opts opts = {.directories = directories, .names = names, .from_days = from_days, .to_days = to_days, .n_sources = n, .time = run->as_of,
                                .default_days = run->to_days != INT32_MAX ? run->to_days : as_of_day,
                                .records_max = run->plan->max_bad_records, .spill_directory = run->work_directory};
   ls__dead_letters_new(&run->letters, &opts);
@@ -92,7 +94,7 @@ static int open_state(ls_runtime *run, ls_error *err) {
 
 /** A share of bad records above the limit stops the run before anything is published. */
 static int check_bad_share(const ls_runtime *run, ls_error *err) {
-  int64_t records = ls__run_records(run), bad = ls__run_bad_records(run);
+  int64_t records = ls__run_own_records(run), bad = ls__run_bad_records(run);
   if (run->plan->max_bad_share_ppm < 0 || records == 0) return LS_OK;
   if (bad * 1000000 <= (int64_t)run->plan->max_bad_share_ppm * records) return LS_OK;
   return ls_error_set(err, LS_EBADRECORDS, "%lld of %lld records are bad: more than max_bad_records allows (%d.%02d%%)",

@@ -2,7 +2,20 @@
 #include "data/datetime.h"
 #include "runtime/run.h"
 
-static int32_t whole_days(int64_t us) { return (int32_t)((us + LS_US_PER_DAY - 1) / LS_US_PER_DAY); }
+/** The date so many microseconds of whole days before (or after) one, no further than dates go. */
+static int32_t move_days(int32_t days, int64_t us, int direction) {
+  int64_t moved = us == INT64_MAX ? INT64_MIN : days + direction * (us / LS_US_PER_DAY);
+  return moved <= INT32_MIN ? INT32_MIN : moved >= INT32_MAX ? INT32_MAX : (int32_t)moved;
+}
+
+void ls__run_own_days(const ls_runtime *run, uint32_t index, int32_t *from, int32_t *to) {
+  *from = INT32_MIN;
+  *to = INT32_MAX;
+  if (run->from_days == INT32_MIN || index >= run->plan->n_sources) return;
+  int64_t lookback_us = run->plan->sources[index].lookback_us;
+  *from = lookback_us == INT64_MAX ? run->from_days : move_days(run->from_days, lookback_us, -1);
+  *to = run->to_days;
+}
 
 static bool has_date(const char *pattern) { return strstr(pattern, "{date}") != NULL; }
 
@@ -29,11 +42,13 @@ static int open_source(ls_runtime *run, uint32_t index, ls_error *err) {
   if (source->files == NULL) {
     return ls_error_set(err, LS_ECONFIG, "source %s has no replay binding: give it `replay: { files: ... }`", source->name);
   }
-  int32_t from = run->from_days == INT32_MIN ? INT32_MIN : run->from_days - whole_days(source->lookback_us);
+  bool dated = run->from_days != INT32_MIN;
+  int32_t from = dated ? move_days(run->from_days, source->lookback_us, -1) : INT32_MIN;
+  int32_t to = dated ? move_days(run->to_days, source->lookahead_us, 1) : INT32_MAX;
   ls_file_source_opts opts = {
       .lake = run->lake, .name = source->name, .index = index, .schema = source->schema, .format = source->format,
       .protobuf_descriptor = source->protobuf_descriptor, .wanted = source->wanted, .pattern = source->files,
-      .from_days = from, .to_days = run->to_days, .dead_letters = ls__dead_letters_port(run->letters)};
+      .from_days = from, .to_days = to, .dead_letters = ls__dead_letters_port(run->letters)};
   LS_TRY(ls__file_source_new(&run->files[index], &opts, err));
   return check_input(run, source, run->files[index], err);
 }
@@ -114,6 +129,17 @@ bool ls__run_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_le
 int64_t ls__run_records(const ls_runtime *run) {
   int64_t n = 0;
   for (uint32_t i = 0; i < run->plan->n_sources; i++) n += run->files[i] != NULL ? ls__file_source_records(run->files[i]) : 0;
+  for (uint32_t i = 0; i < run->plan->n_globals; i++) n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
+  return n;
+}
+
+int64_t ls__run_own_records(const ls_runtime *run) {
+  int64_t n = 0;
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    int32_t from, to;
+    ls__run_own_days(run, i, &from, &to);
+    if (run->files[i] != NULL) n += ls__file_source_records_of(run->files[i], from, to);
+  }
   for (uint32_t i = 0; i < run->plan->n_globals; i++) n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
   return n;
 }

@@ -51,22 +51,6 @@ static int publish_letters(publication *at, ls_error *err) {
   return LS_OK;
 }
 
-/** A day that was read and has no bad record any more loses the dead letters of an earlier run. */
-static int remove_stale_letters(publication *at, uint32_t index, const ls_file_source *files, ls_error *err) {
-  int32_t last = INT32_MIN;
-  for (size_t i = 0; files != NULL && i < ls__file_source_n_files(files); i++) {
-    int32_t days = ls__file_source_file(files, i)->date_days;
-    if (days == INT32_MIN || days == last || ls__dead_letters_has(at->run->letters, index, days)) continue;
-    last = days;
-    ls_buf path = LS_BUF_INIT;
-    ls__dead_letters_path(&path, at->run->letters, index, days);
-    int rc = ls__lake_remove(at->run->lake, path.ptr, err);
-    ls__buf_fini(&path);
-    LS_TRY(rc);
-  }
-  return LS_OK;
-}
-
 /** Directory part of a partition path whose last segment is a dt: the place of a sink's own summary. */
 static void marker_directory(ls_buf *out, const ls_plan_sink *sink) {
   ls__buf_puts(out, sink->path_literals[0]);
@@ -111,7 +95,7 @@ static int publish_all(publication *at, ls_error *err) {
   LS_TRY(stage_all(at, err));
   LS_TRY(publish_sinks(at, err));
   LS_TRY(publish_letters(at, err));
-  for (uint32_t i = 0; i < run->plan->n_sources; i++) LS_TRY(remove_stale_letters(at, i, run->files[i], err));
+  LS_TRY(ls__run_remove_stale(run, err));
   ls__fault(LS_FAULT_SINK_PUBLISHED_ALL);
   return publish_markers(at, err);
 }

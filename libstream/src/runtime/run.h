@@ -64,6 +64,10 @@ int ls__run_load_globals(ls_runtime *run, ls_error *err);
 /** ls_task_opts.origin_of: what the seq of a record from a file says. */
 bool ls__run_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter);
 int64_t ls__run_records(const ls_runtime *run);
+/** Days of a source's files whose bad records are this run's: it limits, publishes and counts them. Of other files that it reads
+ *  (all history, the days after), they are those of the runs of their dates. */
+void ls__run_own_days(const ls_runtime *run, uint32_t source, int32_t *from, int32_t *to);
+int64_t ls__run_own_records(const ls_runtime *run);
 int64_t ls__run_bad_records(const ls_runtime *run);
 /* replay_stage.c */
 int ls__run_read(ls_runtime *run, uint32_t sub_topology, ls_error *err);
@@ -77,6 +81,8 @@ int ls__run_preflight(ls_runtime *run, ls_error *err);
 int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 /* replay_publish.c */
 int ls__run_publish(ls_runtime *run, ls_error *err);
+/* replay_stale.c */
+int ls__run_remove_stale(ls_runtime *run, ls_error *err);
 /* run_summary.c */
 /** Adds a task's counters of a node to the run's. */
 void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from);

@@ -58,6 +58,19 @@ static void put_inputs(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '}');
 }
 
+/** Bad records of files of other dates, which are in the dead letters of the runs of these. */
+static void put_bad_of_others(ls_buf *out, const ls_runtime *run) {
+  bool any = false;
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) any = any || ls__dead_letters_others(run->letters, i) > 0;
+  if (!any) return;
+  member(out, "bad_records_of_other_dates");
+  ls__buf_putc(out, '{');
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, ls__dead_letters_others(run->letters, i));
+  }
+  ls__buf_putc(out, '}');
+}
+
 typedef struct reason_list { ls_buf *out; } reason_list;
 
 static void put_reason(void *payload, const char *source, const char *reason, int64_t n) {
@@ -174,6 +187,7 @@ void ls__run_summary(ls_buf *out, const ls_runtime *run) {
   member_int(out, "threads", run->n_workers);
   if (run->letters != NULL) {
     put_inputs(out, run);
+    put_bad_of_others(out, run);
     member(out, "bad_record_reasons");
     ls__buf_putc(out, '[');
     ls__dead_letters_reasons(run->letters, put_reason, &(reason_list){out});

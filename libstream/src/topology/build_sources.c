@@ -6,7 +6,7 @@
 typedef struct binding {
   const char *files, *live_kafka, *dead_letter_dir, *dead_letter_topic;
   ls_format format, live_format;
-  int64_t lookback_us, idle_after_us;
+  int64_t lookback_us, lookahead_us, idle_after_us;
   bool from_latest, compacted;
   const void *descriptor;
 } binding;
@@ -81,18 +81,21 @@ static bool check_path(ls_build *b, const ls_yaml *path) {
   return false;
 }
 
-static bool parse_lookback(ls_build *b, const ls_yaml *replay, binding *out) {
-  const ls_yaml *lookback = ls__yaml_get(replay, "lookback");
-  if (lookback == NULL) return true;
-  ls__duration_parse(&out->lookback_us, (ls_slice){lookback->text, lookback->len});
-  if (out->lookback_us % LS_US_PER_DAY != 0 && !lookback->poisoned) {
-    ls__diag_add(b->diag, lookback->mark, "lookback %s is not in whole days; files are by day: give "
-                 "3d", lookback->text);
+/** lookback, lookahead: whole days, of files that have a day. */
+static bool parse_days(ls_build *b, const ls_yaml *replay, const char *key, const char *files, int64_t *out_us) {
+  const ls_yaml *days = ls__yaml_get(replay, key);
+  if (days == NULL) return true;
+  if (strcmp(days->text, "forever") == 0) {
+    *out_us = INT64_MAX;
+  } else {
+    ls__duration_parse(out_us, (ls_slice){days->text, days->len});
+  }
+  if (*out_us != INT64_MAX && *out_us % LS_US_PER_DAY != 0 && !days->poisoned) {
+    ls__diag_add(b->diag, days->mark, "%s %s is not in whole days; files are by day: give 3d", key, days->text);
     return false;
   }
-  if (out->lookback_us > 0 && strstr(out->files, "{date}") == NULL) {
-    ls__diag_add(b->diag, lookback->key->mark, "lookback needs {date} in files, as "
-                 "raw/x/dt={date}/*.jsonl");
+  if (*out_us > 0 && strstr(files, "{date}") == NULL) {
+    ls__diag_add(b->diag, days->key->mark, "%s needs {date} in files, as raw/x/dt={date}/*.jsonl", key);
     return false;
   }
   return true;
@@ -121,7 +124,8 @@ static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
                  "csv, parquet or protobuf", out->files);
     return false;
   }
-  return parse_lookback(b, replay, out);
+  bool ok = parse_days(b, replay, "lookback", out->files, &out->lookback_us);
+  return parse_days(b, replay, "lookahead", out->files, &out->lookahead_us) && ok;
 }
 
 static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema, binding *out) {
@@ -231,6 +235,7 @@ static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema,
                                        .files = bound->files,
                                        .format = bound->format,
                                        .lookback_us = bound->lookback_us,
+                                       .lookahead_us = bound->lookahead_us,
                                        .protobuf_descriptor = bound->descriptor,
                                        .live_kafka = bound->live_kafka,
                                        .live_format = bound->live_format,
@@ -333,7 +338,8 @@ static void build_entry(ls_build *b, ls_entry *entry, uint32_t index) {
 static void reject_source_keys(ls_build *b, const ls_yaml *map) {
   const ls_yaml *live = ls__yaml_get(map, "live"), *idle = ls__yaml_get(live, "idle_after");
   const ls_yaml *replay = ls__yaml_get(map, "replay"), *lookback = ls__yaml_get(replay, "lookback");
-  const ls_yaml *wrong = idle != NULL ? idle : lookback;
+  const ls_yaml *lookahead = ls__yaml_get(replay, "lookahead");
+  const ls_yaml *wrong = idle != NULL ? idle : lookback != NULL ? lookback : lookahead;
   if (wrong == NULL) return;
   ls__diag_add(b->diag, wrong->key->mark, "%s is not for global tables, which are loaded whole",
                wrong->key->text);

@@ -99,7 +99,13 @@ static void put_sources(ls_buf *out, const ls_plan *plan) {
     put_binding(out, source->files, source->format, source->dead_letter_dir, source->dead_letter_topic);
     if (source->lookback_us > 0) {
       ls__buf_puts(out, "    lookback: ");
-      ls__describe_duration(out, source->lookback_us);
+      if (source->lookback_us == INT64_MAX) ls__buf_puts(out, "forever");
+      if (source->lookback_us < INT64_MAX) ls__describe_duration(out, source->lookback_us);
+      ls__buf_putc(out, '\n');
+    }
+    if (source->lookahead_us > 0) {
+      ls__buf_puts(out, "    lookahead: ");
+      ls__describe_duration(out, source->lookahead_us);
       ls__buf_putc(out, '\n');
     }
     put_schema(out, "    ", source->schema);

@@ -72,6 +72,7 @@ static const char *scalar_schema(ls_option_type type) {
   case LS_OPTION_IDLE:
     return "\"type\": \"string\", \"pattern\": \"^never$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
   case LS_OPTION_RETENTION:
+  case LS_OPTION_RETENTION_0:
     return "\"type\": \"string\", \"pattern\": \"^forever$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
   case LS_OPTION_BAD_RECORDS:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "

@@ -184,6 +184,7 @@ static bool scalar_ok(const ls_option *option, const char *text) {
   case LS_OPTION_DURATION: return duration_in(text, option);
   case LS_OPTION_DURATION_0: return duration_ok(text, 0);
   case LS_OPTION_RETENTION: return strcmp(text, "forever") == 0 || duration_ok(text, 1);
+  case LS_OPTION_RETENTION_0: return strcmp(text, "forever") == 0 || duration_ok(text, 0);
   case LS_OPTION_IDLE: return strcmp(text, "never") == 0 || duration_ok(text, 1);
   case LS_OPTION_BAD_RECORDS: return ls__bad_records_parse(&number, &share, text);
   default: return text[0] != 0;

@@ -140,6 +140,7 @@ const char *ls__option_type_text(ls_option_type type) {
   case LS_OPTION_DURATION: return "duration above 0, as 250ms, 10m or 3d";
   case LS_OPTION_DURATION_0: return "duration, as 0s, 10m or 3d";
   case LS_OPTION_RETENTION: return "duration above 0, as 10m or 3d, or forever";
+  case LS_OPTION_RETENTION_0: return "duration, as 0s, 10m or 3d, or forever";
   case LS_OPTION_IDLE: return "duration above 0, as 1s or 10m, or never";
   case LS_OPTION_BAD_RECORDS: return "count or share, as 100 or 5%";
   case LS_OPTION_CHOICE: return "one of";

@@ -27,6 +27,7 @@ typedef enum ls_option_type {
   LS_OPTION_DURATION,     /* above 0, or in range: 250ms, 5s, 10m, 1h30m, 3d */
   LS_OPTION_DURATION_0,   /* same, or 0s */
   LS_OPTION_RETENTION,    /* duration or forever */
+  LS_OPTION_RETENTION_0,  /* same, or 0s */
   LS_OPTION_IDLE,         /* duration or never */
   LS_OPTION_BAD_RECORDS,  /* a count or a share: 100, 5%, 0.1% */
   LS_OPTION_CHOICE,       /* one of range, separated by | */
