@@ -286,6 +286,17 @@ def check_bad_records_of_other_dates(lake, scratch):
     expect(call("streaming_index", "--lake", copy, "--date", DAYS[2], "--set", "history=soon"), 2, "or forever")
 
 
+def check_other_files(lake, scratch):
+    """Copies, uploads that are not done and the like are no input."""
+    copy = fresh(lake, scratch, "other_files")
+    before = transactions(copy)
+    path = sorted((copy / f"raw/transactions/dt={DAYS[0]}").glob("*.jsonl"))[0]
+    for suffix in (".bak", ".filepart", ".gz.tmp", ".gz.filepart", "~"):
+        path.with_name(f"more.jsonl{suffix}").write_bytes(b"no record\n")
+    shutil.copy(path, path.with_name("more.json"))
+    assert transactions(copy) == before
+
+
 def transactions(lake):
     summary = json.loads(expect(call("streaming_index", "--lake", lake, "--output-format", "json", "--quiet"), 0).stdout)
     assert summary["conservation"] is True, summary

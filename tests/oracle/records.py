@@ -311,4 +311,5 @@ def read_file(root, path, source, file_number, key):
 
 def source_files(root, source):
     """A source's files in the order of the bytes of their paths, which is the order of their records."""
-    return sorted(root.glob(SOURCES[source][0]), key=lambda path: str(path.relative_to(root)).encode())
+    found = (path for path in root.glob(SOURCES[source][0]) if path.suffix in (".jsonl", ".csv", ".gz", ".zst"))
+    return sorted(found, key=lambda path: str(path.relative_to(root)).encode())

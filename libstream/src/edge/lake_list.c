@@ -25,8 +25,7 @@ typedef struct lister {
 
 static bool is_constant(const char *segment, size_t len) {
   for (size_t i = 0; i < len; i++) {
-    if (segment[i] == '*') return false;
-    if (strncmp(segment + i, date_token, strlen(date_token)) == 0) return false;
+    if (segment[i] == '*' || segment[i] == '{') return false;
   }
   return true;
 }
@@ -38,12 +37,24 @@ static bool match_date(const lister *list, ls_slice name, int32_t *days) {
   return *days >= list->from_days && *days <= list->to_days;
 }
 
+/** The first {a,b} of a segment, from its brace to the one that closes it; n = 0: none. */
+static ls_slice find_alternatives(ls_slice segment) {
+  for (size_t at = 0; at < segment.len; at++) {
+    const char *open = segment.ptr + at;
+    if (*open != '{') continue;
+    const char *close = memchr(open, '}', segment.len - at);
+    if (close && memchr(open, ',', (size_t)(close - open)))
+      return (ls_slice){open, (size_t)(close - open) + 1};
+  }
+  return (ls_slice){NULL, 0};
+}
+
 /**
  * Whether a name matches a segment of '*', '{date}' and plain characters. Every token but '*' has a
  * fixed length, so going back to the last '*' is enough and the cost is bounded by the product of
  * the lengths.
  */
-static bool match_segment(const lister *list, ls_slice segment, ls_slice name, int32_t *date_days) {
+static bool match_plain(const lister *list, ls_slice segment, ls_slice name, int32_t *date_days) {
   size_t s = 0, n = 0, star_s = SIZE_MAX, star_n = 0;
   int32_t days = *date_days;
   while (s < segment.len || n < name.len) {
@@ -70,6 +81,28 @@ static bool match_segment(const lister *list, ls_slice segment, ls_slice name, i
   }
   *date_days = days;
   return true;
+}
+
+/** Same, with alternatives: the segment with one of them after the other in their place. */
+static bool match_segment(const lister *list, ls_slice segment, ls_slice name, int32_t *date_days) {
+  ls_slice braces = find_alternatives(segment);
+  if (braces.len == 0) return match_plain(list, segment, name, date_days);
+  const char *end = braces.ptr + braces.len, *segment_end = segment.ptr + segment.len;
+  ls_buf one = LS_BUF_INIT;
+  bool found = false;
+  for (const char *at = braces.ptr + 1; !found && at < end;) {
+    size_t len = 0;
+    while (at[len] != ',' && at[len] != '}')
+      len++;
+    ls__buf_clear(&one);
+    ls__buf_append(&one, segment.ptr, (size_t)(braces.ptr - segment.ptr));
+    ls__buf_append(&one, at, len);
+    ls__buf_append(&one, end, (size_t)(segment_end - end));
+    found = match_segment(list, ls__buf_slice(&one), name, date_days);
+    at += len + 1;
+  }
+  ls__buf_fini(&one);
+  return found;
 }
 
 /* The date of a dt=YYYY-MM-DD directory in the path; patterns without {date} still give dates

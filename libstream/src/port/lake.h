@@ -30,7 +30,7 @@ typedef struct ls_lake_file {
 typedef struct ls_lake_files { ls_lake_file *files; size_t n, capacity; } ls_lake_files;
 void ls__lake_files_free(ls_lake_files *files);
 /** Files that match a pattern relative to the root: '*' within a path segment, '{date}' for YYYY-MM-DD in
- *  [from_days, to_days] (both INT32_MIN/INT32_MAX: any). Sorted by path bytewise. Names starting with '.' or '_' are
+ *  [from_days, to_days] (both INT32_MIN/INT32_MAX: any), '{a,b}' for one of several texts. Sorted by path bytewise. Names starting with '.' or '_' are
  *  skipped. No match is no error (n = 0). */
 int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days, ls_error *err);
 int ls__lake_exists(bool *out, ls_lake *lake, const char *path, ls_error *err);

@@ -39,8 +39,19 @@ static bool ends_in(const char *text, const char *end) {
   return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/** The first {a,b} of a pattern, which stands for one of several texts; NULL: none. *end: behind it. */
+static const char *find_alternatives(const char *files, const char **end) {
+  for (const char *open = files; (open = strchr(open, '{')) != NULL; open++) {
+    const char *close = strchr(open, '}');
+    if (close == NULL || memchr(open, ',', (size_t)(close - open)) == NULL) continue;
+    *end = close + 1;
+    return open;
+  }
+  return NULL;
+}
+
 /* By the file name without compression suffix; a trailing * stands for it as well. */
-static bool format_of_files(const char *files, ls_format *out) {
+static bool format_of_name(const char *files, ls_format *out) {
   static const char *const suffixes[] = {".gz", ".zst", ".lz4", "*"};
   static const struct {
     const char *end;
@@ -60,6 +71,25 @@ static bool format_of_files(const char *files, ls_format *out) {
     return true;
   }
   return false;
+}
+
+/** Of all alternatives, which have to agree. */
+static bool format_of_files(const char *files, ls_format *out) {
+  const char *end, *open = find_alternatives(files, &end);
+  if (open == NULL) return format_of_name(files, out);
+  bool ok = true, first = true;
+  for (const char *at = open + 1; ok && at < end;) {
+    size_t len = strcspn(at, ",}");
+    ls_buf one = LS_BUF_INIT;
+    ls_format format = LS_FORMAT_JSON;
+    ls__buf_printf(&one, "%.*s%.*s%s", (int)(open - files), files, (int)len, at, end);
+    ok = format_of_files(one.ptr, &format) && (first || format == *out);
+    *out = format;
+    first = false;
+    ls__buf_fini(&one);
+    at += len + 1;
+  }
+  return ok;
 }
 
 static ls_format format_of(const char *text) {
@@ -101,11 +131,28 @@ static bool parse_days(ls_build *b, const ls_yaml *replay, const char *key, cons
   return true;
 }
 
-static bool check_placeholders(ls_build *b, const ls_yaml *files) {
-  for (const char *at = files->text; (at = strchr(at, '{')) != NULL; at++) {
-    if (strncmp(at, "{date}", 6) == 0) continue;
-    ls_mark mark = ls__yaml_locate(b->doc, files, (size_t)(at - files->text));
-    ls__diag_add(b->diag, mark, "files: the only placeholder is {date}");
+/** What of a file pattern is none of ours at text[at]: NULL when it is; *next: where to go on. */
+static const char *pattern_fault(const char *text, size_t at, size_t *next) {
+  static const char date[] = "{date}";
+  *next = at + 1;
+  if (text[at] == '*' && text[at + 1] == '*') return "**";
+  if (text[at] == '}') return "a } without {";
+  if (strchr("?[]\\", text[at]) != NULL) return text[at] == '?' ? "?" : text[at] == '\\' ? "\\" : "[...]";
+  if (text[at] != '{') return NULL;
+  *next = at + strlen(date);
+  if (strncmp(text + at, date, strlen(date)) == 0) return NULL;
+  size_t len = strcspn(text + at + 1, "{}/*?[]\\");
+  if (text[at + 1 + len] != '}' || memchr(text + at, ',', len + 1) == NULL) return "this {";
+  *next = at + len + 2;
+  return NULL;
+}
+
+static bool check_pattern(ls_build *b, const ls_yaml *files) {
+  for (size_t at = 0, next; at < files->len; at = next) {
+    const char *fault = pattern_fault(files->text, at, &next);
+    if (fault == NULL) continue;
+    ls__diag_add(b->diag, ls__yaml_locate(b->doc, files, at), "files: %s is not understood; a pattern has * within a part of "
+                 "the path, {date}, and alternatives as .jsonl{,.gz,.zst}", fault);
     return false;
   }
   return true;
@@ -114,7 +161,7 @@ static bool check_placeholders(ls_build *b, const ls_yaml *files) {
 static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
   const ls_yaml *files = ls__yaml_get(replay, "files");
   if (files == NULL) return false;
-  if (!check_path(b, files) || !check_placeholders(b, files)) return false;
+  if (!check_path(b, files) || !check_pattern(b, files)) return false;
   out->files = files->text;
   const char *format = ls__yaml_text(replay, "format");
   if (format != NULL) {

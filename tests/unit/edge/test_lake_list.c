@@ -75,6 +75,22 @@ START_TEST(stars_stay_in_their_segment_and_skip_hidden_names) {
 }
 END_TEST
 
+START_TEST(alternatives_are_one_of_several_texts) {
+  static const char *const files[] = {"in/dt=2026-03-01/a.jsonl", "in/dt=2026-03-01/b.jsonl.gz", "in/dt=2026-03-01/c.jsonl.zst",
+                                      "in/dt=2026-03-01/d.jsonl.bak", "in/dt=2026-03-01/e.jsonl.filepart", "in/dt=2026-03-01/f.jsonl.gz.tmp",
+                                      "old/dt=2026-03-01/a.jsonl", "x/dt=2026-03-01/a.jsonl", "in/dt=2026-03-02/{a}.jsonl"};
+  test_lake t;
+  test_lake_open(&t);
+  put_all(&t, files, sizeof files / sizeof files[0]);
+  ck_assert_str_eq(test_list(&t, "in/dt={date}/*.jsonl{,.gz,.zst}", NULL, "2026-03-01"),
+                   "in/dt=2026-03-01/a.jsonl in/dt=2026-03-01/b.jsonl.gz in/dt=2026-03-01/c.jsonl.zst");
+  ck_assert_str_eq(test_list(&t, "{in,old}/dt={date}/{a,b}.jsonl{,.gz}", NULL, NULL),
+                   "in/dt=2026-03-01/a.jsonl in/dt=2026-03-01/b.jsonl.gz old/dt=2026-03-01/a.jsonl");
+  ck_assert_str_eq(test_list(&t, "{in,old,in}/{dt={date},other}/*.jsonl", NULL, NULL), ""); /* no nesting: the room above refuses it */
+  test_lake_close(&t);
+}
+END_TEST
+
 START_TEST(nothing_found_is_no_error) {
   test_lake t;
   test_lake_open(&t);
@@ -220,6 +236,7 @@ int main(void) {
       TEST_CASE(dates_are_a_closed_range),
       TEST_CASE(every_date_matches_an_open_range_and_bad_dates_none),
       TEST_CASE(stars_stay_in_their_segment_and_skip_hidden_names),
+      TEST_CASE(alternatives_are_one_of_several_texts),
       TEST_CASE(nothing_found_is_no_error),
       TEST_CASE(files_carry_size_and_date),
       TEST_CASE(paths_stay_inside_the_root),
