@@ -12,7 +12,7 @@ WITH once AS (
 SELECT transaction_id,
        CAST(sum(CAST(amount_posted AS DECIMAL(38,4))
                 + CASE WHEN $net_of_fees THEN coalesce(CAST(fee_charged AS DECIMAL(38,4)), 0) ELSE 0 END)
-            AS DECIMAL(18,4)) AS amount_posted
+            AS DECIMAL(38,4)) AS amount_posted
 FROM once WHERE posting_day BETWEEN $day - $lookback AND $day GROUP BY transaction_id;
 
 CREATE OR REPLACE TEMP TABLE merged AS
@@ -33,7 +33,7 @@ weighed AS (
   SELECT *, CAST(CASE WHEN status = 'APPROVED' AND is_known THEN amount ELSE 0 END AS DECIMAL(38,4))
             - coalesce(amount_posted, 0) AS difference
   FROM settled)
-SELECT *, CAST(difference AS DECIMAL(18,4)) AS discrepancy,
+SELECT *, CAST(difference AS DECIMAL(38,4)) AS discrepancy,
        CASE WHEN abs(difference) <= CAST($tolerance AS DECIMAL(18,4)) THEN 'MATCHED'
             WHEN bank_status = 'MISSING' OR NOT is_known THEN 'UNMATCHED' ELSE 'PARTIAL' END AS reconciled_status,
        CASE WHEN abs(difference) <= CAST($tolerance AS DECIMAL(18,4)) THEN NULL

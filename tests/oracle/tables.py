@@ -12,12 +12,12 @@ SCHEMAS = {
         ("status", TEXT), ("fraud_score", pa.float64()), ("enriched_flags", FLAGS), ("event_time", TIME),
         ("stream_ingest_time", TIME), ("version", COUNT)]),
     "batch_index": pa.schema([
-        ("transaction_id", TEXT), ("reconciled_status", TEXT), ("amount_posted", MONEY), ("discrepancy", MONEY),
+        ("transaction_id", TEXT), ("reconciled_status", TEXT), ("amount_posted", SUM), ("discrepancy", SUM),
         ("reason", TEXT), ("batch_run_date", pa.date32())]),
     "aggregate_index": pa.schema([
         ("transaction_id", TEXT), ("merchant_id", TEXT), ("status", TEXT), ("fraud_score", pa.float64()),
-        ("discrepancy", MONEY), ("policy_flags", FLAGS), ("reconciliation_timestamp", TIME), ("amount", MONEY),
-        ("currency", TEXT), ("amount_posted", MONEY), ("reconciled_status", TEXT), ("reason", TEXT),
+        ("discrepancy", SUM), ("policy_flags", FLAGS), ("reconciliation_timestamp", TIME), ("amount", MONEY),
+        ("currency", TEXT), ("amount_posted", SUM), ("reconciled_status", TEXT), ("reason", TEXT),
         ("risk_assessment", TEXT)]),
     "merchant_kpis": pa.schema([
         ("merchant_id", TEXT), ("currency", TEXT), ("transaction_count", COUNT), ("total_volume", SUM),

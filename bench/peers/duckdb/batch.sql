@@ -8,7 +8,7 @@ WITH known AS (
                                   fraud_score: fraud_score, flags: enriched_flags}, version) AS now
   FROM read_parquet($index, hive_partitioning = false) GROUP BY transaction_id),
 posted AS (
-  SELECT transaction_id, sum(amount_posted)::DECIMAL(18,4) AS amount_posted
+  SELECT transaction_id, sum(amount_posted)::DECIMAL(38,4) AS amount_posted
   FROM (SELECT statement_id, first(transaction_id) AS transaction_id, first(posting_date) AS posting_date, first(amount_posted) AS amount_posted
         FROM ($csv)
         GROUP BY statement_id)
@@ -23,7 +23,7 @@ settled AS (
                  ELSE gateway_status END AS status
   FROM met),
 weighed AS (
-  SELECT *, (CASE WHEN status = 'APPROVED' AND now IS NOT NULL THEN now.amount ELSE 0 END - coalesce(amount_posted, 0))::DECIMAL(18,4) AS discrepancy
+  SELECT *, (CASE WHEN status = 'APPROVED' AND now IS NOT NULL THEN now.amount ELSE 0 END - coalesce(amount_posted, 0))::DECIMAL(38,4) AS discrepancy
   FROM settled)
 SELECT *, CASE WHEN discrepancy = 0 THEN 'MATCHED' WHEN amount_posted IS NULL OR now IS NULL THEN 'UNMATCHED' ELSE 'PARTIAL' END AS reconciled_status,
        CASE WHEN discrepancy = 0 THEN NULL WHEN amount_posted IS NULL THEN 'MISSING_STATEMENT' WHEN now IS NULL THEN 'MISSING_TRANSACTION'
