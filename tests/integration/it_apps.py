@@ -2,6 +2,7 @@
 """The applications as an operator meets them: every exit code provoked for real, options, dates, dry runs, signals, summaries,
 and what streamctl shows. Functions named check_* are the cases; each gets a lake that was indexed."""
 
+import decimal
 import gzip
 import json
 import os
@@ -295,6 +296,23 @@ def check_other_files(lake, scratch):
         path.with_name(f"more.jsonl{suffix}").write_bytes(b"no record\n")
     shutil.copy(path, path.with_name("more.json"))
     assert transactions(copy) == before
+
+
+def check_lost_value(lake, scratch):
+    """A topology that loses value between the two sides of its balance ends before it publishes, and says where."""
+    copy = fresh(lake, scratch, "value")
+    losing = pathlib.Path(scratch, "losing.yaml")
+    losing.write_text(BATCH.read_text().replace("  final_rows:\n    from: reconciled\n",
+                                                "  big: { from: reconciled, filter: amount > 50 }\n\n  final_rows:\n    from: big\n"))
+    before = tree(copy).keys()
+    done = expect(call("batch_recon", "--lake", copy, "--date", DAYS[1], "--config", losing), 1, "value is lost or doubled: amount of ")
+    assert "nothing was published" in done.stderr and tree(copy).keys() == before, done.stderr
+    done = expect(call("batch_recon", "--lake", copy, "--date", DAYS[1]), 0)
+    values = re.findall(r"^(?:  value|       )\s+([A-Z]{3})\s+(\S+) in = (.*)$", done.stdout, re.M)
+    assert len(values) >= 3, done.stdout
+    for currency, came, parts in values:
+        went = sum(decimal.Decimal(part.split()[0]) for part in parts.split(" + "))
+        assert went == decimal.Decimal(came), (currency, came, parts)
 
 
 def transactions(lake):

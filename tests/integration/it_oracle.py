@@ -6,6 +6,7 @@ reconciled statuses. ORACLE_TRANSACTIONS sets the size (default 200000 over 3 da
 """
 
 import datetime
+import decimal
 import json
 import os
 import pathlib
@@ -27,7 +28,7 @@ def check_summary(name, text):
     return summary
 
 
-def check_value(lake, date):
+def check_value(lake, date, summary):
     """Per currency: the amounts of the run's known transactions = matched + partial + unmatched of the final index."""
     final = f"{lake}/final/aggregate_index/month={date[:7]}/day={date}/*.parquet"
     first = str(datetime.date.fromisoformat(date) - datetime.timedelta(3))
@@ -47,6 +48,14 @@ def check_value(lake, date):
     wrong = [row for row in rows if row[1] != row[2] or row[3] != row[4]]
     if wrong or len(rows) < 4:
         sys.exit(f"{date}: value is not conserved: {wrong or rows}")
+    told = {currency: (value["in"], value["left_out"], sum(map(decimal.Decimal, value["out"].values())))
+            for currency, value in summary["value"]["final_index"].items() if currency}
+    real = {currency: (str(came), "0.0000", came) for currency, came, *_ in rows}
+    if told != real or not all(set(value["out"]) <= {"MATCHED", "PARTIAL", "UNMATCHED"} for value in summary["value"]["final_index"].values()):
+        sys.exit(f"{date}: the summary tells other values: {told}, {real}")
+    stored = json.loads(pathlib.Path(lake, f"final/aggregate_index/month={date[:7]}/day={date}/_summary.json").read_text())
+    if stored["value"] != summary["value"]:
+        sys.exit(f"{date}: _summary.json tells other values: {stored['value']}")
 
 
 def main():
@@ -57,8 +66,7 @@ def main():
         recon.make_lake(lake, N)
         check_summary("streaming_index", recon.index(lake).stdout)
         for date in recon.dates(3):
-            check_summary(date, recon.batch(lake, date).stdout)
-            check_value(lake, date)
+            check_value(lake, date, check_summary(date, recon.batch(lake, date).stdout))
         python, days = sys.executable, recon.dates(3)
         recon.run(python, recon.SOURCE / "tests/oracle/oracle.py", "--lake", lake, "--out", oracle, "--date", f"{days[0]}..{days[-1]}",
                   "--key-file", key)

@@ -7,17 +7,30 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define SEPARATOR '\x1f' /* between the two values in a key of split_sums */
+
 struct ls_sink_totals {
+  ls_sink_port port;
   ls_sink_totals_spec spec;
   const ls_schema *schema;
   pthread_mutex_t lock;
   ls_strmap *counts; /* per count_by: value -> int64_t */
   ls_strmap sums;    /* per value -> ls_int128[n_sum] */
+  ls_strmap split_sums; /* same, per value and value of split */
   ls_buf name;
 };
 
+static int totals_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+  (void)worker;
+  (void)partition;
+  return ls__sink_totals_add((ls_sink_totals *)port, batch, err);
+}
+
+ls_sink_port *ls__sink_totals_port(ls_sink_totals *totals) { return &totals->port; }
+
 void ls__sink_totals_new(ls_sink_totals **out, const ls_sink_totals_spec *spec, const ls_schema *schema) {
   ls_sink_totals *totals = LS_NEW(ls_sink_totals);
+  totals->port.write = totals_write;
   totals->spec = *spec;
   totals->schema = schema;
   totals->counts = ls__calloc(spec->n_count_by + 1, sizeof *totals->counts);
@@ -34,19 +47,25 @@ void ls__sink_totals_free(ls_sink_totals *totals) {
   if (totals == NULL) return;
   for (uint32_t i = 0; i < totals->spec.n_count_by; i++) map_free(&totals->counts[i]);
   map_free(&totals->sums);
+  map_free(&totals->split_sums);
   ls__free(totals->counts);
   ls__buf_fini(&totals->name);
   pthread_mutex_destroy(&totals->lock);
   ls__free(totals);
 }
 
-/** Value of the map for a row's column value; made zeroed when new. Null counts as "". */
-static void *slot_of(ls_sink_totals *totals, ls_strmap *map, const ls_column *column, int64_t row, size_t n_bytes) {
+static void put_value(ls_sink_totals *totals, const ls_column *column, int64_t row) {
+  if (column == NULL || ls__is_null(column, row)) return;
+  ls_slice value = ls__column_slice(column, row);
+  ls__buf_append(&totals->name, value.ptr, value.len);
+}
+
+/** Value of the map for a row's column value, or two of them; made zeroed when new. Null counts as "". */
+static void *slot_of(ls_sink_totals *totals, ls_strmap *map, const ls_column *column, const ls_column *second, int64_t row, size_t n_bytes) {
   ls__buf_clear(&totals->name);
-  if (column != NULL && !ls__is_null(column, row)) {
-    ls_slice value = ls__column_slice(column, row);
-    ls__buf_append(&totals->name, value.ptr, value.len);
-  }
+  put_value(totals, column, row);
+  if (second != NULL) ls__buf_putc(&totals->name, SEPARATOR);
+  put_value(totals, second, row);
   ls__buf_puts(&totals->name, ""); /* NUL-terminated */
   void *slot = ls__strmap_get(map, totals->name.ptr);
   if (slot == NULL) {
@@ -56,14 +75,8 @@ static void *slot_of(ls_sink_totals *totals, ls_strmap *map, const ls_column *co
   return slot;
 }
 
-static int add_row(ls_sink_totals *totals, const ls_batch *batch, int64_t row, ls_error *err) {
+static int add_sums(ls_sink_totals *totals, ls_i128 *sums, const ls_batch *batch, int64_t row, ls_error *err) {
   const ls_sink_totals_spec *spec = &totals->spec;
-  for (uint32_t i = 0; i < spec->n_count_by; i++) {
-    ++*(int64_t *)slot_of(totals, &totals->counts[i], &batch->columns[spec->count_by[i]], row, sizeof(int64_t));
-  }
-  if (spec->n_sum == 0) return LS_OK;
-  const ls_column *per = spec->per >= 0 ? &batch->columns[spec->per] : NULL;
-  ls_i128 *sums = slot_of(totals, &totals->sums, per, row, spec->n_sum * sizeof(ls_i128));
   for (uint32_t i = 0; i < spec->n_sum; i++) {
     const ls_column *column = &batch->columns[spec->sum[i]];
     if (ls__is_null(column, row)) continue;
@@ -74,6 +87,19 @@ static int add_row(ls_sink_totals *totals, const ls_batch *batch, int64_t row, l
     sums[i] = ls__i128_make(sum);
   }
   return LS_OK;
+}
+
+static int add_row(ls_sink_totals *totals, const ls_batch *batch, int64_t row, ls_error *err) {
+  const ls_sink_totals_spec *spec = &totals->spec;
+  for (uint32_t i = 0; i < spec->n_count_by; i++) {
+    ++*(int64_t *)slot_of(totals, &totals->counts[i], &batch->columns[spec->count_by[i]], NULL, row, sizeof(int64_t));
+  }
+  if (spec->n_sum == 0) return LS_OK;
+  const ls_column *per = spec->per >= 0 ? &batch->columns[spec->per] : NULL;
+  size_t n_bytes = spec->n_sum * sizeof(ls_i128);
+  LS_TRY(add_sums(totals, slot_of(totals, &totals->sums, per, NULL, row, n_bytes), batch, row, err));
+  if (spec->split < 0) return LS_OK;
+  return add_sums(totals, slot_of(totals, &totals->split_sums, per, &batch->columns[spec->split], row, n_bytes), batch, row, err);
 }
 
 int ls__sink_totals_add(ls_sink_totals *totals, const ls_batch *batch, ls_error *err) {
@@ -122,6 +148,47 @@ static void format_sums(ls_buf *out, const ls_sink_totals *totals, const ls_i128
   ls__buf_putc(out, '}');
 }
 
+void ls__sink_totals_each(const ls_sink_totals *totals, void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums), void *payload) {
+  const ls_strmap *map = totals->spec.split >= 0 ? &totals->split_sums : &totals->sums;
+  ls_strmap_entry *entries = sorted(map);
+  for (size_t i = 0; i < map->n; i++) {
+    const char *separator = totals->spec.split >= 0 ? strrchr(entries[i].key, SEPARATOR) : NULL;
+    char *per = separator != NULL ? ls__strndup(entries[i].key, (size_t)(separator - entries[i].key)) : ls__strdup(entries[i].key);
+    fn(payload, per, separator != NULL ? separator + 1 : "", entries[i].value);
+    ls__free(per);
+  }
+  ls__free(entries);
+}
+
+typedef struct split_text {
+  ls_buf *out, per; /* per: the value whose object is open */
+  const ls_sink_totals *totals;
+  bool any;
+} split_text;
+
+static void put_split(void *payload, const char *per, const char *split, const ls_i128 *sums) {
+  split_text *at = payload;
+  bool next = !at->any || strcmp(at->per.ptr, per) != 0;
+  if (next) {
+    if (at->any) ls__buf_putc(at->out, '}');
+    put_name(at->out, per, !at->any);
+    ls__buf_putc(at->out, '{');
+    ls__buf_clear(&at->per);
+    ls__buf_puts(&at->per, per);
+    at->any = true;
+  }
+  put_name(at->out, split, next);
+  format_sums(at->out, at->totals, sums);
+}
+
+static void format_split(ls_buf *out, const ls_sink_totals *totals) {
+  split_text at = {.out = out, .totals = totals};
+  ls__buf_puts(out, ",\"split\":{");
+  ls__sink_totals_each(totals, put_split, &at);
+  ls__buf_puts(out, at.any ? "}}" : "}");
+  ls__buf_fini(&at.per);
+}
+
 void ls__sink_totals_format(ls_buf *out, const ls_sink_totals *totals) {
   ls__buf_puts(out, "{\"counts\":{");
   for (uint32_t i = 0; i < totals->spec.n_count_by; i++) {
@@ -135,5 +202,7 @@ void ls__sink_totals_format(ls_buf *out, const ls_sink_totals *totals) {
     format_sums(out, totals, entries[i].value);
   }
   ls__free(entries);
-  ls__buf_puts(out, "}}");
+  ls__buf_putc(out, '}');
+  if (totals->spec.split >= 0) format_split(out, totals);
+  ls__buf_putc(out, '}');
 }

@@ -178,6 +178,10 @@ typedef struct ls_plan_sink {
   const uint32_t *count_by; uint32_t n_count_by; /* STRING fields whose values the summary counts */
   const uint32_t *sum; uint32_t n_sum;           /* DECIMAL fields it sums */
   int32_t sum_per;                               /* STRING field of the sums, -1: none */
+  int32_t sum_split;                             /* STRING field by which they are split once more, -1: none */
+  int32_t balance_sum;                           /* one of sum, that has to be what came into the sink balance_with; -1: none */
+  uint32_t balance_with;
+  bool totals_only;                              /* no binding: it sums what a sink's balance compares */
 } ls_plan_sink;
 
 typedef enum ls_property_kind {

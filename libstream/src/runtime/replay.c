@@ -47,8 +47,12 @@ static int open_stage(ls_runtime *run, ls_error *err) {
 static int open_sinks(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
     const ls_plan_sink *sink = &run->plan->sinks[i];
+    if (sink->totals_only) {
+      ls__sink_totals_new(&run->came_in[i], &(ls_sink_totals_spec){.sum = sink->sum, .n_sum = sink->n_sum, .per = sink->sum_per, .split = -1}, sink->schema);
+      run->sink_ports[i] = ls__sink_totals_port(run->came_in[i]);
+    }
     if (sink->path_pattern == NULL) continue;
-    ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum, sink->n_sum, sink->sum_per};
+    ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum, sink->n_sum, sink->sum_per, sink->sum_split};
     ls_lake_sink_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
                               .in_key_order = ls__plan_sink_in_key_order(run->plan, sink), .stage = run->stage,
                               .totals = sink->summary ? &totals : NULL,
@@ -131,7 +135,10 @@ void ls__replay_close(ls_runtime *run) {
     ls__global_free(run->globals[i]);
     ls__file_source_free(run->global_files[i]);
   }
-  for (uint32_t i = 0; i < run->plan->n_sinks; i++) ls__lake_sink_free(run->sinks[i]);
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    ls__lake_sink_free(run->sinks[i]);
+    ls__sink_totals_free(run->came_in[i]);
+  }
   if (run->stage != NULL) ls__lake_stage_free(run->stage);
   ls__dead_letters_free(run->letters);
   if (run->db != NULL) ls__store_db_close(run->db);

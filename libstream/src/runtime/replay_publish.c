@@ -93,6 +93,7 @@ static int publish_markers(publication *at, ls_error *err) {
 static int publish_all(publication *at, ls_error *err) {
   ls_runtime *run = at->run;
   LS_TRY(stage_all(at, err));
+  LS_TRY(ls__run_check_balance(run, err));
   LS_TRY(publish_sinks(at, err));
   LS_TRY(publish_letters(at, err));
   LS_TRY(ls__run_remove_stale(run, err));

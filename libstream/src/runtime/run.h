@@ -41,6 +41,7 @@ struct ls_runtime {
   ls_lake_stage *stage;          /* where output grows until it is published */
   ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
   ls_sink_port **sink_ports;
+  ls_sink_totals **came_in;      /* of the sinks that are totals_only; else NULL */
   ls_dead_letters *letters;      /* sources first, then globals */
   ls_dead_letter_port *letter_port; /* of letters; a test may put its own */
   ls_store_db *db;
@@ -83,6 +84,13 @@ int ls__run_process(ls_runtime *run, uint32_t sub_topology, ls_error *err);
 int ls__run_publish(ls_runtime *run, ls_error *err);
 /* replay_stale.c */
 int ls__run_remove_stale(ls_runtime *run, ls_error *err);
+/* run_balance.c */
+/** Whether what came in came out, of all sinks that say what to compare; what rows took along that became dead letters is
+ *  told, and no fault. @errors LS_EINTERNAL */
+int ls__run_check_balance(const ls_runtime *run, ls_error *err);
+void ls__run_balance_json(ls_buf *out, const ls_runtime *run, uint32_t sink);
+/** "12.5000 in = 10.0000 MATCHED + 2.5000 PARTIAL" for each value of per. */
+void ls__run_balance_text(ls_buf *out, const ls_runtime *run, uint32_t sink, void (*begin)(ls_buf *out, const char *per, bool first));
 /* run_summary.c */
 /** Adds a task's counters of a node to the run's. */
 void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from);

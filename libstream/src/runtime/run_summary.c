@@ -110,6 +110,19 @@ static void put_totals(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '}');
 }
 
+static void put_balance(ls_buf *out, const ls_runtime *run) {
+  bool any = false;
+  for (uint32_t i = 0; i < run->plan->n_sinks && strcmp(run->status, "done") == 0; i++) {
+    if (run->sinks[i] == NULL || run->plan->sinks[i].balance_sum < 0) continue;
+    if (!any) member(out, "value");
+    if (!any) ls__buf_putc(out, '{');
+    any = true;
+    member(out, run->plan->sinks[i].name);
+    ls__run_balance_json(out, run, i);
+  }
+  if (any) ls__buf_putc(out, '}');
+}
+
 static void put_partitions(ls_buf *out, const ls_runtime *run) {
   member(out, "tables");
   ls__buf_putc(out, '{');
@@ -197,6 +210,7 @@ void ls__run_summary(ls_buf *out, const ls_runtime *run) {
   if (run->sinks != NULL && !live) {
     put_outputs(out, run);
     put_totals(out, run);
+    put_balance(out, run);
     put_partitions(out, run);
   }
   if (run->counters != NULL) put_steps(out, run);

@@ -141,6 +141,14 @@ static void put_conservation(ls_buf *out, const ls_runtime *run) {
   if (all) ls__buf_puts(out, "  adds up   yes\n");
 }
 
+static void begin_value(ls_buf *out, const char *per, bool first) { begin(out, "value", first, per); }
+
+static void put_values(ls_buf *out, const ls_runtime *run) {
+  for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
+    if (run->sinks[i] != NULL && run->plan->sinks[i].balance_sum >= 0) ls__run_balance_text(out, run, i, begin_value);
+  }
+}
+
 /** Where a sink's files are; of many, the first and the last. */
 static void put_files(ls_buf *out, const ls_runtime *run, ls_lake_sink *sink, bool first) {
   size_t n, n_files = 0, k = 0;
@@ -232,6 +240,7 @@ int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
     put_late(&text, run);
     bool done = strcmp(run->status, "done") == 0;
     if (done) put_outputs(&text, run);
+    if (done) put_values(&text, run);
     if (done) put_conservation(&text, run);
     put_speed(&text, run, seconds);
     if (done) put_tables(&text, run);

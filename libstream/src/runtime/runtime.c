@@ -100,6 +100,7 @@ static void allocate_tables(ls_runtime *run) {
   run->global_files = LS_ARENA_ARRAY(&run->arena, ls_file_source *, plan->n_globals + 1);
   run->globals = LS_ARENA_ARRAY(&run->arena, ls_global *, plan->n_globals + 1);
   run->sinks = LS_ARENA_ARRAY(&run->arena, ls_lake_sink *, plan->n_sinks + 1);
+  run->came_in = LS_ARENA_ARRAY(&run->arena, ls_sink_totals *, plan->n_sinks + 1);
   run->sink_ports = LS_ARENA_ARRAY(&run->arena, ls_sink_port *, plan->n_sinks + 1);
   run->counters = LS_ARENA_ARRAY(&run->arena, ls_node_counters, plan->n_nodes + 1);
 }

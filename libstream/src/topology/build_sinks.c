@@ -138,10 +138,45 @@ static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schem
   return true;
 }
 
-/** summary: {count_by, sum, per}. */
+/** What a sink's balance compares is summed by a sink of its own, without a binding, on the other step. */
+static bool add_balance(ls_build *b, const ls_yaml *summary, uint32_t index) {
+  ls_plan_sink *sink = &b->sinks[index];
+  const ls_yaml *balance = ls__yaml_get(summary, "balance"), *sum = ls__yaml_get(balance, "sum"), *from = ls__yaml_get(balance, "from");
+  if (balance == NULL || sum == NULL || from == NULL) return balance == NULL;
+  int32_t column = ls__build_column(b, sum, sink->schema);
+  for (uint32_t i = 0; i < sink->n_sum && column >= 0; i++) {
+    if (sink->sum[i] == (uint32_t)column) sink->balance_sum = (int32_t)i;
+  }
+  if (column >= 0 && sink->balance_sum < 0) ls__diag_add(b->diag, sum->mark, "%s is not among the sums of this summary", sum->text);
+  if (sink->balance_sum < 0) return false;
+  ls_rel rel;
+  ls_ref ref = ls__build_ref(b, from);
+  if (!ls__build_resolve(b, &ref, &rel)) return false;
+  uint32_t *field = LS_ARENA_NEW(b->arena, uint32_t);
+  int32_t other = ls__build_column(b, sum, rel.schema), per = -1;
+  if (other >= 0 && sink->sum_per >= 0) per = ls__build_column(b, ls__yaml_get(summary, "per"), rel.schema);
+  if (rel.global != LS_NO_GLOBAL || other < 0 || (sink->sum_per >= 0 && per < 0)) return false;
+  *field = (uint32_t)other;
+  const ls_type *a = rel.schema->fields[other].type, *c = sink->schema->fields[column].type;
+  if (a->kind != LS_DECIMAL || a->scale != c->scale || (per >= 0 && rel.schema->fields[per].type->kind != LS_STRING)) {
+    ls__diag_add(b->diag, from->mark, "the columns of %s have other types than those of the sink", from->text);
+    return false;
+  }
+  sink->balance_with = b->plan->n_sinks;
+  ls_plan_sink *tap = &b->sinks[b->plan->n_sinks];
+  *tap = (ls_plan_sink){.name = ls__arena_printf(b->arena, "%s_balance", sink->name), .schema = rel.schema, .sum = field, .n_sum = 1,
+                        .sum_per = per, .sum_split = -1, .balance_sum = -1, .totals_only = true};
+  ls_plan_node *node = ls__build_node(b, tap->name, LS_VERB_SINK, &rel, 1);
+  node->u.sink.sink = b->plan->n_sinks;
+  tap->node = node->id;
+  b->plan->n_sinks++;
+  return true;
+}
+
+/** summary: {count_by, sum, per, split}. */
 static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_schema *schema, ls_plan_sink *out) {
   const ls_yaml *count_by = ls__yaml_get(summary, "count_by"), *sum = ls__yaml_get(summary, "sum");
-  const ls_yaml *per = ls__yaml_get(summary, "per");
+  const ls_yaml *per = ls__yaml_get(summary, "per"), *split = ls__yaml_get(summary, "split");
   uint32_t *fields = NULL, n = 0;
   bool ok = true;
   out->summary = true;
@@ -154,6 +189,10 @@ static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_schema *
     ok = check_kind(b, sum, schema, fields, n, LS_DECIMAL, "decimal") && ok;
     out->sum = fields;
     out->n_sum = n;
+  }
+  if (split != NULL) {
+    out->sum_split = ls__build_column(b, split, schema);
+    ok = out->sum_split >= 0 && check_kind(b, split, schema, &(uint32_t){(uint32_t)out->sum_split}, 1, LS_STRING, "string") && ok;
   }
   if (per == NULL) return ok;
   out->sum_per = ls__build_column(b, per, schema);
@@ -180,7 +219,6 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
   out->format = format->text[0] == 'p'   ? LS_FORMAT_PARQUET
                 : format->text[0] == 'c' ? LS_FORMAT_CSV
                                          : LS_FORMAT_JSON;
-  out->sum_per = -1;
   const ls_yaml *summary = ls__yaml_get(lake, "summary");
   if (summary != NULL) ok = parse_summary(b, summary, rel->schema, out) && ok;
   out->keep_last = keep != NULL && strcmp(keep->text, "last") == 0;
@@ -240,7 +278,7 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   ls_plan_sink *sink = &b->sinks[b->plan->n_sinks];
   ls_rel rel;
   bool ok = true;
-  *sink = (ls_plan_sink){.name = name};
+  *sink = (ls_plan_sink){.name = name, .sum_per = -1, .sum_split = -1, .balance_sum = -1};
   if (!has_binding(map)) {
     ls__diag_add(b->diag, map->key->mark, "sink %s has neither live nor lake; give one, or both", name);
     ok = false;
@@ -262,12 +300,13 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   sink->schema = rel.schema;
   sink->node = node->id;
   b->plan->n_sinks++;
+  (void)add_balance(b, ls__yaml_get(lake, "summary"), b->plan->n_sinks - 1);
 }
 
 void ls__build_sinks(ls_build *b) {
   const ls_yaml *sinks = ls__yaml_get(b->doc->root, "sinks");
   uint32_t n = sinks != NULL ? sinks->n_children : 0;
-  b->sinks = LS_ARENA_ARRAY(b->arena, ls_plan_sink, n + 1);
+  b->sinks = LS_ARENA_ARRAY(b->arena, ls_plan_sink, 2 * (size_t)n + 1); /* each with one for its balance */
   b->refs_unknown |= n == 0;
   for (const ls_yaml *map = sinks != NULL ? sinks->first : NULL; map != NULL; map = map->next) {
     if (map->bad || map->kind != LS_YAML_MAP) {

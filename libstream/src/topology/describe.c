@@ -296,6 +296,7 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
   ls__buf_puts(out, "\nsinks:\n");
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     const ls_plan_sink *sink = &plan->sinks[i];
+    if (sink->totals_only) continue;
     ls__buf_printf(out, "  %s <- #%u\n", sink->name,
                    (unsigned)plan->nodes[sink->node].inputs[0].node);
     if (sink->live_kafka != NULL) {

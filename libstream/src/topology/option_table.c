@@ -94,6 +94,8 @@ static const ls_section sections[] = {
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
      "`dt={date(event_time)}`. The runtime names the files."},
     {"sinks.*.lake.summary", "sinks: lake: summary", NULL},
+    {"sinks.*.lake.summary.balance", "sinks: lake: summary: balance",
+     "Rows that became dead letters on the way are no fault: the summary tells their value apart. Null counts as the empty text."},
 };
 
 #define REQ true
