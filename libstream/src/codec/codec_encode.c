@@ -5,7 +5,7 @@
 #include "codec/codec.h"
 
 void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row) {
-  ls__batch_format_json(out, batch, row, false);
+  ls__batch_format_json(out, batch, row);
 }
 
 /* -- CSV --------------------------------------------------------------------------------------- */

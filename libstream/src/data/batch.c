@@ -94,11 +94,14 @@ size_t ls__batch_bytes(const ls_batch *batch) {
   return bytes;
 }
 
-void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row, bool mask) {
+static void format_row(ls_buf *out, const ls_batch *batch, int64_t row, bool mask, const uint64_t *shown) {
+  bool first = true;
   ls__buf_putc(out, '{');
   for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
     const ls_field *field = &batch->schema->fields[i];
-    if (i) ls__buf_putc(out, ',');
+    if (shown && !LS_BIT_GET(shown, i)) continue;
+    if (!first) ls__buf_putc(out, ',');
+    first = false;
     ls__buf_json_string(out, ls__slice_of(field->name));
     ls__buf_putc(out, ':');
     if (mask && field->sensitive) {
@@ -108,4 +111,12 @@ void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row, bool
     }
   }
   ls__buf_putc(out, '}');
+}
+
+void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row) {
+  format_row(out, batch, row, false, NULL);
+}
+
+void ls__batch_format_masked(ls_buf *out, const ls_batch *batch, int64_t row, const uint64_t *shown) {
+  format_row(out, batch, row, true, shown);
 }

@@ -147,6 +147,8 @@ void ls__batch_set_retract(ls_batch *batch, int64_t row);
 /** Appends rows[0..n) of src with their ts, stamps and retract bits (same schema shape). */
 void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows, int64_t n);
 size_t ls__batch_bytes(const ls_batch *batch);
-/** One row as a JSON object in schema order; sensitive fields as "***" when mask. */
-void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row, bool mask);
+/** One row as a JSON object in schema order. */
+void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row);
+/** The same for a dead letter: sensitive fields as "***"; shown: the columns that appear (bit set; NULL: all). */
+void ls__batch_format_masked(ls_buf *out, const ls_batch *batch, int64_t row, const uint64_t *shown);
 #endif

@@ -58,7 +58,11 @@ typedef struct ls_plan_store {
 } ls_plan_store;
 
 typedef struct ls_plan_input { uint32_t node; uint32_t output; } ls_plan_input;
-typedef struct ls_plan_output { const char *name; const ls_schema *schema; } ls_plan_output;
+typedef struct ls_plan_output {
+  const char *name;
+  const ls_schema *schema;
+  const uint64_t *filled;     /* columns that hold what records said (bit set); others were not read: null in each row */
+} ls_plan_output;
 
 #define LS_NO_NODE UINT32_MAX
 

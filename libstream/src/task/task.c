@@ -49,6 +49,21 @@ static uint32_t upstream_source(const ls_plan *plan, const ls_plan_node *node) {
   return 0;
 }
 
+/** Columns of a row that a node refused which hold what the records said; NULL: all. The row came in by one of the
+ *  inputs, or was made of keys alone. Inputs that share a schema: what holds in both. */
+static const uint64_t *filled_of(ls_task *task, const ls_plan_node *node, const ls_batch *batch) {
+  const ls_plan *plan = task->opts.plan;
+  uint64_t *filled = NULL;
+  size_t n_words = LS_BIT_WORDS((size_t)batch->schema->n_fields) + 1;
+  for (uint32_t i = 0; i < node->n_inputs; i++) {
+    const ls_plan_output *in = &plan->nodes[node->inputs[i].node].outputs[node->inputs[i].output];
+    if (in->schema != batch->schema) continue;
+    if (filled == NULL) filled = memcpy(ls__arena_alloc(&task->slice_arena, n_words * sizeof *filled), in->filled, n_words * sizeof *filled);
+    for (size_t w = 0; w < n_words; w++) filled[w] &= in->filled[w];
+  }
+  return filled;
+}
+
 static void on_node_error(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row, const char *message) {
   ls_task *task = payload;
   if (task->error_code < 0) return;
@@ -59,7 +74,7 @@ static void on_node_error(void *payload, const ls_plan_node *node, const ls_batc
   (void)task->opts.origin_of(task->opts.origin_payload, seq, &source, &letter);
   letter.source = plan->sources[source].name;
   ls_buf text = LS_BUF_INIT;
-  ls__batch_format_json(&text, batch, row, true);
+  ls__batch_format_masked(&text, batch, row, filled_of(task, node, batch));
   letter.payload = ls__buf_slice(&text);
   task->error_code = task->opts.dead_letters->write(task->opts.dead_letters, source, &letter, task->error);
   ls__buf_fini(&text);

@@ -35,7 +35,7 @@ static int memory_write(ls_sink_port *port, int worker, const ls_batch *batch, c
   pthread_mutex_lock(&sink->lock);
   for (int64_t row = 0; row < batch->n_rows; row++) {
     if (ls__is_retract(batch, row)) ls__buf_putc(&sink->lines, '-');
-    ls__batch_format_json(&sink->lines, batch, row, false);
+    ls__batch_format_json(&sink->lines, batch, row);
     ls__buf_puts(&sink->lines, "\n");
   }
   pthread_mutex_unlock(&sink->lock);

@@ -209,6 +209,10 @@ void ls__build_retractions(ls_build *b);
 /* build_liveness.c */
 /** Which fields of sources and globals the plan reads. */
 void ls__build_liveness(ls_build *b);
+
+/* build_filled.c */
+/** Marks the columns of each output that are not null because nobody read them; after the liveness. */
+void ls__build_filled(ls_build *b);
 /* build_sensitive.c */
 /** Source field ("transactions.user_id") that field f of an output comes from; NULL: none sensitive. */
 const char *ls__build_sensitive_origin(const ls_build *b, ls_plan_input at, uint32_t field);

@@ -23,7 +23,7 @@ ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const 
 void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names,
                        const ls_schema *const *schemas, uint32_t n) {
   ls_plan_output *outputs = LS_ARENA_ARRAY(b->arena, ls_plan_output, n);
-  for (uint32_t i = 0; i < n; i++) outputs[i] = (ls_plan_output){names[i], schemas[i]};
+  for (uint32_t i = 0; i < n; i++) outputs[i] = (ls_plan_output){names[i], schemas[i], NULL};
   node->outputs = outputs;
   node->n_outputs = n;
 }

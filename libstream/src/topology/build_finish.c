@@ -38,6 +38,7 @@ void ls__build_finish(ls_build *b) {
     b->sources[i].sub_topology = b->nodes[b->sources[i].node].sub_topology;
   }
   ls__build_liveness(b);
+  ls__build_filled(b);
   ls__build_retractions(b);
   b->plan->nodes = b->nodes;
   b->plan->sources = b->sources;

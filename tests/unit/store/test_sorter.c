@@ -128,7 +128,7 @@ static int write_rows(int worker, void *payload, ls_error *err) {
       if (opts->drops && rng_below(&rng, 5) == 0) partitions[i] = UINT32_MAX;
       if (partitions[i] == UINT32_MAX) continue;
       ls__buf_clear(&json);
-      ls__batch_format_json(&json, batch, i, false);
+      ls__batch_format_json(&json, batch, i);
       row.key = ls__alloc(key.len + 1);
       row.key_len = key.len;
       if (key.len > 0) memcpy(row.key, key.ptr, key.len);
@@ -186,7 +186,7 @@ static void check_batch(const run_state *state, const ls_batch *batch, size_t *a
     ck_assert_uint_lt(*at, end);
     const expected_row *row = &state->rows[(*at)++];
     ls__buf_clear(&json);
-    ls__batch_format_json(&json, batch, i, false);
+    ls__batch_format_json(&json, batch, i);
     ck_assert_msg(ls__slice_is(ls__buf_slice(&json), row->json), "row %zu: %.*s is not %s", *at - 1, (int)json.len, json.ptr, row->json);
     ck_assert_int_eq(batch->ts_us[i], row->ts_us);
     ck_assert_int_eq(ls__stamp_cmp(batch->stamps[i], row->stamp), 0);
