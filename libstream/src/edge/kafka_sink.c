@@ -35,8 +35,6 @@ static void put_key(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
 
 /** Event time and row, for a task of our own. */
 static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
-  ls__buf_clear(&sink->key);
-  ls__key_encode(&sink->key, batch, sink->schema->key, sink->schema->n_key, row);
   ls__row_encode(&sink->row, &sink->layout, batch, row);
   ls__buf_append(&sink->value, &batch->ts_us[row], sizeof batch->ts_us[row]);
   ls__buf_append(&sink->value, sink->row.ptr, sink->row.len);
@@ -49,11 +47,11 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   for (int64_t row = 0; row < batch->n_rows; row++) {
     bool gone = !sink->internal && ls__is_retract(batch, row);
     ls__buf_clear(&sink->value);
+    if (keyed) put_key(sink, batch, row);
     if (sink->internal) {
       put_internal(sink, batch, row);
-    } else {
-      if (keyed) put_key(sink, batch, row);
-      if (!gone) ls__encode_json(&sink->value, batch, row);
+    } else if (!gone) {
+      ls__encode_json(&sink->value, batch, row);
     }
     ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
                           .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};

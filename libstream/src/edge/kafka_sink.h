@@ -2,8 +2,8 @@
  * @file kafka_sink.h
  * A sink port over a topic: rows as JSON with their key, for others to read; or rows in our own form, for repartition topics.
  * Key: one STRING field as it is, so that the partition is the one the Java client would choose; several or other fields as a
- * JSON array. Internal rows have the bytes of ls__key_encode. The record's timestamp is the row's event time. A row that takes
- * back is a record without a value; only ports that take deletes get one.
+ * JSON array. Internal rows have the same keys: they meet rows of others' topics in the same partition. The record's timestamp
+ * is the row's event time. A row that takes back is a record without a value; only ports that take deletes get one.
  */
 #ifndef LS_EDGE_KAFKA_SINK_H
 #define LS_EDGE_KAFKA_SINK_H
