@@ -117,6 +117,7 @@ def one_run(args, seed, scratch):
         feeder.join()
         summaries = workers.stop()
         print("  rejoins", [s["rejoins"] for s in summaries], "aborts", [s["aborts"] for s in summaries])
+        time.sleep(SESSION_MS / 1000 + 1)  # static members that are gone keep their partitions for so long
         last = workers.start(0, "--until-end")
         print("  last", {k: v for k, v in live.finish(last, 180).items() if k in ("records", "restored_records", "commits", "rejoins")})
         for (topic, p), (at, end) in live.progress(cluster.bootstrap, "chaos", ("transactions_topic", "fraud_signals_topic")).items():
