@@ -39,6 +39,7 @@ done
 for option in transactions days seed; do
   [[ ${!option} =~ ^[0-9]{1,10}$ ]] || code=2 fail "--$option wants a whole number, not '${!option}'"
 done
+((10#$transactions > 0 && 10#$days > 0)) || code=2 fail "--transactions and --days want at least 1"
 
 # step <what> <command...>: runs it quietly, then says in one line what it was and how long it took.
 step() {

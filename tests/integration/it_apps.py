@@ -170,6 +170,10 @@ def check_usage_of_topologies(lake, scratch):
     places = re.findall(rf"^{re.escape(str(broken))}:(\d+):(\d+): error: ", done.stderr, re.M)
     assert len(places) >= 2 and places == sorted(places, key=lambda at: (int(at[0]), int(at[1]))), done.stderr
     expect(call("batch_recon", "--lake", lake, "--date", "latest", "--set", "lookbak=2d"), 2, "did you mean lookback")
+    expect(call("batch_recon", "--lake", lake, "--date", "latest", "--set", "tolerance=-0.01"), 2, "'-0.01' (--set) is not allowed; give at least 0")
+    expect(call("batch_recon", "--lake", lake, "--date", "latest", "--set", "backend=disk"), 2, "give one of memory, rocksdb")
+    expect(call("streaming_index", "--lake", lake, "--set", "limit_usd=-1"), 2, "give at least 0")
+    expect(call("streaming_index", "--lake", lake, "--set", "aml_score=1.5"), 2, "give at least 0 and at most 1")
     expect(call("batch_recon", "--lake", lake, "--date", "latest", "--as-of", "yesterday"), 2, "yesterday")
     expect(call("streaming_index", "--lake", lake, "--as-of", "yesterday"), 2, "yesterday")
     expect(call("streaming_index", "--lake", "ftp://host/lake"), 2, "ftp")

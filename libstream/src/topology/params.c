@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "data/datetime.h"
+#include "data/decimal.h"
 #include "topology/options.h"
 
 typedef enum param_type {
@@ -45,6 +46,8 @@ typedef struct param {
   bool broken; /* a value was given, but is not valid, or its declaration is not */
   bool needed; /* used somewhere that has no default of its own */
   const char *value; /* NULL: none */
+  const char *min, *max; /* NULL: none */
+  const ls_yaml *one_of; /* NULL: any */
 } param;
 
 typedef struct params {
@@ -112,6 +115,75 @@ static bool value_ok(param_type type, const char *text) {
   }
 }
 
+/** A value that is valid for its type, as a number of one scale; false: it is of no use in a comparison. */
+static bool comparable(param_type type, const char *text, ls_int128 *out) {
+  int64_t number = 0;
+  int32_t days = 0;
+  bool ok = true;
+  switch (type) {
+  case PARAM_INT64:
+  case PARAM_FLOAT64:
+  case PARAM_DECIMAL: return ls__decimal_parse(out, ls__slice_of(text + (text[0] == '+')), 38, 12, true) == LS_OK;
+  case PARAM_DURATION: ok = ls__duration_parse(&number, ls__slice_of(text)) == LS_OK; break;
+  case PARAM_TIMESTAMP: ok = ls__timestamp_parse(&number, ls__slice_of(text)) == LS_OK; break;
+  case PARAM_SIZE: ok = ls__size_parse(&number, text); break;
+  case PARAM_DATE:
+    ok = ls__date_parse(&days, ls__slice_of(text)) == LS_OK;
+    number = days;
+    break;
+  default: return false;
+  }
+  *out = number;
+  return ok;
+}
+
+static bool has_order(param_type type) { return type != PARAM_STRING && type != PARAM_BOOL; }
+
+/** min or max of a parameter, checked; NULL: none. */
+static const char *bound_of(params *p, const param *par, const ls_yaml *map, const char *key) {
+  const ls_yaml *bound = ls__yaml_get(map, key);
+  ls_int128 number;
+  if (bound == NULL || bound->kind != LS_YAML_SCALAR) return NULL;
+  if (has_order(par->type) && value_ok(par->type, bound->text) && comparable(par->type, bound->text, &number)) return bound->text;
+  ls__diag_add(p->diag, bound->mark, has_order(par->type) ? "%s: '%.80s' is not %s%s" : "%s: '%.80s' is of no use for %s%s; give one_of", key,
+               bound->text, ls__article(types[par->type].name), types[par->type].name);
+  return NULL;
+}
+
+/** Whether a value is within min and max. What can't be compared, since it has too many digits, is not. */
+static bool in_range(const param *par, const char *text) {
+  ls_int128 value, bound;
+  if (par->min == NULL && par->max == NULL) return true;
+  if (!comparable(par->type, text, &value)) return false;
+  if (par->min != NULL && comparable(par->type, par->min, &bound) && value < bound) return false;
+  return par->max == NULL || !comparable(par->type, par->max, &bound) || value <= bound;
+}
+
+static bool is_listed(const param *par, const char *text) {
+  for (const ls_yaml *item = par->one_of != NULL ? par->one_of->first : NULL; item != NULL; item = item->next) {
+    if (item->kind == LS_YAML_SCALAR && strcmp(item->text, text) == 0) return true;
+  }
+  return par->one_of == NULL;
+}
+
+static void report_range(params *p, const param *par, ls_mark mark, const char *value, const char *source) {
+  ls_buf allowed = LS_BUF_INIT;
+  for (const ls_yaml *item = par->one_of != NULL ? par->one_of->first : NULL; item != NULL; item = item->next) {
+    ls__buf_printf(&allowed, "%s%.80s", item == par->one_of->first ? "one of " : ", ", item->text);
+  }
+  if (par->one_of == NULL && par->min != NULL) ls__buf_printf(&allowed, "at least %.80s", par->min);
+  if (par->one_of == NULL && par->max != NULL) ls__buf_printf(&allowed, "%sat most %.80s", par->min != NULL ? " and " : "", par->max);
+  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not allowed; give %s", par->name, value, source, allowed.ptr);
+  ls__buf_fini(&allowed);
+}
+
+/** Whether a value of the right form is one that the declaration allows; reported when it is not. */
+static bool check_range(params *p, const param *par, ls_mark mark, const char *value, const char *source) {
+  if (in_range(par, value) && is_listed(par, value)) return true;
+  report_range(p, par, mark, value, source);
+  return false;
+}
+
 static const char *environment_value(const params *p, const char *name, const char **source) {
   char *variable = ls__arena_printf(p->arena, "LS_PARAM_%s", name);
   for (char *c = variable; *c != 0; c++) {
@@ -140,11 +212,13 @@ static void resolve(params *p, param *par, const ls_yaml *map, const ls_topology
     if (fallback->kind != LS_YAML_SCALAR) return; /* reported by the table */
     value = fallback->text;
   }
-  if (value_ok(par->type, value)) {
+  bool ok = value_ok(par->type, value);
+  if (ok && check_range(p, par, mark, value, source)) {
     par->value = ls__arena_strdup(p->arena, value);
     return;
   }
   par->broken = true;
+  if (ok) return;
   ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not %s%s; give %s", par->name, value,
                source, ls__article(types[par->type].name), types[par->type].name,
                types[par->type].form);
@@ -163,7 +237,13 @@ static void declare(params *p, const ls_yaml *map, const ls_topology_opts *opts)
     par->typed = true;
   }
   par->broken = !par->typed;
-  if (par->typed) resolve(p, par, map, opts);
+  if (!par->typed) return;
+  par->min = bound_of(p, par, map, "min");
+  par->max = bound_of(p, par, map, "max");
+  const ls_yaml *one_of = ls__yaml_get(map, "one_of");
+  if (one_of != NULL && one_of->kind == LS_YAML_LIST && par->type == PARAM_STRING) par->one_of = one_of;
+  if (one_of != NULL && par->type != PARAM_STRING) ls__diag_add(p->diag, one_of->key->mark, "one_of is for strings; give min and max");
+  resolve(p, par, map, opts);
 }
 
 static param *find_param(const params *p, const char *name) {
@@ -222,6 +302,9 @@ static const char *insert_value(params *p, insert *in, param *par) {
     par->needed = true;
     in->scalar->poisoned = true;
     value = types[par->type].stand_in;
+  }
+  if (!par->broken && par->value == NULL && in->fallback != NULL && value == in->fallback && !check_range(p, par, in->mark, value, "after :-")) {
+    in->scalar->poisoned = true;
   }
   if (in->date_len == 0 || !par->typed) return value;
   if (par->type != PARAM_DATE) {
