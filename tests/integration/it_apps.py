@@ -548,7 +548,7 @@ def check_streamctl_plan(lake, scratch):
     text = expect(call("streamctl", "plan", renamed, "--against", BATCH, *PARAMETERS), 8).stdout
     assert re.search(r"^store  posted_amounts +orphaned: no step has a store of this name$", text, re.M) and text.endswith("lost\n"), text
     assert expect(call("streamctl", "plan", BATCH, "--against", BATCH, *PARAMETERS), 0).stdout.endswith("nothing is lost\n")
-    less = edited("less.yaml", ("  tolerance: { type: decimal, default: 0, about: Differences up to here are matches }\n", ""), ("${tolerance}", "0"))
+    less = edited("less.yaml", ("  tolerance: { type: decimal, default: 0, min: 0, about: Differences up to here are matches }\n", ""), ("${tolerance}", "0"))
     plan(BATCH, less, 0, "--set", "tolerance=0.5")  # the old file has no such parameter
     expect(call("streamctl", "plan", BATCH, *PARAMETERS), 2, "--against FILE is missing")
     expect(call("streamctl", "plan", BATCH, "--against", "/no/such.yaml", *PARAMETERS), 2, "/no/such.yaml")
