@@ -8,9 +8,12 @@
  */
 #include "store/rocks.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -22,6 +25,7 @@
 #define BLOCK_BYTES ((size_t)8 << 10)
 #define OPEN_FILES_MAX 512
 #define LOG_FILE_BYTES ((size_t)1 << 20)
+#define PROBE_BYTES ((size_t)512 << 10) /* RocksDB writes less to open an empty database */
 #define PIECE_BYTES ((size_t)1 << 20) /* of a batch of a scratch database */
 
 struct ls_rocks_family {
@@ -176,13 +180,43 @@ static int family_make(ls_rocks_family **out, ls_store_db *db, const char *name,
   return LS_OK;
 }
 
+/** Writes a file of PROBE_BYTES; errno, 0 when that went well. */
+static int write_probe(int fd) {
+  char zeros[8192] = {0};
+  for (size_t done = 0; done < PROBE_BYTES;) {
+    ssize_t n = write(fd, zeros, sizeof zeros);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    done += (size_t)n;
+  }
+  return fsync(fd) == 0 ? 0 : errno;
+}
+
+/** Whether a directory can be written, with some room: RocksDB aborts the process when it has none while it opens. */
+static int check_room(const char *directory, ls_error *err) {
+  ls_buf path = LS_BUF_INIT;
+  ls__buf_printf(&path, "%s/room.probe", directory);
+  int fd = open(path.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int error_number = fd >= 0 ? write_probe(fd) : errno;
+  if (fd >= 0) {
+    close(fd);
+    unlink(path.ptr);
+  }
+  ls__buf_fini(&path);
+  if (error_number == 0) return LS_OK;
+  return ls_error_set(err, LS_EIO, "state directory %s can't be written: %s", directory, strerror(error_number));
+}
+
 int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_db_opts *opts, ls_error *err) {
-  ls_store_db *db = LS_NEW(ls_store_db);
   *out = NULL;
+  bool made = mkdir(directory, 0777) == 0; /* RocksDB makes it too, but lists its families before */
+  int room = check_room(directory, err);
+  if (room < 0 && made) rmdir(directory);
+  LS_TRY(room);
+  ls_store_db *db = LS_NEW(ls_store_db);
   pthread_mutex_init(&db->lock, NULL);
   db->directory = ls__strdup(directory);
   db->scratch = opts->scratch;
-  (void)mkdir(directory, 0777); /* RocksDB makes it too, but lists its families before */
   options_set(db, opts);
   char *message = open_families(db);
   if (message != NULL) {

@@ -1,4 +1,7 @@
 /** @file test_rocks.c  What is particular to RocksDB: fingerprints, the lock, tasks side by side, threads, eviction. */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/thread.h"
@@ -65,6 +68,30 @@ START_TEST(a_second_process_is_refused) {
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err)); /* free again */
   ls__store_db_close(db);
   test_directory_remove(directory);
+}
+END_TEST
+
+/* A file may not grow past 64 KiB: as on a full disk, RocksDB could not write what it has to. */
+START_TEST(a_full_disk_is_an_error_and_leaves_nothing) {
+  ls_error err = LS_ERROR_INIT;
+  ls_store_db *db = NULL;
+  struct rlimit before, small;
+  char parent[4096], directory[4110];
+  struct stat info;
+  test_directory(parent, sizeof parent, "full");
+  snprintf(directory, sizeof directory, "%s/state", parent);
+  signal(SIGXFSZ, SIG_IGN);
+  ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+  small = (struct rlimit){64 << 10, before.rlim_max};
+  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+  int rc = ls__store_db_open(&db, directory, &small_opts, &err);
+  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+  ck_assert_int_eq(rc, LS_EIO);
+  ck_assert_msg(strstr(err.message, "can't be written") != NULL, "%s", err.message);
+  ck_assert_int_ne(stat(directory, &info), 0);
+  ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));
+  ls__store_db_close(db);
+  test_directory_remove(parent);
 }
 END_TEST
 
@@ -183,6 +210,7 @@ int main(void) {
   const test_case cases[] = {
       TEST_CASE(another_fingerprint_is_refused_and_named),
       TEST_CASE(a_second_process_is_refused),
+      TEST_CASE(a_full_disk_is_an_error_and_leaves_nothing),
       TEST_CASE(rocksdb_without_a_state_directory_is_refused),
       TEST_CASE(tasks_in_threads_share_a_store_and_stay_apart),
       TEST_CASE(a_row_in_hand_is_not_evicted_for_another_store),
