@@ -96,6 +96,16 @@ def restart_broker(chance, workers, cluster):
 EVENTS = (kill_process, freeze_process, restart_broker)
 
 
+def disturb(chance, feeder, workers, cluster):
+    while feeder.is_alive():
+        time.sleep(chance.uniform(0.5, 3.0))
+        event = EVENTS[chance.randrange(len(EVENTS))]
+        print(f"  {event(chance, workers, cluster)}", flush=True)
+        dead = [i for i, process in enumerate(workers.processes) if process.poll() is not None]
+        if dead:
+            raise SystemExit(f"FAILED: process {dead[0]} ended by itself: {workers.processes[dead[0]].returncode}")
+
+
 def one_run(args, seed, scratch):
     chance = random.Random(seed)
     lake = pathlib.Path(scratch, "lake")
@@ -107,13 +117,12 @@ def one_run(args, seed, scratch):
         feeder = Feeder(cluster.bootstrap, lake, args.seconds)
         workers = Workers(cluster.bootstrap, scratch, args.processes, "chaos")
         feeder.start()
-        while feeder.is_alive():
-            time.sleep(chance.uniform(0.5, 3.0))
-            event = EVENTS[chance.randrange(len(EVENTS))]
-            print(f"  {event(chance, workers, cluster)}", flush=True)
-            dead = [i for i, process in enumerate(workers.processes) if process.poll() is not None]
-            if dead:
-                raise SystemExit(f"FAILED: process {dead[0]} ended by itself: {workers.processes[dead[0]].returncode}")
+        try:
+            disturb(chance, feeder, workers, cluster)
+        except BaseException:
+            for process in workers.processes:
+                process.kill()
+            raise
         feeder.join()
         summaries = workers.stop()
         print("  rejoins", [s["rejoins"] for s in summaries], "aborts", [s["aborts"] for s in summaries])

@@ -35,6 +35,7 @@ static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan
 /** The one list of all topics. */
 static int name_topics(ls_stream *stream, ls_error *err) {
   const ls_plan *plan = stream->plan;
+  if (plan->n_standby > 0) return ls_error_set(err, LS_ECONFIG, "runtime.standby_replicas is %d, but standby replicas are not there yet: leave it 0", plan->n_standby);
   size_t n_max = (size_t)plan->n_sources * 2 + plan->n_globals + plan->n_sinks + (size_t)plan->n_nodes * 2;
   stream->topics = LS_ARENA_ARRAY(&stream->arena, const char *, n_max + 1);
   stream->sink_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
@@ -47,7 +48,8 @@ static int name_topics(ls_stream *stream, ls_error *err) {
     stream->topics[stream->n_topics++] = topic;
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
-    if (plan->sinks[i].live_kafka != NULL) stream->sink_topic[i] = add_topic(stream, plan->sinks[i].live_kafka);
+    if (plan->sinks[i].live_kafka == NULL) return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`", plan->sinks[i].name);
+    stream->sink_topic[i] = add_topic(stream, plan->sinks[i].live_kafka);
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (!plan->sources[i].repartition) stream->letter_topic[i] = add_topic(stream, plan->sources[i].dead_letter_topic);
