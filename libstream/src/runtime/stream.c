@@ -48,8 +48,10 @@ static int name_topics(ls_stream *stream, ls_error *err) {
     stream->topics[stream->n_topics++] = topic;
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
-    if (plan->sinks[i].live_kafka == NULL) return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`", plan->sinks[i].name);
-    stream->sink_topic[i] = add_topic(stream, plan->sinks[i].live_kafka);
+    const ls_plan_sink *sink = &plan->sinks[i];
+    if (sink->live_kafka == NULL && sink->path_pattern == NULL) continue; /* its rows are only counted */
+    if (sink->live_kafka == NULL) return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`", sink->name);
+    stream->sink_topic[i] = add_topic(stream, sink->live_kafka);
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (!plan->sources[i].repartition) stream->letter_topic[i] = add_topic(stream, plan->sources[i].dead_letter_topic);
