@@ -87,7 +87,6 @@ static void open_clients(copying *c, const ls_kafka_cluster *cluster, char **arg
   in.n_topics = 1;
   in.n_partitions_max = (uint32_t)strtol(argv[4], NULL, 10);
   in.queue_bytes = (size_t)strtol(argv[6], NULL, 10) << 20;
-  in.offset_reset = "earliest";
   in.on_assigned = on_assigned;
   in.on_record = on_record;
   in.on_end = on_end;

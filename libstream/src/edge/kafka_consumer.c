@@ -213,8 +213,8 @@ static int make_conf(ls_kafka_consumer *c, rd_kafka_conf_t **out, ls_error *err)
   ls__kafka_conf_put(conf, "enable.auto.offset.store", "false");
   ls__kafka_conf_put(conf, "enable.partition.eof", "true");
   ls__kafka_conf_put(conf, "isolation.level", "read_committed");
-  ls__kafka_conf_put(conf, "auto.offset.reset",
-                     opts->offset_reset ? opts->offset_reset : "earliest");
+  /* also where what was committed has been deleted: nothing that is there is left out */
+  ls__kafka_conf_put(conf, "auto.offset.reset", "earliest");
   /* a seek or an assignment waits behind the fetch that is under way */
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.wait.max.ms", "100");
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.error.backoff.ms", "100");
@@ -455,12 +455,17 @@ int ls__kafka_consumer_poll(ls_kafka_consumer *c, int timeout_ms, size_t n_max, 
 
 /* ---- positions ---- */
 
+static bool begins_at_end(const ls_kafka_consumer *c, uint32_t topic) {
+  return c->opts.from_latest && c->opts.from_latest[topic];
+}
+
 int ls__kafka_consumer_start(ls_kafka_consumer *c, uint32_t topic, int32_t partition,
                              int64_t offset, ls_error *err) {
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   p->is_started = true;
-  if (offset < 0) return LS_OK; /* librdkafka begins as committed by itself */
+  if (offset < 0 && !begins_at_end(c, topic)) return LS_OK; /* librdkafka begins as committed by itself */
+  if (offset < 0) offset = RD_KAFKA_OFFSET_END;
   if (c->is_assigning) {
     p->begins_at = offset;
   } else if (p->begins_at != offset) {
@@ -482,8 +487,8 @@ int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partit
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   drop_taken(p);
-  bool from_end = c->opts.offset_reset && strcmp(c->opts.offset_reset, "latest") == 0;
-  p->seek_to = offset >= 0 ? offset : from_end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+  int64_t begin = begins_at_end(c, topic) ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+  p->seek_to = offset >= 0 ? offset : begin;
   return LS_OK;
 }
 

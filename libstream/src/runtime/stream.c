@@ -38,6 +38,7 @@ static int name_topics(ls_stream *stream, ls_error *err) {
   if (plan->n_standby > 0) return ls_error_set(err, LS_ECONFIG, "runtime.standby_replicas is %d, but standby replicas are not there yet: leave it 0", plan->n_standby);
   size_t n_max = (size_t)plan->n_sources * 2 + plan->n_globals + plan->n_sinks + (size_t)plan->n_nodes * 2;
   stream->topics = LS_ARENA_ARRAY(&stream->arena, const char *, n_max + 1);
+  stream->from_latest = LS_ARENA_ARRAY(&stream->arena, bool, plan->n_sources + 1);
   stream->sink_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
   stream->letter_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sources + plan->n_globals + 1);
   stream->stores = LS_ARENA_ARRAY(&stream->arena, struct ls_stream_store, (size_t)plan->n_nodes * 2 + 1);
@@ -45,6 +46,7 @@ static int name_topics(ls_stream *stream, ls_error *err) {
     const ls_plan_source *source = &plan->sources[i];
     const char *topic = source->repartition ? source->repartition_topic : source->live_kafka;
     if (topic == NULL) return ls_error_set(err, LS_ECONFIG, "source %s has no live binding: give it `live: { kafka: TOPIC }`", source->name);
+    stream->from_latest[i] = source->live_from_latest;
     stream->topics[stream->n_topics++] = topic;
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {

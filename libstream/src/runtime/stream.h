@@ -93,6 +93,7 @@ struct ls_stream {
   /** All topics by one index: sources' first (index = plan source), then sinks', dead letters', changelogs. */
   const char **topics;
   uint32_t n_topics;
+  bool *from_latest;         /* by plan source */
   uint32_t *sink_topic;      /* by plan sink */
   uint32_t *letter_topic;    /* by source, then global */
   struct ls_stream_store { const char *name; uint32_t topic, sub_topology; } *stores;

@@ -105,14 +105,12 @@ static int open_clients(ls_stream_thread *thread, ls_error *err) {
                                      .transaction_timeout_ms = (int)(plan->transaction_timeout_us / 1000),
                                      .topics = stream->topics, .n_topics = stream->n_topics, .queue_bytes = stream->queue_bytes};
   LS_TRY(ls__kafka_producer_new(&thread->producer, &producer, err));
-  bool latest = false;
-  for (uint32_t i = 0; i < plan->n_sources; i++) latest = latest || plan->sources[i].live_from_latest;
   ls_kafka_consumer_opts consumer = {.cluster = &stream->cluster, .group_id = plan->kafka.application_id,
                                      .instance_id = plan->kafka.instance_id != NULL ? thread->id : NULL,
                                      .topics = stream->topics, .n_topics = plan->n_sources, .queue_bytes = stream->queue_bytes,
                                      .n_partitions_max = stream->n_lanes,
-                                     .offset_reset = latest ? "latest" : "earliest", .on_assigned = on_assigned,
-                                     .on_revoked = on_revoked, .on_record = on_record, .on_end = on_end, .payload = thread};
+                                     .from_latest = stream->from_latest, .on_assigned = on_assigned, .on_revoked = on_revoked,
+                                     .on_record = on_record, .on_end = on_end, .payload = thread};
   return ls__kafka_consumer_new(&thread->consumer, &consumer, err);
 }
 
