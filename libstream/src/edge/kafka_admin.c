@@ -1,5 +1,5 @@
 /**
- * @file kafka_admin.c  Topics: looking, making, deleting. Waits until all brokers asked know of it.
+ * @file kafka_admin.c  Topics: looking, making, deleting. Waits until all brokers asked know of it. Groups: looking.
  */
 #include "edge/kafka_admin.h"
 #include "edge/kafka_internal.h"
@@ -238,5 +238,55 @@ int ls__kafka_admin_delete(ls_kafka_admin *a, const char *const *topics, size_t 
   rd_kafka_event_destroy(event);
   for (size_t i = 0; i < n && rc >= 0; i++)
     rc = await_gone(a, topics[i], err);
+  return rc;
+}
+
+/* ---- groups ---- */
+
+static void list_members(const rd_kafka_ConsumerGroupDescription_t *group, ls_kafka_member_fn fn,
+                         void *payload) {
+  size_t n = rd_kafka_ConsumerGroupDescription_member_count(group);
+  for (size_t i = 0; i < n; i++) {
+    const rd_kafka_MemberDescription_t *m = rd_kafka_ConsumerGroupDescription_member(group, i);
+    ls_kafka_group_member member = {rd_kafka_MemberDescription_consumer_id(m),
+                                    rd_kafka_MemberDescription_client_id(m),
+                                    rd_kafka_MemberDescription_group_instance_id(m)};
+    if (member.instance_id && member.instance_id[0] == '\0') member.instance_id = NULL;
+    fn(payload, &member);
+  }
+}
+
+static int read_group(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id,
+                      ls_kafka_member_fn fn, void *payload, bool *is_stable, ls_error *err) {
+  size_t n = 0;
+  const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result((rd_kafka_event_t *)event), &n);
+  if (n != 1) return LS_OK;
+  const rd_kafka_error_t *bad = rd_kafka_ConsumerGroupDescription_error(groups[0]);
+  if (bad) {
+    rd_kafka_resp_err_t code = rd_kafka_error_code(bad);
+    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, rd_kafka_error_string(bad),
+                          "members of group %s", group_id);
+  }
+  *is_stable =
+      rd_kafka_ConsumerGroupDescription_state(groups[0]) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  if (*is_stable) list_members(groups[0], fn, payload);
+  return LS_OK;
+}
+
+int ls__kafka_admin_members(ls_kafka_admin *a, const char *group_id, ls_kafka_member_fn fn,
+                            void *payload, bool *is_stable, ls_error *err) {
+  *is_stable = false;
+  rd_kafka_AdminOptions_t *options =
+      rd_kafka_AdminOptions_new(a->client.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+  char text[256];
+  rd_kafka_AdminOptions_set_request_timeout(options, LS_KAFKA_REACH_MS, text, sizeof text);
+  rd_kafka_DescribeConsumerGroups(a->client.rk, &group_id, 1, options, a->replies);
+  rd_kafka_AdminOptions_destroy(options);
+  int rc;
+  rd_kafka_event_t *event = await_reply(a, "members of the group", &rc, err);
+  if (!event) return rc;
+  rc = read_group(a, event, group_id, fn, payload, is_stable, err);
+  rd_kafka_event_destroy(event);
   return rc;
 }

@@ -1,6 +1,6 @@
 /**
  * @file kafka_admin.h
- * Topics: how many partitions they have, making those that are ours.
+ * Topics: how many partitions they have, making those that are ours. Groups: who is in them.
  */
 #ifndef LS_EDGE_KAFKA_ADMIN_H
 #define LS_EDGE_KAFKA_ADMIN_H
@@ -24,4 +24,14 @@ typedef struct ls_kafka_topic_spec {
 int ls__kafka_admin_create(ls_kafka_admin *admin, const ls_kafka_topic_spec *topics, size_t n, ls_error *err);
 /** Deletes topics; those that are not there count as deleted. For tests and resets. */
 int ls__kafka_admin_delete(ls_kafka_admin *admin, const char *const *topics, size_t n, ls_error *err);
+
+/** A member of a group; borrowed for the call. */
+typedef struct ls_kafka_group_member {
+  const char *member_id, *client_id;
+  const char *instance_id;       /* NULL: not static */
+} ls_kafka_group_member;
+typedef void (*ls_kafka_member_fn)(void *payload, const ls_kafka_group_member *member);
+/** Calls fn for each member. *is_stable false: the group is being rebalanced, or not there; nothing was called.
+ *  @errors LS_ERETRY the cluster can't be reached; LS_ECONFIG not allowed */
+int ls__kafka_admin_members(ls_kafka_admin *admin, const char *group_id, ls_kafka_member_fn fn, void *payload, bool *is_stable, ls_error *err);
 #endif

@@ -125,7 +125,7 @@ int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, l
     rd_kafka_conf_destroy(conf);
     return rc;
   }
-  char name[256];
+  char name[512];
   snprintf(name, sizeof name, "%s-%s", cluster->client_id ? cluster->client_id : "libstream",
            kinds[kind]);
   ls__kafka_conf_put(conf, "client.id", name);

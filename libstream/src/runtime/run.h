@@ -18,7 +18,7 @@
 
 /** What a live run has done. */
 typedef struct ls_live_counts {
-  int64_t records, bad_records, restored, commits, aborts, rejoins;
+  int64_t records, bad_records, restored, standby, commits, aborts, rejoins;
 } ls_live_counts;
 
 struct ls_runtime {

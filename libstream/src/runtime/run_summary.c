@@ -177,6 +177,7 @@ static void put_live(ls_buf *out, const ls_runtime *run) {
   member_int(out, "records", run->live.records);
   member_int(out, "bad_records", run->live.bad_records);
   member_int(out, "restored_records", run->live.restored);
+  member_int(out, "standby_records", run->live.standby);
   member_int(out, "commits", run->live.commits);
   member_int(out, "aborts", run->live.aborts);
   member_int(out, "rejoins", run->live.rejoins);

@@ -35,7 +35,6 @@ static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan
 /** The one list of all topics. */
 static int name_topics(ls_stream *stream, ls_error *err) {
   const ls_plan *plan = stream->plan;
-  if (plan->n_standby > 0) return ls_error_set(err, LS_ECONFIG, "runtime.standby_replicas is %d, but standby replicas are not there yet: leave it 0", plan->n_standby);
   size_t n_max = (size_t)plan->n_sources * 2 + plan->n_globals + plan->n_sinks + (size_t)plan->n_nodes * 2;
   stream->topics = LS_ARENA_ARRAY(&stream->arena, const char *, n_max + 1);
   stream->from_latest = LS_ARENA_ARRAY(&stream->arena, bool, plan->n_sources + 1);
@@ -205,8 +204,9 @@ static int resolve_properties(ls_stream *stream, ls_error *err) {
 static void share_memory(ls_stream *stream) {
   size_t memory = (size_t)stream->plan->memory_bytes, n_threads = stream->run->n_workers;
   for (uint32_t i = 0; i < stream->plan->n_sources; i++) stream->n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
+  stream->owned = LS_ARENA_ARRAY(&stream->arena, atomic_bool, stream->n_tasks + 1);
   stream->store_bytes = memory / 2 / stream->n_tasks;
-  stream->queue_bytes = memory / 4 / (n_threads * 2);
+  stream->queue_bytes = memory / 4 / (n_threads * 2 + (stream->plan->n_standby > 0 ? 1 : 0));
   stream->lane_bytes = memory / 8 / stream->n_lanes;
   if (stream->lane_bytes > (size_t)1 << 20) stream->lane_bytes = (size_t)1 << 20;
 }
@@ -226,15 +226,21 @@ static int open_state(ls_stream *stream, ls_error *err) {
   return ls__store_db_open(&stream->db, directory, &opts, err);
 }
 
-void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker) {
+void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream) {
   const ls_plan_kafka *kafka = &stream->plan->kafka;
   if (kafka->instance_id != NULL) {
-    snprintf(out, n_bytes, "%s-%s-%d", kafka->application_id, kafka->instance_id, worker);
+    snprintf(out, n_bytes, "%s-%s", kafka->application_id, kafka->instance_id);
     return;
   }
   char host[33] = "host";
   (void)gethostname(host, sizeof host - 1);
-  snprintf(out, n_bytes, "%.40s-%s-%ld-%d", kafka->application_id, host, (long)getpid(), worker);
+  snprintf(out, n_bytes, "%.40s-%s-%ld", kafka->application_id, host, (long)getpid());
+}
+
+void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker) {
+  char process[LS_STREAM_PROCESS_BYTES];
+  ls__stream_process_id(process, sizeof process, stream);
+  snprintf(out, n_bytes, "%s-%d", process, worker);
 }
 
 void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread) {
@@ -276,6 +282,7 @@ static int run_threads(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__run_preflight(stream->run, err));
   if (stream->run->opts.dry_run) return LS_OK;
   LS_TRY(with_patience(stream, open_globals, err));
+  LS_TRY(ls__stream_standby_open(stream, err));
   LS_TRY(ls__workers_run((int)stream->run->n_workers, ls__stream_thread_run, stream, err));
   stream->run->status = "stopped";
   return LS_OK;
@@ -291,6 +298,7 @@ int ls__stream_run(ls_runtime *run, ls_error *err) {
     run->status = "stopped";
     rc = LS_OK;
   }
+  ls__stream_standby_close(&stream);
   ls__stream_free_parked(&stream, true);
   ls__stream_globals_close(&stream);
   if (stream.db != NULL) ls__store_db_close(stream.db);
@@ -298,6 +306,7 @@ int ls__stream_run(ls_runtime *run, ls_error *err) {
   run->live.records = atomic_load(&stream.n_records);
   run->live.bad_records = atomic_load(&stream.n_bad);
   run->live.restored = atomic_load(&stream.n_restored);
+  run->live.standby = atomic_load(&stream.n_standby);
   ls__free(stream.parked);
   pthread_rwlock_destroy(&stream.globals_lock);
   pthread_mutex_destroy(&stream.lock);

@@ -20,15 +20,20 @@
 
 #include <pthread.h>
 
+#define LS_STREAM_PROCESS_BYTES 360 /* of a name of a process, NUL included */
+#define LS_STREAM_ID_BYTES (LS_STREAM_PROCESS_BYTES + 16)
+
 typedef struct ls_stream ls_stream;
 typedef struct ls_stream_thread ls_stream_thread;
 typedef struct ls_stream_globals ls_stream_globals;
+typedef struct ls_stream_standby ls_stream_standby;
 
 /**
  *   RESTORING --changelogs read to their end--> RUNNING --revoked--> PARKED --assigned again, to any thread--> RESTORING
  *        '------------------- lost, aborted, fenced: closed; built anew from store and changelog -------------------'
+ *   A PARKED task that may come back when others leave becomes a STANDBY: its stores follow the changelogs until it is assigned.
  */
-typedef enum ls_stream_state { LS_STREAM_PARKED, LS_STREAM_RESTORING, LS_STREAM_RUNNING } ls_stream_state;
+typedef enum ls_stream_state { LS_STREAM_PARKED, LS_STREAM_STANDBY, LS_STREAM_RESTORING, LS_STREAM_RUNNING } ls_stream_state;
 
 /** A store's changelog. Offsets are those of the task's partition of it. */
 typedef struct ls_stream_changelog {
@@ -41,7 +46,7 @@ typedef struct ls_stream_changelog {
 
 typedef struct ls_stream_task {
   ls_stream *stream;
-  ls_stream_thread *thread;  /* NULL: parked */
+  ls_stream_thread *thread;  /* NULL: parked, standby */
   uint32_t sub_topology;
   int32_t partition;
   char name[32];             /* "<sub-topology>_<partition>" */
@@ -73,7 +78,8 @@ typedef struct ls_stream_task {
 struct ls_stream_thread {
   ls_stream *stream;
   int index;
-  char id[96];               /* member and transactional id */
+  char id[LS_STREAM_ID_BYTES]; /* member and transactional id */
+  ls_kafka_cluster named;    /* the stream's, for clients that bear the thread's name */
   ls_kafka_consumer *consumer;
   ls_kafka_producer *producer;
   ls_kafka_reader *restorer; /* opened when there is something to restore */
@@ -106,13 +112,17 @@ struct ls_stream {
   pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
   pthread_mutex_t lock;      /* parked tasks, counters */
   ls_stream_task **parked; size_t n_parked, parked_capacity;
-  atomic_llong n_records, n_bad, n_restored;
+  ls_stream_standby *standby; /* NULL: none asked for */
+  atomic_bool *owned;        /* by ls__stream_task_index: a thread of this process has it */
+  atomic_llong n_records, n_bad, n_restored, n_standby;
   atomic_int n_drained;      /* threads that have come to the end (stop_at_end) */
 };
 
 /* stream.c */
 /** Runs until it is asked to stop (or, stop_at_end, until all that was there at the start is processed). @thread app */
 int ls__stream_run(ls_runtime *run, ls_error *err);
+/** Name of the process: the same after a restart when the YAML gives an instance_id. */
+void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream);
 /** Name of a thread as a member and as a transactional id: the same after a restart when the YAML gives an instance_id. */
 void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker);
 /** Adds a thread's counts to those of the run. */
@@ -124,11 +134,26 @@ uint32_t ls__stream_changelog_topic(const ls_stream *stream, const char *store);
 int ls__stream_globals_open(ls_stream *stream, ls_error *err);
 void ls__stream_globals_close(ls_stream *stream);
 
+/* stream_standby.c: copies of other processes' state */
+int ls__stream_standby_open(ls_stream *stream, ls_error *err);
+void ls__stream_standby_close(ls_stream *stream);
+/** Partitions came or went: others may need copies now. @thread any */
+void ls__stream_standby_replan(ls_stream *stream);
+/** Between the two no task becomes a standby or stops being one. @thread stream */
+void ls__stream_standby_lock(ls_stream *stream);
+void ls__stream_standby_unlock(ls_stream *stream);
+/** The copy of a task, taken out; *out NULL: there is none. Between lock and unlock. */
+int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err);
+
 /* stream_thread.c: one thread from start to stop */
 int ls__stream_thread_run(int worker, void *stream, ls_error *err);
 
 /* stream_tasks.c: tasks come and go */
-/** The task, from the parked ones or new; it is RESTORING. */
+uint32_t ls__stream_task_index(const ls_stream *stream, uint32_t sub_topology, int32_t partition);
+int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err);
+/** Out of the parked ones; NULL: it is not among them. */
+ls_stream_task *ls__stream_task_unpark(ls_stream *stream, uint32_t sub_topology, int32_t partition);
+/** The task, from the parked ones, the standbys, or new; it is RESTORING. */
 int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition, ls_error *err);
 void ls__stream_task_park(ls_stream_task *task);
 void ls__stream_task_free(ls_stream_task *task);

@@ -94,7 +94,13 @@ static int open_task(ls_stream_task *task, ls_error *err) {
   return open_changelogs(task, err);
 }
 
-static int new_task(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err) {
+uint32_t ls__stream_task_index(const ls_stream *stream, uint32_t sub_topology, int32_t partition) {
+  uint32_t index = (uint32_t)partition;
+  for (uint32_t i = 0; i < sub_topology; i++) index += (uint32_t)stream->n_partitions[i];
+  return index;
+}
+
+int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err) {
   ls_stream_task *task = LS_NEW(ls_stream_task);
   task->stream = stream;
   task->sub_topology = sub_topology;
@@ -104,6 +110,10 @@ static int new_task(ls_stream_task **out, ls_stream *stream, uint32_t sub_topolo
   if (rc < 0) ls__stream_task_free(task);
   else *out = task;
   return rc;
+}
+
+static void set_owned(ls_stream_task *task, bool owned) {
+  atomic_store(&task->stream->owned[ls__stream_task_index(task->stream, task->sub_topology, task->partition)], owned);
 }
 
 static void add_counters(ls_stream_task *task) {
@@ -132,12 +142,13 @@ void ls__stream_task_free(ls_stream_task *task) {
   ls__free(task->repartitions);
   ls__free(task->repartition_ports);
   ls__free(task->changelogs);
+  if (task->thread != NULL) set_owned(task, false);
   ls__free(task);
 }
 
 /* ---- parked tasks ---- */
 
-static ls_stream_task *unpark(ls_stream *stream, uint32_t sub_topology, int32_t partition) {
+ls_stream_task *ls__stream_task_unpark(ls_stream *stream, uint32_t sub_topology, int32_t partition) {
   ls_stream_task *found = NULL;
   pthread_mutex_lock(&stream->lock);
   for (size_t i = 0; i < stream->n_parked && found == NULL; i++) {
@@ -159,6 +170,7 @@ void ls__stream_task_park(ls_stream_task *task) {
   ls__grow(&stream->parked, &stream->parked_capacity, stream->n_parked + 1, sizeof(ls_stream_task *));
   stream->parked[stream->n_parked++] = task;
   pthread_mutex_unlock(&stream->lock);
+  set_owned(task, false);
 }
 
 void ls__stream_free_parked(ls_stream *stream, bool all) {
@@ -222,8 +234,15 @@ int ls__stream_task_prepare(ls_stream_task *task, ls_error *err) {
 }
 
 int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition, ls_error *err) {
-  ls_stream_task *task = unpark(thread->stream, sub_topology, partition);
-  if (task == NULL) LS_TRY(new_task(&task, thread->stream, sub_topology, partition, err));
+  ls_stream *stream = thread->stream;
+  ls__stream_standby_lock(stream);
+  int rc = LS_OK;
+  ls_stream_task *task = ls__stream_task_unpark(stream, sub_topology, partition);
+  if (task == NULL) rc = ls__stream_standby_take(&task, stream, sub_topology, partition, err);
+  if (task == NULL && rc >= 0) rc = ls__stream_task_new(&task, stream, sub_topology, partition, err);
+  if (rc >= 0) set_owned(task, true);
+  ls__stream_standby_unlock(stream);
+  LS_TRY(rc);
   task->thread = thread;
   bind_ports(task, thread->producer);
   *out = task;

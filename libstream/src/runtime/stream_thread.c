@@ -69,6 +69,7 @@ static int on_assigned(void *payload, const ls_kafka_partition *partitions, size
     LS_TRY(ls__stream_task_prepare(task, err));
   }
   thread->assigned = true;
+  ls__stream_standby_replan(thread->stream);
   ls__log(LS_LOG_INFO, "runtime", "assigned", "thread=%s partitions=%zu tasks=%zu", thread->id, n, thread->n_tasks);
   return LS_OK;
 }
@@ -105,7 +106,9 @@ static int open_clients(ls_stream_thread *thread, ls_error *err) {
                                      .transaction_timeout_ms = (int)(plan->transaction_timeout_us / 1000),
                                      .topics = stream->topics, .n_topics = stream->n_topics, .queue_bytes = stream->queue_bytes};
   LS_TRY(ls__kafka_producer_new(&thread->producer, &producer, err));
-  ls_kafka_consumer_opts consumer = {.cluster = &stream->cluster, .group_id = plan->kafka.application_id,
+  thread->named = stream->cluster; /* others tell by the clients' names which members are of one process */
+  thread->named.client_id = thread->id;
+  ls_kafka_consumer_opts consumer = {.cluster = &thread->named, .group_id = plan->kafka.application_id,
                                      .instance_id = plan->kafka.instance_id != NULL ? thread->id : NULL,
                                      .topics = stream->topics, .n_topics = plan->n_sources, .queue_bytes = stream->queue_bytes,
                                      .n_partitions_max = stream->n_lanes,
