@@ -87,11 +87,34 @@ void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows,
   gather_retracts(batch, batch->n_rows - n, src, rows, n);
 }
 
+void ls__batch_append_range(ls_batch *batch, const ls_batch *src, int64_t first, int64_t n) {
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_append_range(&batch->columns[i], &src->columns[i], first, n);
+  for (int64_t row = first; row < first + n; row++) {
+    ls__batch_append_meta(batch, src->ts_us[row], src->stamps[row]);
+    if (ls__is_retract(src, row)) ls__batch_set_retract(batch, batch->n_rows - 1);
+  }
+}
+
 size_t ls__batch_bytes(const ls_batch *batch) {
   size_t bytes = (size_t)batch->n_rows * (sizeof *batch->ts_us + sizeof *batch->stamps);
   for (uint32_t i = 0; i < batch->schema->n_fields; i++)
     bytes += ls__column_bytes(&batch->columns[i]);
   return bytes;
+}
+
+void ls__batch_format_key(ls_buf *out, const ls_batch *batch, int64_t row) {
+  const ls_schema *schema = batch->schema;
+  if (schema->n_key == 1 && schema->fields[schema->key[0]].type->kind == LS_STRING) {
+    ls_slice text = ls__column_slice(&batch->columns[schema->key[0]], row);
+    ls__buf_append(out, text.ptr, text.len);
+    return;
+  }
+  ls__buf_putc(out, '[');
+  for (uint32_t i = 0; i < schema->n_key; i++) {
+    if (i > 0) ls__buf_putc(out, ',');
+    ls__column_format_json(out, &batch->columns[schema->key[i]], row);
+  }
+  ls__buf_putc(out, ']');
 }
 
 static void format_row(ls_buf *out, const ls_batch *batch, int64_t row, bool mask, const uint64_t *shown) {

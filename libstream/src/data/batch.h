@@ -146,7 +146,11 @@ static inline bool ls__is_retract(const ls_batch *batch, int64_t row) {
 void ls__batch_set_retract(ls_batch *batch, int64_t row);
 /** Appends rows[0..n) of src with their ts, stamps and retract bits (same schema shape). */
 void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows, int64_t n);
+/** Appends rows [first, first+n) of src with their ts, stamps and retract bits (same schema shape). */
+void ls__batch_append_range(ls_batch *batch, const ls_batch *src, int64_t first, int64_t n);
 size_t ls__batch_bytes(const ls_batch *batch);
+/** Appends the key of a row as records on Kafka have it: a single text as it is, any other as a JSON array. */
+void ls__batch_format_key(ls_buf *out, const ls_batch *batch, int64_t row);
 /** One row as a JSON object in schema order. */
 void ls__batch_format_json(ls_buf *out, const ls_batch *batch, int64_t row);
 /** The same for a dead letter: sensitive fields as "***"; shown: the columns that appear (bit set; NULL: all). */

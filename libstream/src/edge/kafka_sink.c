@@ -16,23 +16,6 @@ struct ls_kafka_sink {
   ls_buf key, value, row;
 };
 
-/** The key of a row as others read it. */
-static void put_key(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
-  const ls_schema *schema = sink->schema;
-  ls__buf_clear(&sink->key);
-  if (schema->n_key == 1 && schema->fields[schema->key[0]].type->kind == LS_STRING) {
-    ls_slice text = ls__column_slice(&batch->columns[schema->key[0]], row);
-    ls__buf_append(&sink->key, text.ptr, text.len);
-    return;
-  }
-  ls__buf_putc(&sink->key, '[');
-  for (uint32_t i = 0; i < schema->n_key; i++) {
-    if (i > 0) ls__buf_putc(&sink->key, ',');
-    ls__column_format_json(&sink->key, &batch->columns[schema->key[i]], row);
-  }
-  ls__buf_putc(&sink->key, ']');
-}
-
 /** Event time and row, for a task of our own. */
 static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
   ls__row_encode(&sink->row, &sink->layout, batch, row);
@@ -47,7 +30,8 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   for (int64_t row = 0; row < batch->n_rows; row++) {
     bool gone = !sink->internal && ls__is_retract(batch, row);
     ls__buf_clear(&sink->value);
-    if (keyed) put_key(sink, batch, row);
+    ls__buf_clear(&sink->key);
+    if (keyed) ls__batch_format_key(&sink->key, batch, row);
     if (sink->internal) {
       put_internal(sink, batch, row);
     } else if (!gone) {

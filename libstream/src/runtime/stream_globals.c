@@ -8,8 +8,16 @@
 #include "base/thread.h"
 #include "runtime/stream.h"
 
+#include <stdlib.h>
+
 #define POLL_MS 100
 #define POLL_RECORDS 10000
+
+/** Of a record without a value: the key's rows before it go. */
+typedef struct deletion {
+  ls_slice key;              /* in the table's arena */
+  int64_t before;            /* rows that were there */
+} deletion;
 
 /** One table: the rows of all its records, of which the last of each key counts. */
 typedef struct live_global {
@@ -19,6 +27,8 @@ typedef struct live_global {
   ls_batch *rows;
   int32_t n_partitions;
   int64_t *ends;             /* by partition: what must be read before the start */
+  deletion *deletions;
+  size_t n_deletions, deletions_capacity;
   bool changed;
 } live_global;
 
@@ -40,17 +50,42 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
   ls__log(LS_LOG_WARN, "runtime", "bad_table_record", "reason=%s error=\"%s\"", bad->reason, bad->error);
 }
 
-/** Takes the key's rows out: a record without a value deletes. Only its key as text can be compared. */
+/** A record without a value deletes: the rows before it of its key go when the rows are published. */
 static void delete_key(live_global *table, ls_slice key) {
-  const ls_schema *schema = table->plan->schema;
-  if (schema->n_key != 1 || schema->fields[schema->key[0]].type->kind != LS_STRING) return;
-  const ls_column *column = &table->rows->columns[schema->key[0]];
+  ls__grow(&table->deletions, &table->deletions_capacity, table->n_deletions + 1, sizeof *table->deletions);
+  char *copy = LS_ARENA_ARRAY(&table->arena, char, key.len + 1);
+  if (key.len > 0) memcpy(copy, key.ptr, key.len);
+  table->deletions[table->n_deletions++] = (deletion){{copy, key.len}, table->rows->n_rows};
+}
+
+static int by_key(const void *a, const void *b) { return ls__slice_cmp(((const deletion *)a)->key, ((const deletion *)b)->key); }
+
+/** The last deletion of each key is the one that counts. */
+static void sort_deletions(live_global *table) {
+  qsort(table->deletions, table->n_deletions, sizeof *table->deletions, by_key);
+  size_t n = 0;
+  for (size_t i = 0; i < table->n_deletions; i++) {
+    deletion *last = n > 0 ? &table->deletions[n - 1] : NULL;
+    if (last == NULL || !ls__slice_eq(last->key, table->deletions[i].key)) table->deletions[n++] = table->deletions[i];
+    else if (last->before < table->deletions[i].before) last->before = table->deletions[i].before;
+  }
+  table->n_deletions = n;
+}
+
+static void drop_deleted(ls_stream_globals *globals, live_global *table) {
+  if (table->n_deletions == 0) return;
+  sort_deletions(table);
   int32_t *keep = LS_ARENA_ARRAY(&table->arena, int32_t, table->rows->n_rows + 1);
   int64_t n = 0;
   for (int64_t row = 0; row < table->rows->n_rows; row++) {
-    if (!ls__slice_eq(ls__column_slice(column, row), key)) keep[n++] = (int32_t)row;
+    ls__buf_clear(&globals->text);
+    ls__batch_format_key(&globals->text, table->rows, row);
+    deletion wanted = {ls__buf_slice(&globals->text), 0};
+    const deletion *found = bsearch(&wanted, table->deletions, table->n_deletions, sizeof wanted, by_key);
+    if (found == NULL || row >= found->before) keep[n++] = (int32_t)row;
   }
-  ls_batch *rows = ls__batch_new(schema, &table->arena, n);
+  table->n_deletions = 0;
+  ls_batch *rows = ls__batch_new(table->plan->schema, &table->arena, n);
   ls__batch_gather(rows, table->rows, keep, n);
   table->rows = rows;
 }
@@ -91,6 +126,7 @@ static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t off
 static void publish(ls_stream_globals *globals, uint32_t index) {
   live_global *table = &globals->tables[index];
   ls_runtime *run = globals->stream->run;
+  drop_deleted(globals, table);
   pthread_rwlock_wrlock(&globals->stream->globals_lock);
   if (run->globals[index] == NULL) {
     ls__global_new(&run->globals[index], table->plan, table->rows);
@@ -102,9 +138,7 @@ static void publish(ls_stream_globals *globals, uint32_t index) {
   ls_arena old = table->arena;
   ls__arena_init(&table->arena, 0);
   table->rows = ls__batch_new(table->plan->schema, &table->arena, current->n_rows);
-  int32_t *all = LS_ARENA_ARRAY(&table->arena, int32_t, current->n_rows + 1);
-  for (int64_t row = 0; row < current->n_rows; row++) all[row] = (int32_t)row;
-  ls__batch_gather(table->rows, current, all, current->n_rows);
+  ls__batch_append_range(table->rows, current, 0, current->n_rows);
   pthread_rwlock_unlock(&globals->stream->globals_lock);
   ls__arena_fini(&old);
   table->changed = false;
@@ -196,6 +230,7 @@ void ls__stream_globals_close(ls_stream *stream) {
   ls__kafka_reader_free(globals->reader);
   for (uint32_t i = 0; i < stream->plan->n_globals; i++) {
     ls__decoder_free(globals->tables[i].decoder);
+    ls__free(globals->tables[i].deletions);
     if (globals->tables[i].rows != NULL) ls__arena_fini(&globals->tables[i].arena);
   }
   ls__buf_fini(&globals->text);

@@ -75,10 +75,7 @@ static void build_batches(ls_stream_task *task, ls_arena *arena) {
       continue;
     }
     ls_batch *batch = ls__batch_new(lane->source->schema, arena, lane->at - lane->from);
-    for (uint32_t k = 0; k < batch->schema->n_fields; k++) {
-      ls__column_append_range(&batch->columns[k], &lane->unit->columns[k], lane->from, lane->at - lane->from);
-    }
-    for (int64_t row = lane->from; row < lane->at; row++) ls__batch_append_meta(batch, lane->unit->ts_us[row], (ls_stamp){0, 0});
+    ls__batch_append_range(batch, lane->unit, lane->from, lane->at - lane->from);
     task->batches[i] = batch;
   }
 }
