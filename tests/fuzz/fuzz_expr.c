@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size > 4096) return 0;
   ls_arena arena;
   ls_expr *expr = NULL;
-  ls_expr_error where = {0, 0, ""};
+  ls_expr_error where = {.offset = 0};
   ls_expr_env env = {.schema = &schema, .tables = &table, .n_tables = 1};
   ls__arena_init(&arena, 0);
   if (ls__expr_compile(&expr, (ls_slice){(const char *)data, size}, &env, &arena, &where) ==

@@ -315,6 +315,12 @@ static ls_ex *unknown_column(ls_ex_compiler *c, const ls_ast *ast, const char *w
   return ls__ex_fail(c, ast, "unknown column `%s`  columns%s: %s", word, where, list_columns(c));
 }
 
+/* What is before it in the text was checked; what it is an argument of can't be. */
+static ls_ex *not_known(ls_ex_compiler *c, const ls_ast *ast, const char *word) {
+  c->where->unknown = true;
+  return ls__ex_fail(c, ast, "nothing is known of column `%.100s`: it has an error of its own", word);
+}
+
 static ls_ex *compile_name(ls_ex_compiler *c, const ls_ast *ast) {
   ls_buf joined = LS_BUF_INIT;
   size_t *ends = LS_ARENA_ARRAY(c->arena, size_t, ast->n_names);
@@ -332,7 +338,9 @@ static ls_ex *compile_name(ls_ex_compiler *c, const ls_ast *ast) {
     if (field >= 0) break;
     used--;
   }
-  if (field < 0) return unknown_column(c, ast, word);
+  bool open = c->schema != NULL && !c->in_exists && c->env->schema_open;
+  if (field < 0 && !open) return unknown_column(c, ast, word);
+  if (field < 0 || c->schema->fields[field].type->kind == LS_NONE) return not_known(c, ast, word);
   const ls_field *f = &c->schema->fields[field];
   ls_ex *ex = ls__ex_new(c, LS_EX_COLUMN, f->type, ast, NULL, 0);
   ex->index = (uint32_t)field;
@@ -392,6 +400,7 @@ int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_ar
                      ls_expr_error *where) {
   ls_expr_error ignored;
   if (!where) where = &ignored;
+  where->unknown = false;
   ls_ast *ast = NULL;
   /* The text is kept: literals and error messages point into it. */
   text.ptr = ls__arena_strndup(arena, text.len ? text.ptr : "", text.len);

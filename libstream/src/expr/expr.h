@@ -26,14 +26,19 @@ typedef struct ls_expr_env {
   uint32_t n_tables;
   const ls_udf_registry *udfs;             /* may be NULL */
   bool volatile_allowed;                   /* parity: off */
+  bool schema_open;                        /* the schema may have more columns than are known */
 } ls_expr_env;
 
-/** Where in the expression's text the error is: byte offset from its start, 0-based. */
-typedef struct ls_expr_error { size_t offset; size_t length; char message[512]; } ls_expr_error;
+/**
+ * Where in the expression's text the error is: byte offset from its start, 0-based. unknown: no error of the
+ * expression's own; it reads a column of which nothing or no type is known, as another error is to blame for.
+ */
+typedef struct ls_expr_error { size_t offset; size_t length; char message[512]; bool unknown; } ls_expr_error;
 
 /**
  * Compiles text. Column names resolve to the longest dotted name in the schema first ("merchants.risk_level"), then to
- * struct fields. Errors name what is wrong, what would be right and the nearest name meant.
+ * struct fields. Errors name what is wrong, what would be right and the nearest name meant. A column of type NONE is
+ * one whose type is not known.
  * @errors LS_ECONFIG with *where filled
  */
 int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_arena *arena, ls_expr_error *where);

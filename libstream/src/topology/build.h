@@ -1,8 +1,9 @@
 /**
  * @file build.h
  * The checked tree -> plan. One ls_build lives while a file is loaded; what the plan keeps is in its
- * arena. Steps are built in an order in which each comes after what it reads; a step that fails is
- * reported once and all that reads it is silently left out.
+ * arena. Steps are built in an order in which each comes after what it reads. A step that fails is
+ * reported, makes no node, and leaves what is known of its rows (ls__build_guess), so that the errors
+ * of those that read it are told in the same go; what rests on the unknown part of it is not judged.
  *
  * load: build_entries -> build_sources -> build_steps (build_rows, build_joins, build_keyed,
  * build_aggregates) -> build_sinks -> finish (sub-topologies, liveness, sensitive fields).
@@ -17,6 +18,14 @@
 #define LS_SOURCES_MAX 64 /* LS_SEQ_MAKE has six bits for the source */
 #define LS_NO_GLOBAL UINT32_MAX
 
+/** What is known of rows when there is an error before them. Key and time are only known with all. */
+typedef enum ls_known {
+  LS_KNOWN,       /* all */
+  LS_KNOWN_NAMES, /* every column's name; the type is NONE where it is not known */
+  LS_KNOWN_SOME,  /* there may be more columns */
+  LS_KNOWN_NOTHING /* not even whether they are a stream or a table */
+} ls_known;
+
 /** What a name in `from` or `with` means: rows at an output of a node, perhaps kept in a table. */
 typedef struct ls_rel {
   const char *name; /* as written, without parameters: "matched.late" */
@@ -26,6 +35,8 @@ typedef struct ls_rel {
   uint32_t global;  /* index in plan->globals; LS_NO_GLOBAL */
   bool partitioned; /* rows of a key are in one partition, the key being schema->key */
   bool has_time;    /* rows have an event time */
+  bool broken;      /* there is an error before: no node makes them (at, and what table holds but for being set) */
+  ls_known known;
 } ls_rel;
 
 typedef enum ls_entry_kind { LS_ENTRY_SOURCE, LS_ENTRY_TABLE, LS_ENTRY_STEP } ls_entry_kind;
@@ -58,6 +69,7 @@ struct ls_entry {
   ls_entry_output outputs[5]; /* but of a branch: `branches` */
   ls_entry_output *branches;
   uint32_t n_outputs;
+  bool outputs_open; /* it failed, and may have more outputs than these */
 };
 
 typedef struct ls_build {
@@ -80,7 +92,7 @@ typedef struct ls_build {
   ls_plan_sink *sinks;
   uint32_t *component; /* by node: union-find of sub-topologies */
   /* names */
-  ls_strmap schemas;   /* -> const ls_schema *, a cell that holds NULL when the schema failed */
+  ls_strmap schemas;   /* -> ls_schema_cell */
   ls_strmap schemas_used;
   ls_strmap entries;   /* -> ls_entry */
   ls_entry **order;    /* steps so that each is after what it reads */
@@ -93,6 +105,12 @@ typedef struct ls_build {
   ls_strmap node_names;
 } ls_build;
 
+/** A schema of the file as far as it could be read. */
+typedef struct ls_schema_cell {
+  const ls_schema *schema;
+  ls_known known;
+} ls_schema_cell;
+
 /* build_schemas.c */
 void ls__build_schemas(ls_build *b);
 /** Copy with fields that may be changed. */
@@ -102,11 +120,10 @@ void ls__schema_set_key(ls_schema *schema, ls_arena *arena, const uint32_t *key,
 /** "transaction_id, merchant_id" for messages. */
 const char *ls__schema_names(const ls_build *b, const ls_schema *schema, const uint32_t *fields,
                              uint32_t n);
-/** Looks columns up (a name or a list of names). False: reported. */
-bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_schema *schema, uint32_t **out,
-                       uint32_t *n_out);
-/** Field of that name, or reports it at the scalar with the nearest name. -1: reported. */
-int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_schema *schema);
+/** Looks columns up (a name or a list of names). False: reported, or not known. */
+bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_rel *in, uint32_t **out, uint32_t *n_out);
+/** Field of that name, or reports it at the scalar with the nearest name. -1: reported, or not known. */
+int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_rel *in);
 const char *ls__type_text(const ls_build *b, const ls_type *type);
 /** "an int64" */
 const char *ls__a_type(const ls_build *b, const ls_type *type);
@@ -114,8 +131,8 @@ const char *ls__a_type(const ls_build *b, const ls_type *type);
 /* build_entries.c */
 /** Collects names, references and the functions that expressions call; orders steps; finds cycles. */
 void ls__build_entries(ls_build *b);
-/** What a reference means once its entry is built. False: it failed; reported, here or before. */
-bool ls__build_resolve(ls_build *b, const ls_ref *ref, ls_rel *out);
+/** What a reference means once its entry is built: broken rows when it failed; reported, here or before. */
+ls_rel ls__build_resolve(ls_build *b, const ls_ref *ref);
 /** Resolves a scalar that was not collected beforehand (sinks). */
 ls_ref ls__build_ref(ls_build *b, const ls_yaml *scalar);
 /** Reports what nothing uses. */
@@ -132,11 +149,18 @@ void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names
                        const ls_schema *const *schemas, uint32_t n);
 /** Marks an entry as built with one stream. rel's name and place are filled in. */
 void ls__build_done(ls_entry *entry, const ls_plan_node *node, ls_rel rel);
-/** Adds another output after ls__build_done. */
+/**
+ * The same of a step that failed, or that reads broken rows: rows of that schema, by key, time and table as in `like`.
+ * Returns false, as the step's own function then does.
+ */
+bool ls__build_guess(ls_entry *entry, ls_rel like, const ls_schema *schema, ls_known known);
+/** Adds another output after ls__build_done or ls__build_guess. */
 void ls__build_add_output(ls_entry *entry, uint32_t index, const char *name, ls_rel rel);
 /** rel, or the same rows sent to partitions by `key` (fields of rel). step names the internal node. */
 ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key,
                            uint32_t n_key);
+/** Whether the rows have a key, as far as that is known. False: reported at `at`. */
+bool ls__build_check_key(ls_build *b, const ls_yaml *at, const char *verb, const ls_rel *rel);
 /** Rows partitioned by their own key. False: the rows have no key, reported at `at`. */
 bool ls__build_keyed(ls_build *b, const ls_yaml *at, const char *verb, ls_rel *rel);
 /** Puts two inputs into one sub-topology; where one is computed from the other's sub-topology, the
@@ -157,13 +181,13 @@ uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const 
 bool ls__build_same_columns(const ls_schema *a, const ls_schema *b, uint32_t *different);
 
 /* build_expr.c */
-/** Compiles a scalar; NULL: reported. */
-ls_expr *ls__build_expr(ls_build *b, const ls_yaml *scalar, const ls_schema *schema);
+/** Compiles a scalar over rows; NULL: reported, or it reads what is not known of them. */
+ls_expr *ls__build_expr(ls_build *b, const ls_yaml *scalar, const ls_rel *in);
 /** Same, of a part of its text. */
 ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len,
-                             const ls_schema *schema);
+                             const ls_rel *in);
 /** Same, and it must be BOOL. */
-ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_schema *schema);
+ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_rel *in);
 /** Expression of a bare column, or of text that is known to be right. */
 ls_expr *ls__build_expr_text(ls_build *b, const char *text, const ls_schema *schema);
 /** Notes the functions and EXISTS tables that the text names. */

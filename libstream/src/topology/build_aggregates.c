@@ -123,7 +123,7 @@ static const ls_type *builtin_type(ls_build *b, ls_agg_kind kind, const ls_type 
 }
 
 static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const char *name,
-                         const ls_schema *in, ls_plan_agg *out) {
+                         const ls_rel *in, ls_plan_agg *out) {
   const char *text = c->scalar->text;
   out->kind = kind;
   if (c->n_args == 1 && c->args[0].len == 1 && text[c->args[0].at] == '*') {
@@ -184,7 +184,7 @@ static ls_expr *fit_arg(ls_build *b, const call *c, uint32_t i, const ls_udf_agg
   return cast != NULL ? cast : expr;
 }
 
-static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const ls_schema *in,
+static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const ls_rel *in,
                         ls_plan_agg *out) {
   ls_expr **args = LS_ARENA_ARRAY(b->arena, ls_expr *, c->n_args + 1);
   const ls_type **types = LS_ARENA_ARRAY(b->arena, const ls_type *, c->n_args + 1);
@@ -192,7 +192,7 @@ static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const
   for (uint32_t i = 0; i < c->n_args; i++) {
     args[i] = ls__build_expr_part(b, c->scalar, c->args[i].at, c->args[i].len, in);
     if (args[i] != NULL) {
-      args[i] = fit_arg(b, c, i, agg, args[i], in);
+      args[i] = fit_arg(b, c, i, agg, args[i], in->schema);
       types[i] = ls__expr_type(args[i]);
     }
     ok = ok && args[i] != NULL;
@@ -226,11 +226,10 @@ static void report_unknown(ls_build *b, const call *c, const char *name) {
                              "first, last, collect and those of plugins", near != NULL ? near : ""));
 }
 
-static bool parse_value(ls_build *b, const ls_yaml *scalar, const ls_schema *in,
-                        ls_plan_agg *out) {
+static bool parse_value(ls_build *b, const ls_yaml *scalar, const ls_rel *in, ls_plan_agg *out) {
   call c;
-  if (scalar->bad || !split_call(b, scalar, &c)) return false;
   out->name = scalar->key->text;
+  if (scalar->bad || !split_call(b, scalar, &c)) return false;
   const char *name = ls__arena_strndup(b->arena, scalar->text + c.name.at, c.name.len);
   for (size_t i = 0; i < N_BUILTINS; i++) {
     if (strcasecmp(builtins[i].name, name) == 0) {
@@ -251,10 +250,12 @@ typedef struct group {
   uint32_t *by;
   uint32_t n_by;
   int64_t window_us, grace_us;
+  ls_known known; /* of the output's columns */
 } group;
 
 /* Null when there are no rows with a value; counts and lists never are. */
 static bool agg_nullable(const ls_plan_agg *agg) {
+  if (agg->type->kind == LS_NONE) return true;
   switch (agg->kind) {
   case LS_AGG_COUNT_ALL:
   case LS_AGG_COUNT:
@@ -268,7 +269,7 @@ static bool agg_nullable(const ls_plan_agg *agg) {
 static bool agg_sensitive(const ls_plan_agg *agg) {
   bool hides = agg->kind == LS_AGG_COUNT_ALL || agg->kind == LS_AGG_COUNT ||
                (agg->kind == LS_AGG_PLUGIN && (agg->udf->flags & LS_UDF_DECLASSIFIES) != 0);
-  for (uint32_t i = 0; i < agg->n_args && !hides; i++) {
+  for (uint32_t i = 0; i < agg->n_args && !hides && agg->type->kind != LS_NONE; i++) {
     if (ls__expr_sensitive(agg->args[i])) return true;
   }
   return false;
@@ -276,7 +277,7 @@ static bool agg_sensitive(const ls_plan_agg *agg) {
 
 static bool check_taken(ls_build *b, const ls_yaml *values, const ls_schema *schema, uint32_t n) {
   bool ok = true;
-  for (const ls_yaml *value = values->first; value != NULL; value = value->next) {
+  for (const ls_yaml *value = values != NULL ? values->first : NULL; value != NULL; value = value->next) {
     for (uint32_t i = 0; i < n; i++) {
       if (strcmp(schema->fields[i].name, value->key->text) != 0) continue;
       ls__diag_add(b->diag, value->key->mark, "column %s is there already, from the group; take "
@@ -300,7 +301,6 @@ static ls_schema *group_schema(ls_build *b, const ls_entry *entry, const ls_sche
   for (uint32_t i = 0; i < n_window; i++) {
     schema->fields[g->n_by + i] = (ls_field){.name = window_names[i], .type = &ls__type_timestamp};
   }
-  if (!check_taken(b, ls__yaml_get(entry->verb, "values"), schema, n)) return NULL;
   for (uint32_t i = 0; i < g->n_aggs; i++) {
     schema->fields[n + i] = (ls_field){.name = g->aggs[i].name,
                                        .type = g->aggs[i].type,
@@ -312,15 +312,28 @@ static ls_schema *group_schema(ls_build *b, const ls_entry *entry, const ls_sche
   return schema;
 }
 
-static bool parse_values(ls_build *b, const ls_yaml *verb, const ls_schema *in, group *g) {
+static bool parse_values(ls_build *b, const ls_yaml *verb, const ls_rel *in, group *g) {
+  static const ls_type unknown = {.kind = LS_NONE};
   const ls_yaml *values = ls__yaml_get(verb, "values");
+  if (values == NULL) g->known = LS_KNOWN_SOME;
   if (values == NULL) return false;
   g->aggs = LS_ARENA_ARRAY(b->arena, ls_plan_agg, values->n_children);
   bool ok = true;
   for (const ls_yaml *value = values->first; value != NULL; value = value->next) {
-    ok = parse_value(b, value, in, &g->aggs[g->n_aggs++]) && ok;
+    ls_plan_agg *agg = &g->aggs[g->n_aggs++];
+    if (parse_value(b, value, in, agg)) continue;
+    agg->type = &unknown;
+    if (g->known == LS_KNOWN) g->known = LS_KNOWN_NAMES;
+    ok = false;
   }
   return ok;
+}
+
+static bool has_key(const ls_yaml *map, const char *key) {
+  for (const ls_yaml *value = map->first; value != NULL; value = value->next) {
+    if (strcmp(value->key->text, key) == 0) return true;
+  }
+  return false;
 }
 
 static bool has_bad(const ls_yaml *map, const char *key) {
@@ -337,24 +350,25 @@ static bool parse_group_window(ls_build *b, const ls_entry *entry, const ls_rel 
   if (tumbling == NULL || grace == NULL) return false;
   ls__duration_parse(&g->window_us, ls__slice_of(tumbling));
   ls__duration_parse(&g->grace_us, ls__slice_of(grace));
-  if (in->has_time) return true;
+  if (in->has_time || in->known != LS_KNOWN) return true;
   ls__diag_add(b->diag, window->key->mark, "the rows of %s have no event time, which a window needs; "
                "give their schema a time", in->name);
   return false;
 }
 
-static bool parse_by(ls_build *b, const ls_entry *entry, const ls_schema *in, group *g) {
+static bool parse_by(ls_build *b, const ls_entry *entry, const ls_rel *rows, group *g) {
+  const ls_schema *in = rows->schema;
   const ls_yaml *by = ls__yaml_get(entry->verb, "by");
   if (by == NULL) {
     if (has_bad(entry->verb, "by")) return false;
     g->by = in->key;
     g->n_by = in->n_key;
-    if (g->n_by > 0) return true;
+    if (g->n_by > 0 || rows->known != LS_KNOWN) return rows->known == LS_KNOWN;
     ls__diag_add(b->diag, entry->verb->key->mark, "aggregate goes by key, but the rows of %s have "
                  "none; name the columns of a group with by", entry->refs[0].at->text);
     return false;
   }
-  if (!ls__build_columns(b, by, in, &g->by, &g->n_by)) return false;
+  if (!ls__build_columns(b, by, rows, &g->by, &g->n_by)) return false;
   const ls_yaml *item = by->kind == LS_YAML_LIST ? by->first : by;
   for (uint32_t i = 0; i < g->n_by; i++, item = item->next) {
     ls_kind kind = in->fields[g->by[i]].type->kind;
@@ -389,16 +403,28 @@ static uint64_t group_fingerprint(const group *g, const ls_schema *in, const ls_
   return hash;
 }
 
+static bool guess_aggregate(ls_entry *entry, ls_rel in, const ls_schema *schema, const group *g) {
+  ls_rel rel = in;
+  bool window = has_key(entry->verb, "window");
+  rel.table = window ? LS_NO_NODE : 0;
+  rel.has_time = in.has_time || window;
+  (void)ls__build_guess(entry, rel, schema, g->known);
+  in.broken = true;
+  if (window) ls__build_add_output(entry, 1, "late", in);
+  return false;
+}
+
 bool ls__build_aggregate(ls_build *b, ls_entry *entry, ls_rel in) {
   group g = {0};
   ls_plan_store store;
-  bool ok = parse_values(b, entry->verb, in.schema, &g);
-  ok = parse_group_window(b, entry, &in, &g) && ok;
-  ok = parse_by(b, entry, in.schema, &g) && ok;
-  ls_schema *schema = ok ? group_schema(b, entry, in.schema, &g) : NULL;
-  uint64_t fingerprint = schema != NULL ? group_fingerprint(&g, in.schema, schema) : 0;
-  ok = ls__build_store(b, entry->verb, "", fingerprint, &store) && schema != NULL;
-  if (!ok) return false;
+  bool ok = parse_values(b, entry->verb, &in, &g);
+  bool window = parse_group_window(b, entry, &in, &g), by = parse_by(b, entry, &in, &g);
+  if (!window || !by) g.known = LS_KNOWN_SOME;
+  ls_schema *schema = group_schema(b, entry, in.schema, &g);
+  ok = check_taken(b, ls__yaml_get(entry->verb, "values"), schema, schema->n_fields - g.n_aggs) && ok && window && by;
+  uint64_t fingerprint = ok ? group_fingerprint(&g, in.schema, schema) : 0;
+  ok = ls__build_store(b, entry->verb, "", fingerprint, &store) && ok;
+  if (!ok || in.broken) return guess_aggregate(entry, in, schema, &g);
   bool own_key = in.schema->n_key == g.n_by &&
                  memcmp(in.schema->key, g.by, g.n_by * sizeof *g.by) == 0;
   const char *step = own_key ? b->nodes[in.at.node].name : entry->name;

@@ -44,6 +44,17 @@ void ls__build_done(ls_entry *entry, const ls_plan_node *node, ls_rel rel) {
   entry->n_outputs = 1;
 }
 
+bool ls__build_guess(ls_entry *entry, ls_rel like, const ls_schema *schema, ls_known known) {
+  like.name = entry->name;
+  like.at = (ls_plan_input){LS_NO_NODE, 0};
+  like.schema = schema;
+  like.known = known < LS_KNOWN_SOME ? known : LS_KNOWN_SOME;
+  like.broken = true;
+  entry->outputs[0] = (ls_entry_output){"", like};
+  entry->n_outputs = 1;
+  return false;
+}
+
 /* ---- sub-topologies ---- */
 
 uint32_t ls__build_component(const ls_build *b, uint32_t node) {
@@ -145,12 +156,15 @@ ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint
   return add_repartition(b, step, rel, key, n_key);
 }
 
+bool ls__build_check_key(ls_build *b, const ls_yaml *at, const char *verb, const ls_rel *rel) {
+  if (rel->schema->n_key > 0 || rel->known != LS_KNOWN) return true;
+  ls__diag_add(b->diag, at->mark, "%s works by key, but the rows of %s have none; put a step with "
+               "select_key before it", verb, rel->name);
+  return false;
+}
+
 bool ls__build_keyed(ls_build *b, const ls_yaml *at, const char *verb, ls_rel *rel) {
-  if (rel->schema->n_key == 0) {
-    ls__diag_add(b->diag, at->mark, "%s works by key, but the rows of %s have none; put a step with "
-                 "select_key before it", verb, rel->name);
-    return false;
-  }
+  if (!ls__build_check_key(b, at, verb, rel)) return false;
   /* named after the step whose rows they are: all that need them so share them */
   const char *step = b->nodes[rel->at.node].name;
   *rel = ls__build_partition(b, step, *rel, rel->schema->key, rel->schema->n_key);

@@ -239,6 +239,7 @@ static const char *output_names(const ls_build *b, const ls_entry_output *output
 static void report_output(ls_build *b, const ls_ref *ref, const ls_entry_output *outputs,
                           uint32_t n) {
   const char *names = output_names(b, outputs, n);
+  b->refs_unknown = true; /* it may be the one that seems unused */
   if (ref->output == NULL) {
     ls__diag_add(b->diag, ref->at->mark, "%s has several outputs: name one of %s, as %s.%s",
                  ref->entry->name, names, ref->entry->name, outputs[0].name);
@@ -251,19 +252,22 @@ static void report_output(ls_build *b, const ls_ref *ref, const ls_entry_output 
   }
 }
 
-bool ls__build_resolve(ls_build *b, const ls_ref *ref, ls_rel *out) {
-  if (ref->entry == NULL || ref->entry->state != LS_ENTRY_DONE) return false;
+ls_rel ls__build_resolve(ls_build *b, const ls_ref *ref) {
+  ls_rel unknown = {.name = ref->at->text, .schema = ls__schema_new(b->arena, ref->at->text, 0), .at = {LS_NO_NODE, 0},
+                    .table = LS_NO_NODE, .global = LS_NO_GLOBAL, .partitioned = true, .has_time = true,
+                    .broken = true, .known = LS_KNOWN_NOTHING};
+  if (ref->entry == NULL || ref->entry->n_outputs == 0) return unknown;
   ls_entry_output *outputs =
       ref->entry->branches != NULL ? ref->entry->branches : ref->entry->outputs;
   const char *wanted = ref->output != NULL ? ref->output : "";
   for (uint32_t i = 0; i < ref->entry->n_outputs; i++) {
     if (strcmp(outputs[i].name, wanted) != 0) continue;
-    *out = outputs[i].rel;
-    out->name = ref->at->text;
-    return true;
+    ls_rel rel = outputs[i].rel;
+    rel.name = ref->at->text;
+    return rel;
   }
-  if (!ref->at->poisoned) report_output(b, ref, outputs, ref->entry->n_outputs);
-  return false;
+  if (!ref->at->poisoned && !ref->entry->outputs_open) report_output(b, ref, outputs, ref->entry->n_outputs);
+  return unknown;
 }
 
 /* ---- unused ---- */
@@ -304,7 +308,7 @@ static const char *kind_text(ls_entry_kind kind) {
 static void check_branches_used(ls_build *b, const ls_entry *entry) {
   for (uint32_t i = 0; entry->branches != NULL && i < entry->n_outputs; i++) {
     const char *full = ls__arena_printf(b->arena, "%s.%s", entry->name, entry->branches[i].name);
-    if (entry->state != LS_ENTRY_DONE || ls__strmap_get(&b->outputs_used, full) != NULL) continue;
+    if (ls__strmap_get(&b->outputs_used, full) != NULL) continue;
     const ls_yaml *branch = ls__yaml_get(entry->verb, entry->branches[i].name);
     ls__diag_add(b->diag, branch->key->mark, "branch %s.%s is not used; read it or leave it out",
                  entry->name, branch->key->text);

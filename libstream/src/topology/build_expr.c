@@ -93,26 +93,27 @@ static ls_expr_env expr_env(const ls_build *b, const ls_schema *schema) {
 }
 
 ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len,
-                             const ls_schema *schema) {
-  ls_expr_env env = expr_env(b, schema);
+                             const ls_rel *in) {
+  ls_expr_env env = expr_env(b, in->schema);
+  env.schema_open = in->known >= LS_KNOWN_SOME;
   ls_expr_error where = {0};
   ls_expr *expr = NULL;
   if (ls__expr_compile(&expr, (ls_slice){scalar->text + from, len}, &env, b->arena, &where) ==
       LS_OK) {
     return expr;
   }
-  if (is_follow_up(b, scalar, from + where.offset)) return NULL;
+  if (where.unknown || is_follow_up(b, scalar, from + where.offset)) return NULL;
   ls_mark mark = ls__yaml_locate(b->doc, scalar, from + where.offset);
   ls__diag_add(b->diag, mark, "%s", where.message);
   return NULL;
 }
 
-ls_expr *ls__build_expr(ls_build *b, const ls_yaml *scalar, const ls_schema *schema) {
-  return ls__build_expr_part(b, scalar, 0, scalar->len, schema);
+ls_expr *ls__build_expr(ls_build *b, const ls_yaml *scalar, const ls_rel *in) {
+  return ls__build_expr_part(b, scalar, 0, scalar->len, in);
 }
 
-ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_schema *schema) {
-  ls_expr *expr = ls__build_expr(b, scalar, schema);
+ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_rel *in) {
+  ls_expr *expr = ls__build_expr(b, scalar, in);
   if (expr == NULL || ls__expr_type(expr)->kind == LS_BOOL) return expr;
   if (!scalar->poisoned) {
     ls__diag_add(b->diag, ls__yaml_locate(b->doc, scalar, 0),

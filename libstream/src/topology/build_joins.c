@@ -18,6 +18,7 @@ typedef struct join {
   const ls_yaml *with;
   ls_join_type type;
   ls_rel left, right;
+  bool broken;       /* one of them is: only for the errors */
   ls_schema *schema; /* of the output */
 } join;
 
@@ -36,6 +37,7 @@ static bool is_key(const ls_schema *schema, uint32_t field) {
  * is: it is filled from either side. */
 static bool join_columns(join *j) {
   ls_build *b = j->b;
+  bool ok = true;
   const ls_schema *l = j->left.schema, *r = j->right.schema;
   j->schema = ls__schema_new(b->arena, j->entry->name, l->n_fields + r->n_fields);
   memcpy(j->schema->fields, l->fields, l->n_fields * sizeof *l->fields);
@@ -47,14 +49,22 @@ static bool join_columns(join *j) {
     *field = r->fields[i];
     field->name = ls__arena_printf(b->arena, "%s.%s", j->right.name, r->fields[i].name);
     if (j->type != LS_JOIN_INNER) field->nullable = true;
-    if (ls__schema_find(l, ls__slice_of(field->name)) < 0) continue;
+    if (!ok || ls__schema_find(l, ls__slice_of(field->name)) < 0) continue; /* the first tells it all */
     ls__diag_add(b->diag, j->with->mark, "column %s is there already from an earlier join with %s; "
                  "give one of them another name with select", field->name, j->right.name);
-    return false;
+    ok = false;
   }
   ls__schema_set_key(j->schema, b->arena, l->key, l->n_key);
   if (j->type != LS_JOIN_OUTER) j->schema->time_field = l->time_field;
-  return true;
+  return ok;
+}
+
+/* The columns of both sides, where there is an error in the join or before it. */
+static bool guess_join(join *j) {
+  ls_rel rel = j->left;
+  rel.table = LS_NO_NODE;
+  (void)join_columns(j);
+  return ls__build_guess(j->entry, rel, j->schema, j->left.known > j->right.known ? j->left.known : j->right.known);
 }
 
 /* ---- checks shared by several kinds ---- */
@@ -83,6 +93,7 @@ static bool refuse_emit(const join *j, const char *value, const char *kind, cons
 /* Both sides have keys of the same types. */
 static bool check_keys(join *j) {
   const ls_schema *l = j->left.schema, *r = j->right.schema;
+  if (j->left.known != LS_KNOWN || j->right.known != LS_KNOWN) return true;
   const ls_rel *unkeyed = l->n_key == 0 ? &j->left : r->n_key == 0 ? &j->right : NULL;
   ls_mark mark = unkeyed == &j->left ? j->entry->refs[0].at->mark : j->with->mark;
   if (unkeyed != NULL) {
@@ -179,7 +190,9 @@ static bool parse_window(const join *j, window *out) {
 }
 
 static bool check_times(const join *j) {
-  const ls_rel *timeless = !j->left.has_time ? &j->left : !j->right.has_time ? &j->right : NULL;
+  const ls_rel *timeless = !j->left.has_time && j->left.known == LS_KNOWN     ? &j->left
+                           : !j->right.has_time && j->right.known == LS_KNOWN ? &j->right
+                                                                              : NULL;
   if (timeless == NULL) return true;
   ls__diag_add(j->b->diag, timeless == &j->left ? j->entry->refs[0].at->mark : j->with->mark,
                "the rows of %s have no event time, which a window needs; give their schema a time",
@@ -187,22 +200,33 @@ static bool check_times(const join *j) {
   return false;
 }
 
+static void other_outputs(join *j, bool broken) {
+  j->left.broken = j->right.broken = broken;
+  ls__build_add_output(j->entry, 1, "late", j->right);
+  ls__build_add_output(j->entry, 2, "unmatched", j->right);
+  ls__build_add_output(j->entry, 3, "late_left", j->left);
+}
+
 static void stream_join_outputs(join *j, ls_plan_node *node) {
   const char *names[] = {"", "late", "unmatched", "late_left"};
   const ls_schema *schemas[] = {j->schema, j->right.schema, j->right.schema, j->left.schema};
   ls__build_outputs(j->b, node, names, schemas, 4);
   join_done(j, node);
-  ls__build_add_output(j->entry, 1, "late", j->right);
-  ls__build_add_output(j->entry, 2, "unmatched", j->right);
-  ls__build_add_output(j->entry, 3, "late_left", j->left);
+  other_outputs(j, false);
+}
+
+static bool guess_stream_join(join *j) {
+  (void)guess_join(j);
+  other_outputs(j, true);
+  return false;
 }
 
 static bool stream_join_stores(join *j, ls_plan_store *left, ls_plan_store *right) {
   const ls_schema *l = j->left.schema, *r = j->right.schema;
   uint64_t fp_left = ls__build_fingerprint("join", l, l->key, l->n_key, l, "left");
   uint64_t fp_right = ls__build_fingerprint("join", r, r->key, r->n_key, r, "right");
-  return ls__build_store(j->b, j->verb, "", fp_left, left) &&
-         ls__build_store(j->b, j->verb, "-right", fp_right, right);
+  bool ok = ls__build_store(j->b, j->verb, "", fp_left, left);
+  return ls__build_store(j->b, j->verb, "-right", fp_right, right) && ok;
 }
 
 static bool stream_join(join *j) {
@@ -213,8 +237,8 @@ static bool stream_join(join *j) {
   ok = refuse_emit(j, "changes", "two streams", "early or final") && ok;
   ok = parse_window(j, &w) && ok;
   ok = check_keys(j) && check_times(j) && ok;
-  if (!ok || !stream_join_stores(j, &left_store, &right_store)) return false;
-  if (!bring_together(j) || !join_columns(j)) return false;
+  ok = stream_join_stores(j, &left_store, &right_store) && ok;
+  if (!ok || j->broken || !bring_together(j) || !join_columns(j)) return guess_stream_join(j);
   ls_plan_node *node = add_join_node(j, LS_VERB_STREAM_JOIN, 2);
   node->store = left_store;
   node->store2 = right_store;
@@ -254,7 +278,8 @@ static bool table_lookup(join *j) {
                  "table have no time of their own: use left_join");
     ok = false;
   }
-  if (!check_keys(j) || !ok || !bring_together(j) || !join_columns(j)) return false;
+  ok = check_keys(j) && ok;
+  if (!ok || j->broken || !bring_together(j) || !join_columns(j)) return guess_join(j);
   ls_plan_node *node = add_join_node(j, LS_VERB_TABLE_LOOKUP, 1);
   ls__build_union(j->b, node->id, j->right.table);
   node->reads_table[0] = j->right.table;
@@ -277,7 +302,7 @@ static bool compile_on(join *j, ls_expr ***out, uint32_t *n_out) {
     return false;
   }
   uint32_t n = on->kind == LS_YAML_LIST ? on->n_children : 1, i = 0;
-  if (n != r->n_key) {
+  if (n != r->n_key && j->right.known == LS_KNOWN) {
     ls__diag_add(j->b->diag, on->mark, "on has %u expressions and the key of %s %u (%s); give one "
                  "for each", (unsigned)n, j->right.name, (unsigned)r->n_key,
                  ls__schema_names(j->b, r, r->key, r->n_key));
@@ -287,11 +312,13 @@ static bool compile_on(join *j, ls_expr ***out, uint32_t *n_out) {
   bool ok = true;
   for (const ls_yaml *item = on->kind == LS_YAML_LIST ? on->first : on; i < n;
        item = item->next, i++) {
-    exprs[i] = ls__build_expr(j->b, item, j->left.schema);
-    const ls_field *key = &r->fields[r->key[i]];
-    if (exprs[i] == NULL) {
+    exprs[i] = ls__build_expr(j->b, item, &j->left);
+    if (exprs[i] == NULL || j->right.known != LS_KNOWN) {
       ok = false;
-    } else if (!ls__type_eq(ls__expr_type(exprs[i]), key->type)) {
+      continue;
+    }
+    const ls_field *key = &r->fields[r->key[i]];
+    if (!ls__type_eq(ls__expr_type(exprs[i]), key->type)) {
       ls__diag_add(j->b->diag, ls__yaml_locate(j->b->doc, item, 0), "unkeyed join: this is %s and "
                    "key %s of %s %s; use CAST", ls__a_type(j->b, ls__expr_type(exprs[i])),
                    key->name, j->right.name, ls__a_type(j->b, key->type));
@@ -314,7 +341,8 @@ static bool global_lookup(join *j) {
   }
   ls_expr **on;
   uint32_t n_on;
-  if (!compile_on(j, &on, &n_on) || !ok || !join_columns(j)) return false;
+  ok = compile_on(j, &on, &n_on) && ok;
+  if (!ok || j->broken || !join_columns(j)) return guess_join(j);
   ls_plan_node *node = add_join_node(j, LS_VERB_GLOBAL_LOOKUP, 1);
   node->u.global_lookup.type = j->type;
   node->u.global_lookup.table = j->right.global;
@@ -336,7 +364,8 @@ static bool table_join(join *j) {
                  j->right.name);
     ok = false;
   }
-  if (!check_keys(j) || !ok || !bring_together(j) || !join_columns(j)) return false;
+  ok = check_keys(j) && ok;
+  if (!ok || j->broken || !bring_together(j) || !join_columns(j)) return guess_join(j);
   ls_plan_node *node = add_join_node(j, LS_VERB_TABLE_JOIN, 2);
   node->reads_table[0] = j->left.table;
   node->reads_table[1] = j->right.table;
@@ -357,11 +386,17 @@ bool ls__build_join(ls_build *b, ls_entry *entry, ls_rel in) {
   j.type = entry->verb->key->text[0] == 'l'   ? LS_JOIN_LEFT
            : entry->verb->key->text[0] == 'o' ? LS_JOIN_OUTER
                                               : LS_JOIN_INNER;
-  if (!ls__build_resolve(b, with, &j.right)) return false;
+  j.right = ls__build_resolve(b, with);
+  j.broken = in.broken || j.right.broken;
+  if (in.known == LS_KNOWN_NOTHING || j.right.known == LS_KNOWN_NOTHING) {
+    entry->outputs_open = true;
+    return guess_join(&j);
+  }
   if (j.right.global != LS_NO_GLOBAL) return global_lookup(&j);
   if (is_table(&j.right)) return is_table(&j.left) ? table_join(&j) : table_lookup(&j);
   if (!is_table(&j.left)) return stream_join(&j);
   ls__diag_add(b->diag, j.with->mark, "%s is a table and %s a stream; begin from the stream and join "
                "with the table, or make the stream a table with latest", j.left.name, j.right.name);
-  return false;
+  entry->outputs_open = true;
+  return guess_join(&j);
 }

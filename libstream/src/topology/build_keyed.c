@@ -22,7 +22,7 @@ ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, in
   return node;
 }
 
-static bool order_column(ls_build *b, const ls_yaml *verb, const ls_schema *schema, int32_t *out) {
+static bool order_column(ls_build *b, const ls_yaml *verb, const ls_rel *in, int32_t *out) {
   const ls_yaml *by = ls__yaml_get(verb, "by");
   *out = -1;
   if (by == NULL) {
@@ -36,10 +36,11 @@ static bool order_column(ls_build *b, const ls_yaml *verb, const ls_schema *sche
     return false;
   }
   const ls_yaml *name = by->kind == LS_YAML_LIST ? by->first : by;
-  int32_t field = ls__build_column(b, name, schema);
+  int32_t field = ls__build_column(b, name, in);
   if (field < 0) return false;
-  const ls_field *column = &schema->fields[field];
+  const ls_field *column = &in->schema->fields[field];
   ls_kind kind = column->type->kind;
+  if (kind == LS_NONE) return true;
   if (kind != LS_INT64 && kind != LS_TIMESTAMP && kind != LS_DATE) {
     ls__diag_add(b->diag, name->mark, "%s is %s; latest goes by an int64, a timestamp or a date",
                  column->name, ls__a_type(b, column->type));
@@ -57,12 +58,19 @@ static bool order_column(ls_build *b, const ls_yaml *verb, const ls_schema *sche
 bool ls__build_latest(ls_build *b, ls_entry *entry, ls_rel in) {
   int32_t order_by;
   ls_plan_store store;
-  bool ok = order_column(b, entry->verb, in.schema, &order_by);
+  bool ok = order_column(b, entry->verb, &in, &order_by);
   const ls_schema *s = in.schema;
   uint64_t fp = ls__build_fingerprint("latest", s, s->key, s->n_key, s,
                                       order_by >= 0 ? s->fields[order_by].name : "");
   ok = ls__build_store(b, entry->verb, "", fp, &store) && ok;
-  if (!ls__build_keyed(b, entry->refs[0].at, "latest", &in) || !ok) return false;
+  ok = ls__build_check_key(b, entry->refs[0].at, "latest", &in) && ok;
+  if (!ok || in.broken) {
+    in.table = 0;
+    (void)ls__build_guess(entry, in, s, in.known);
+    if (ls__yaml_get(entry->verb, "by") != NULL) ls__build_add_output(entry, 1, "late", in);
+    return false;
+  }
+  if (!ls__build_keyed(b, entry->refs[0].at, "latest", &in)) return false;
   ls_emit emit = ls__emit_of(ls__yaml_text(entry->verb, "emit"), LS_EMIT_CHANGES);
   ls_plan_node *node = ls__build_latest_node(b, entry->name, in, order_by, emit, store);
   ls__build_done(entry, node, (ls_rel){.table = node->id, .partitioned = true,
@@ -99,23 +107,26 @@ static bool check_key_columns(ls_build *b, const ls_yaml *names, const ls_schema
 bool ls__build_deduplicate(ls_build *b, ls_entry *entry, ls_rel in) {
   const ls_yaml *names = ls__yaml_get(entry->verb, "on");
   const char *retention = ls__yaml_text(entry->verb, "retention");
-  uint32_t *on, n_on;
+  uint32_t *on = NULL, n_on = 0;
   ls_plan_store store;
-  if (names == NULL || !ls__build_columns(b, names, in.schema, &on, &n_on)) return false;
-  if (!check_key_columns(b, names, in.schema, on, n_on) || retention == NULL) return false;
+  bool ok = names != NULL && ls__build_columns(b, names, &in, &on, &n_on);
+  ok = ok && check_key_columns(b, names, in.schema, on, n_on);
   int64_t retention_us = INT64_MAX;
-  bool forever = strcmp(retention, "forever") == 0;
+  bool forever = retention == NULL || strcmp(retention, "forever") == 0;
   if (!forever) ls__duration_parse(&retention_us, ls__slice_of(retention));
-  if (!forever && !in.has_time) {
+  if (!forever && !in.has_time && in.known == LS_KNOWN) {
     ls__diag_add(b->diag, ls__yaml_get(entry->verb, "retention")->mark, "the rows of %s have no event "
                  "time, by which retention is counted; give their schema a time, or say forever",
                  in.name);
-    return false;
+    ok = false;
   }
   uint64_t fp = ls__build_fingerprint("deduplicate", in.schema, on, n_on, NULL,
                                       forever ? "forever" : "window");
-  if (!ls__build_store(b, entry->verb, "", fp, &store)) return false;
+  ok = ls__build_store(b, entry->verb, "", fp, &store) && ok && retention != NULL;
   ls_rel rows = in;
+  rows.table = LS_NO_NODE;
+  if (!ok || in.broken) return ls__build_guess(entry, rows, in.schema, in.known);
+  rows.table = in.table;
   bool in_place = in.partitioned && key_is_among(in.schema, on, n_on);
   if (!in_place) rows = ls__build_partition(b, entry->name, in, on, n_on);
   ls_schema *schema = ls__schema_copy(b->arena, in.schema, entry->name);
@@ -144,11 +155,12 @@ static bool is_among(uint32_t field, const uint32_t *fields, uint32_t n) {
   return false;
 }
 
-static bool compared_columns(ls_build *b, const ls_yaml *verb, const ls_schema *schema,
+static bool compared_columns(ls_build *b, const ls_yaml *verb, const ls_rel *in,
                              uint32_t **out, uint32_t *n_out) {
   const ls_yaml *names = ls__yaml_get(verb, "ignore");
   uint32_t *ignored = NULL, n_ignored = 0, n = 0;
-  if (names != NULL && !ls__build_columns(b, names, schema, &ignored, &n_ignored)) return false;
+  const ls_schema *schema = in->schema;
+  if (names != NULL && !ls__build_columns(b, names, in, &ignored, &n_ignored)) return false;
   uint32_t *compared = LS_ARENA_ARRAY(b->arena, uint32_t, schema->n_fields + 1);
   for (uint32_t i = 0; i < schema->n_fields; i++) {
     if (!is_among(i, ignored, n_ignored)) compared[n++] = i;
@@ -177,18 +189,22 @@ static ls_schema *versioned(ls_build *b, const ls_entry *entry, const ls_schema 
 
 bool ls__build_changes(ls_build *b, ls_entry *entry, ls_rel in) {
   const ls_yaml *version = ls__yaml_get(entry->verb, "version");
-  uint32_t *compare, n_compare;
+  uint32_t *compare = NULL, n_compare = 0;
   ls_plan_store store;
-  if (!compared_columns(b, entry->verb, in.schema, &compare, &n_compare)) return false;
+  bool ok = compared_columns(b, entry->verb, &in, &compare, &n_compare);
   ls_schema *schema = versioned(b, entry, in.schema, version);
-  if (schema == NULL) return false;
   ls_buf columns = LS_BUF_INIT;
   for (uint32_t i = 0; i < n_compare; i++) ls__buf_printf(&columns, "%u,", (unsigned)compare[i]);
   uint64_t fp = ls__build_fingerprint("changes", in.schema, in.schema->key, in.schema->n_key,
                                       in.schema, columns.ptr != NULL ? columns.ptr : "");
   ls__buf_fini(&columns);
-  bool ok = ls__build_store(b, entry->verb, "", fp, &store);
-  if (!ls__build_keyed(b, entry->refs[0].at, "changes", &in) || !ok) return false;
+  ok = ls__build_store(b, entry->verb, "", fp, &store) && ok;
+  ok = ls__build_check_key(b, entry->refs[0].at, "changes", &in) && ok;
+  if (!ok || schema == NULL || in.broken) {
+    in.table = LS_NO_NODE;
+    return ls__build_guess(entry, in, schema != NULL ? schema : in.schema, in.known);
+  }
+  if (!ls__build_keyed(b, entry->refs[0].at, "changes", &in)) return false;
   ls_plan_node *node = ls__build_node(b, entry->name, LS_VERB_CHANGES, &in, 1);
   one_output(b, node, schema);
   node->store = store;

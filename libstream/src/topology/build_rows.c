@@ -13,10 +13,19 @@ static ls_plan_node *add_row_node(ls_build *b, ls_entry *entry, ls_verb verb, ls
   return node;
 }
 
+/* The rows of a stream, where there is an error in the step or before it. */
+static bool guess_rows(ls_entry *entry, ls_rel in, const ls_schema *schema, ls_known known) {
+  in.table = LS_NO_NODE;
+  in.global = LS_NO_GLOBAL;
+  return ls__build_guess(entry, in, schema, known);
+}
+
+static ls_known less_known(ls_known a, ls_known b) { return a > b ? a : b; }
+
 bool ls__build_filter(ls_build *b, ls_entry *entry, ls_rel in) {
-  ls_expr *predicate = ls__build_predicate(b, entry->verb, in.schema);
-  if (predicate == NULL) return false;
+  ls_expr *predicate = ls__build_predicate(b, entry->verb, &in);
   ls_schema *schema = ls__schema_copy(b->arena, in.schema, entry->name);
+  if (predicate == NULL || in.broken) return guess_rows(entry, in, schema, in.known);
   ls_plan_node *node = add_row_node(b, entry, LS_VERB_FILTER, in, schema, in.partitioned);
   node->u.filter.predicate = predicate;
   return true;
@@ -41,12 +50,18 @@ static bool set_field(ls_build *b, const ls_yaml *scalar, const ls_schema *in, c
   return false;
 }
 
+/* There, with nothing known but its name. */
+static void guess_field(const char *name, ls_field *field) {
+  static const ls_type unknown = {.kind = LS_NONE};
+  *field = (ls_field){.name = name, .type = &unknown, .nullable = true};
+}
+
 /* Output field that carries an input column, the one of the same name first. */
 static int32_t carrier(const ls_schema *in, ls_expr *const *exprs, const ls_schema *out,
                        uint32_t column) {
   int32_t found = -1;
   for (uint32_t i = 0; i < out->n_fields; i++) {
-    if (ls__expr_is_column(exprs[i]) != (int32_t)column) continue;
+    if (exprs[i] == NULL || ls__expr_is_column(exprs[i]) != (int32_t)column) continue;
     if (strcmp(out->fields[i].name, in->fields[column].name) == 0) return (int32_t)i;
     if (found < 0) found = (int32_t)i;
   }
@@ -77,13 +92,15 @@ static bool finish_select(ls_build *b, ls_entry *entry, ls_rel in, ls_schema *sc
 }
 
 /* Compiles the map's expressions into exprs[from...) and the fields beside them. */
-static bool compile_columns(ls_build *b, const ls_yaml *map, const ls_schema *in, uint32_t from,
+static bool compile_columns(ls_build *b, const ls_yaml *map, const ls_rel *in, uint32_t from,
                             ls_schema *schema, ls_expr **exprs) {
   bool ok = true;
   uint32_t at = from;
   for (const ls_yaml *value = map->first; value != NULL; value = value->next, at++) {
     exprs[at] = value->bad ? NULL : ls__build_expr(b, value, in);
-    ok = exprs[at] != NULL && set_field(b, value, in, exprs[at], &schema->fields[at]) && ok;
+    if (exprs[at] != NULL && set_field(b, value, in->schema, exprs[at], &schema->fields[at])) continue;
+    guess_field(value->key->text, &schema->fields[at]);
+    ok = false;
   }
   return ok;
 }
@@ -92,8 +109,10 @@ bool ls__build_select(ls_build *b, ls_entry *entry, ls_rel in) {
   uint32_t n = entry->verb->n_children;
   ls_schema *schema = ls__schema_new(b->arena, entry->name, n);
   ls_expr **exprs = LS_ARENA_ARRAY(b->arena, ls_expr *, n);
-  if (!compile_columns(b, entry->verb, in.schema, 0, schema, exprs)) return false;
-  return finish_select(b, entry, in, schema, exprs);
+  bool ok = compile_columns(b, entry->verb, &in, 0, schema, exprs);
+  if (ok && !in.broken) return finish_select(b, entry, in, schema, exprs);
+  carry_key(b, in.schema, exprs, schema);
+  return guess_rows(entry, in, schema, ok && in.known == LS_KNOWN ? LS_KNOWN : LS_KNOWN_NAMES);
 }
 
 /* merchants.end -> "merchants"."end", so that words of SQL stay names. */
@@ -141,40 +160,45 @@ bool ls__build_extend(ls_build *b, ls_entry *entry, ls_rel in) {
   for (uint32_t i = 0; i < n_in; i++) {
     schema->fields[i] = in.schema->fields[i];
     exprs[i] = column_expr(b, in.schema, i);
-    if (exprs[i] != NULL) continue;
+    if (exprs[i] != NULL || schema->fields[i].type->kind == LS_NONE) continue;
     ls__diag_add(b->diag, entry->map->key->mark, "column %s can't be carried over by extend; rename "
                  "it with select", in.schema->fields[i].name);
     ok = false;
   }
-  ok = compile_columns(b, entry->verb, in.schema, n_in, schema, exprs) && ok;
-  return ok && finish_select(b, entry, in, schema, exprs);
+  ok = compile_columns(b, entry->verb, &in, n_in, schema, exprs) && ok;
+  if (ok && !in.broken) return finish_select(b, entry, in, schema, exprs);
+  ls__schema_set_key(schema, b->arena, in.schema->key, in.schema->n_key);
+  schema->time_field = in.schema->time_field;
+  return guess_rows(entry, in, schema, less_known(in.known, ok ? LS_KNOWN : LS_KNOWN_NAMES));
 }
 
 /* ---- flat_map ---- */
 
 bool ls__build_flat_map(ls_build *b, ls_entry *entry, ls_rel in) {
   const ls_yaml *each = ls__yaml_get(entry->verb, "each"), *as = ls__yaml_get(entry->verb, "as");
-  if (each == NULL || as == NULL) return false;
-  ls_expr *list = ls__build_expr(b, each, in.schema);
-  if (list == NULL) return false;
-  if (ls__expr_type(list)->kind != LS_LIST) {
+  ls_expr *list = each != NULL ? ls__build_expr(b, each, &in) : NULL;
+  if (list != NULL && ls__expr_type(list)->kind != LS_LIST) {
     ls__diag_add(b->diag, ls__yaml_locate(b->doc, each, 0), "each is %s; it should be a list",
                  ls__a_type(b, ls__expr_type(list)));
-    return false;
+    list = NULL;
   }
-  if (ls__schema_find(in.schema, ls__slice_of(as->text)) >= 0) {
-    ls__diag_add(b->diag, as->mark, "column %s is there already; take another name", as->text);
-    return false;
-  }
+  bool taken = as != NULL && ls__schema_find(in.schema, ls__slice_of(as->text)) >= 0;
+  if (taken) ls__diag_add(b->diag, as->mark, "column %s is there already; take another name", as->text);
+  if (as == NULL || taken) return guess_rows(entry, in, in.schema, LS_KNOWN_SOME);
   uint32_t n = in.schema->n_fields;
   ls_schema *schema = ls__schema_new(b->arena, entry->name, n + 1);
   memcpy(schema->fields, in.schema->fields, n * sizeof *schema->fields);
+  ls__schema_set_key(schema, b->arena, in.schema->key, in.schema->n_key);
+  schema->time_field = in.schema->time_field;
+  if (list == NULL) {
+    guess_field(as->text, &schema->fields[n]);
+    return guess_rows(entry, in, schema, less_known(in.known, LS_KNOWN_NAMES));
+  }
   schema->fields[n] = (ls_field){.name = as->text,
                                  .type = ls__expr_type(list)->element,
                                  .nullable = true,
                                  .sensitive = ls__expr_sensitive(list)};
-  ls__schema_set_key(schema, b->arena, in.schema->key, in.schema->n_key);
-  schema->time_field = in.schema->time_field;
+  if (in.broken) return guess_rows(entry, in, schema, in.known);
   ls_plan_node *node = add_row_node(b, entry, LS_VERB_FLAT_MAP, in, schema, in.partitioned);
   node->u.flat_map.list = list;
   node->u.flat_map.n_keep = n;
@@ -185,7 +209,7 @@ bool ls__build_flat_map(ls_build *b, ls_entry *entry, ls_rel in) {
 
 static bool is_otherwise(const ls_yaml *value) { return strcmp(value->text, "otherwise") == 0; }
 
-static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_schema *in,
+static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_rel *in,
                              ls_expr **predicates) {
   bool ok = true;
   uint32_t i = 0;
@@ -208,20 +232,22 @@ static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_schema
 bool ls__build_branch(ls_build *b, ls_entry *entry, ls_rel in) {
   uint32_t n = entry->verb->n_children, i = 0;
   ls_expr **predicates = LS_ARENA_ARRAY(b->arena, ls_expr *, n);
-  if (!compile_branches(b, entry, in.schema, predicates)) return false;
+  bool ok = compile_branches(b, entry, &in, predicates) && !in.broken;
   ls_schema *schema = ls__schema_copy(b->arena, in.schema, entry->name);
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, n);
   const ls_schema **schemas = LS_ARENA_ARRAY(b->arena, const ls_schema *, n);
-  ls_plan_node *node = ls__build_node(b, entry->name, LS_VERB_BRANCH, &in, 1);
+  ls_plan_node *node = ok ? ls__build_node(b, entry->name, LS_VERB_BRANCH, &in, 1) : NULL;
   entry->branches = LS_ARENA_ARRAY(b->arena, ls_entry_output, n);
   entry->n_outputs = n;
   for (const ls_yaml *value = entry->verb->first; value != NULL; value = value->next, i++) {
     names[i] = value->key->text;
     schemas[i] = schema;
-    ls_rel rel = {.schema = schema, .at = {node->id, i}, .table = LS_NO_NODE,
-                  .global = LS_NO_GLOBAL, .partitioned = in.partitioned, .has_time = in.has_time};
+    ls_rel rel = {.schema = schema, .at = {ok ? node->id : LS_NO_NODE, i}, .table = LS_NO_NODE,
+                  .global = LS_NO_GLOBAL, .partitioned = in.partitioned, .has_time = in.has_time,
+                  .broken = !ok, .known = in.known};
     entry->branches[i] = (ls_entry_output){names[i], rel};
   }
+  if (!ok) return false;
   ls__build_outputs(b, node, names, schemas, n);
   node->u.branch.predicates = predicates;
   node->u.branch.n = n;
@@ -236,6 +262,7 @@ static bool check_merge(ls_build *b, const ls_ref *ref, const ls_rel *first, con
     ls__diag_add(b->diag, ref->at->mark, "%s is a global table; streams are merged", rel->name);
     return false;
   }
+  if (first->known != LS_KNOWN || rel->known != LS_KNOWN) return true;
   if (ls__build_same_columns(first->schema, rel->schema, &different)) return true;
   const ls_schema *a = first->schema, *z = rel->schema;
   if (different >= a->n_fields || different >= z->n_fields) {
@@ -273,27 +300,47 @@ static ls_schema *merge_schemas(ls_build *b, const char *name, const ls_rel *rel
   return schema;
 }
 
+static bool same_output(const ls_ref *a, const ls_ref *b) {
+  const char *x = a->output != NULL ? a->output : "", *y = b->output != NULL ? b->output : "";
+  return a->entry == b->entry && strcmp(x, y) == 0;
+}
+
+/* All have the same columns, so the best known says which; where they differ, there is no telling. */
+static bool guess_merge(ls_build *b, ls_entry *entry, const ls_rel *rels, uint32_t n, bool same) {
+  uint32_t best = 0;
+  bool all_known = same;
+  for (uint32_t i = 0; i < n; i++) {
+    if (rels[i].known < rels[best].known) best = i;
+    all_known = all_known && rels[i].known == LS_KNOWN;
+  }
+  ls_known known = less_known(rels[best].known, same ? LS_KNOWN_NAMES : LS_KNOWN_SOME);
+  bool partitioned;
+  const ls_schema *schema = all_known ? merge_schemas(b, entry->name, rels, n, &partitioned) : rels[best].schema;
+  return guess_rows(entry, rels[best], schema, all_known ? LS_KNOWN : known);
+}
+
 bool ls__build_merge(ls_build *b, ls_entry *entry, ls_rel in) {
   uint32_t n = entry->n_inputs;
   ls_rel *rels = LS_ARENA_ARRAY(b->arena, ls_rel, n);
   rels[0] = in;
-  bool ok = true, has_time = in.has_time, partitioned;
+  bool ok = !in.broken, same = true, has_time = in.has_time, partitioned;
   for (uint32_t i = 1; i < n; i++) {
-    bool found = ls__build_resolve(b, &entry->refs[i], &rels[i]);
-    ok = found && check_merge(b, &entry->refs[i], &rels[0], &rels[i]) && ok;
-    has_time = has_time && found && rels[i].has_time;
-    for (uint32_t k = 0; k < i && found; k++) {
-      if (rels[k].at.node != rels[i].at.node || rels[k].at.output != rels[i].at.output) continue;
+    rels[i] = ls__build_resolve(b, &entry->refs[i]);
+    same = check_merge(b, &entry->refs[i], &rels[0], &rels[i]) && same;
+    ok = ok && !rels[i].broken;
+    has_time = has_time && rels[i].has_time;
+    for (uint32_t k = 0; k < i && entry->refs[i].entry != NULL; k++) {
+      if (!same_output(&entry->refs[i], &entry->refs[k])) continue;
       ls__diag_add(b->diag, entry->refs[i].at->mark, "%s is merged twice; name it once",
                    rels[i].name);
       ok = false;
     }
   }
-  if (!ok) return false;
+  if (!ok || !same) return guess_merge(b, entry, rels, n, same);
   for (uint32_t i = 1; i < n; i++) {
     for (uint32_t k = 0; k < i; k++) {
       if (!ls__build_join_components(b, entry->refs[i].at, entry->name, &rels[k], &rels[i])) {
-        return false;
+        return guess_merge(b, entry, rels, n, true);
       }
     }
   }
@@ -323,9 +370,13 @@ static bool check_key_types(ls_build *b, const ls_entry *entry, const ls_schema 
 
 bool ls__build_select_key(ls_build *b, ls_entry *entry, ls_rel in) {
   uint32_t *key, n_key;
-  if (!ls__build_columns(b, entry->verb, in.schema, &key, &n_key)) return false;
-  if (!check_key_types(b, entry, in.schema, key, n_key)) return false;
   ls_schema *schema = ls__schema_copy(b->arena, in.schema, entry->name);
+  bool ok = ls__build_columns(b, entry->verb, &in, &key, &n_key);
+  ok = ok && check_key_types(b, entry, in.schema, key, n_key);
+  if (!ok || in.broken) {
+    ls__schema_set_key(schema, b->arena, key, n_key);
+    return guess_rows(entry, in, schema, ok ? in.known : less_known(in.known, LS_KNOWN_NAMES));
+  }
   bool same = in.schema->n_key == n_key && memcmp(in.schema->key, key, n_key * sizeof *key) == 0;
   ls__schema_set_key(schema, b->arena, key, n_key);
   add_row_node(b, entry, LS_VERB_SELECT_KEY, in, schema, same && in.partitioned);

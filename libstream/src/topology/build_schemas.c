@@ -57,9 +57,10 @@ const char *ls__a_type(const ls_build *b, const ls_type *type) {
   return ls__arena_printf(b->arena, "%s%s", ls__article(text), text);
 }
 
-int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_schema *schema) {
+int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_rel *in) {
+  const ls_schema *schema = in->schema;
   int32_t field = ls__schema_find(schema, (ls_slice){name->text, name->len});
-  if (field >= 0 || name->poisoned) return field;
+  if (field >= 0 || name->poisoned || in->known >= LS_KNOWN_SOME) return field;
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, schema->n_fields + 1);
   uint32_t *all = LS_ARENA_ARRAY(b->arena, uint32_t, schema->n_fields + 1);
   for (uint32_t i = 0; i < schema->n_fields; i++) {
@@ -73,14 +74,13 @@ int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_schema *sche
   return -1;
 }
 
-bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_schema *schema, uint32_t **out,
-                       uint32_t *n_out) {
+bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_rel *in, uint32_t **out, uint32_t *n_out) {
   const ls_yaml *item = names->kind == LS_YAML_LIST ? names->first : names;
   uint32_t n = names->kind == LS_YAML_LIST ? names->n_children : 1, found = 0;
   bool ok = true;
   *out = LS_ARENA_ARRAY(b->arena, uint32_t, n);
   for (uint32_t i = 0; i < n; i++, item = item->next) {
-    int32_t field = ls__build_column(b, item, schema);
+    int32_t field = ls__build_column(b, item, in);
     bool repeated = false;
     for (uint32_t k = 0; k < found && field >= 0; k++) repeated |= (*out)[k] == (uint32_t)field;
     if (repeated) ls__diag_add(b->diag, item->mark, "column %.80s is named twice", item->text);
@@ -210,14 +210,15 @@ static bool key_type_ok(const ls_type *type) {
   return type->kind != LS_LIST && type->kind != LS_STRUCT && type->kind != LS_FLOAT64;
 }
 
-static bool parse_key(ls_build *b, const ls_yaml *map, ls_schema *schema) {
+static bool parse_key(ls_build *b, const ls_yaml *map, ls_schema *schema, const ls_rel *fields) {
   const ls_yaml *key = ls__yaml_get(map, "key");
   if (key == NULL) return true;
-  if (!ls__build_columns(b, key, schema, &schema->key, &schema->n_key)) return false;
+  if (!ls__build_columns(b, key, fields, &schema->key, &schema->n_key)) return false;
   const ls_yaml *item = key->kind == LS_YAML_LIST ? key->first : key;
   bool ok = true;
   for (uint32_t i = 0; i < schema->n_key; i++, item = item->next) {
     const ls_field *field = &schema->fields[schema->key[i]];
+    if (field->type->kind == LS_NONE) continue;
     const char *why = field->nullable    ? "is nullable; a key is always there"
                       : field->sensitive ? "is sensitive; keys are seen outside: take a token as key"
                       : !key_type_ok(field->type)
@@ -230,12 +231,13 @@ static bool parse_key(ls_build *b, const ls_yaml *map, ls_schema *schema) {
   return ok;
 }
 
-static bool parse_time(ls_build *b, const ls_yaml *map, ls_schema *schema) {
+static bool parse_time(ls_build *b, const ls_yaml *map, ls_schema *schema, const ls_rel *fields) {
   const ls_yaml *time = ls__yaml_get(map, "time");
   if (time == NULL) return true;
-  schema->time_field = ls__build_column(b, time, schema);
+  schema->time_field = ls__build_column(b, time, fields);
   if (schema->time_field < 0) return false;
   const ls_field *field = &schema->fields[schema->time_field];
+  if (field->type->kind == LS_NONE) return true;
   bool is_time = field->type->kind == LS_TIMESTAMP || field->type->kind == LS_DATE;
   if (is_time && !field->nullable) return true;
   ls__diag_add(b->diag, time->mark, "time field %s %s; it is a timestamp or a date, not nullable",
@@ -243,30 +245,37 @@ static bool parse_time(ls_build *b, const ls_yaml *map, ls_schema *schema) {
   return false;
 }
 
-static ls_schema *parse_schema(ls_build *b, const ls_yaml *map) {
-  const ls_yaml *fields = ls__yaml_get(map, "fields");
-  if (fields == NULL) return NULL;
-  ls_schema *schema = ls__schema_new(b->arena, map->key->text, fields->n_children);
-  bool ok = true;
-  uint32_t n = 0;
-  for (const ls_yaml *value = fields->first; value != NULL; value = value->next) {
-    if (value->bad || !parse_field(b, value, &schema->fields[n])) {
-      ok = false;
-      continue;
-    }
-    n++;
+static const ls_type type_unknown = {.kind = LS_NONE};
+
+static bool has_bad_value(const ls_yaml *map) {
+  for (const ls_yaml *value = map->kind == LS_YAML_MAP ? map->first : NULL; value != NULL; value = value->next) {
+    if (value->bad) return true;
   }
-  schema->n_fields = n;
-  if (!ok) return NULL; /* columns would be missed that are only mistyped */
-  bool key_ok = parse_key(b, map, schema), time_ok = parse_time(b, map, schema);
-  return key_ok && time_ok ? schema : NULL;
+  return false;
+}
+
+/* A field with an error is there, of a type that is not known. */
+static ls_schema_cell parse_schema(ls_build *b, const ls_yaml *map) {
+  const ls_yaml *fields = ls__yaml_get(map, "fields");
+  uint32_t n = fields != NULL ? fields->n_children : 0;
+  ls_schema *schema = ls__schema_new(b->arena, map->key->text, n);
+  ls_field *field = schema->fields;
+  bool ok = fields != NULL && !map->bad && !has_bad_value(map);
+  for (const ls_yaml *value = n > 0 ? fields->first : NULL; value != NULL; value = value->next, field++) {
+    if (!value->bad && parse_field(b, value, field)) continue;
+    *field = (ls_field){.name = value->key->text, .type = &type_unknown, .nullable = true};
+    ok = false;
+  }
+  const ls_rel rel = {.schema = schema, .known = fields != NULL ? LS_KNOWN_NAMES : LS_KNOWN_SOME};
+  bool key_ok = parse_key(b, map, schema, &rel), time_ok = parse_time(b, map, schema, &rel);
+  return (ls_schema_cell){schema, ok && key_ok && time_ok ? LS_KNOWN : rel.known};
 }
 
 void ls__build_schemas(ls_build *b) {
   const ls_yaml *schemas = ls__yaml_get(b->doc->root, "schemas");
   for (const ls_yaml *map = schemas != NULL ? schemas->first : NULL; map != NULL; map = map->next) {
-    const ls_schema **cell = LS_ARENA_NEW(b->arena, const ls_schema *);
-    *cell = map->bad ? NULL : parse_schema(b, map);
+    ls_schema_cell *cell = LS_ARENA_NEW(b->arena, ls_schema_cell);
+    *cell = parse_schema(b, map);
     ls__strmap_put(&b->schemas, map->key->text, cell);
   }
 }

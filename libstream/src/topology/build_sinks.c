@@ -31,7 +31,7 @@ static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t 
     ls__diag_add(b->diag, mark, "more than 16 expressions in a path");
     return false;
   }
-  ls_expr *expr = ls__build_expr_part(b, path, from, len, rel->schema);
+  ls_expr *expr = ls__build_expr_part(b, path, from, len, rel);
   if (expr == NULL) return false;
   ls_kind kind = ls__expr_type(expr)->kind;
   if (kind != LS_STRING && kind != LS_DATE) {
@@ -41,7 +41,7 @@ static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t 
     }
     return false;
   }
-  const char *origin = ls__build_sensitive_expr(b, rel->at, expr);
+  const char *origin = rel->broken ? NULL : ls__build_sensitive_expr(b, rel->at, expr);
   if (origin != NULL) {
     ls__diag_add(b->diag, mark, "the path shows %s, which is sensitive; %s, or leave it "
                  "out", origin, ls__build_mask_advice(b));
@@ -130,7 +130,7 @@ static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schem
                        uint32_t n, ls_kind kind, const char *wanted) {
   for (uint32_t i = 0; i < n; i++) {
     const ls_field *field = &schema->fields[fields[i]];
-    if (field->type->kind == kind) continue;
+    if (field->type->kind == kind || field->type->kind == LS_NONE) continue;
     ls__diag_add(b->diag, names->mark, "column %s is %s; this wants %s columns", field->name,
                  ls__a_type(b, field->type), wanted);
     return false;
@@ -143,19 +143,19 @@ static bool add_balance(ls_build *b, const ls_yaml *summary, uint32_t index) {
   ls_plan_sink *sink = &b->sinks[index];
   const ls_yaml *balance = ls__yaml_get(summary, "balance"), *sum = ls__yaml_get(balance, "sum"), *from = ls__yaml_get(balance, "from");
   if (balance == NULL || sum == NULL || from == NULL) return balance == NULL;
-  int32_t column = ls__build_column(b, sum, sink->schema);
+  const ls_rel own = {.schema = sink->schema};
+  int32_t column = ls__build_column(b, sum, &own);
   for (uint32_t i = 0; i < sink->n_sum && column >= 0; i++) {
     if (sink->sum[i] == (uint32_t)column) sink->balance_sum = (int32_t)i;
   }
   if (column >= 0 && sink->balance_sum < 0) ls__diag_add(b->diag, sum->mark, "%s is not among the sums of this summary", sum->text);
   if (sink->balance_sum < 0) return false;
-  ls_rel rel;
-  ls_ref ref = ls__build_ref(b, from);
-  if (!ls__build_resolve(b, &ref, &rel)) return false;
+  const ls_ref ref = ls__build_ref(b, from);
+  const ls_rel rel = ls__build_resolve(b, &ref);
   uint32_t *field = LS_ARENA_NEW(b->arena, uint32_t);
-  int32_t other = ls__build_column(b, sum, rel.schema), per = -1;
-  if (other >= 0 && sink->sum_per >= 0) per = ls__build_column(b, ls__yaml_get(summary, "per"), rel.schema);
-  if (rel.global != LS_NO_GLOBAL || other < 0 || (sink->sum_per >= 0 && per < 0)) return false;
+  int32_t other = ls__build_column(b, sum, &rel), per = -1;
+  if (other >= 0 && sink->sum_per >= 0) per = ls__build_column(b, ls__yaml_get(summary, "per"), &rel);
+  if (rel.broken || rel.global != LS_NO_GLOBAL || other < 0 || (sink->sum_per >= 0 && per < 0)) return false;
   *field = (uint32_t)other;
   const ls_type *a = rel.schema->fields[other].type, *c = sink->schema->fields[column].type;
   if (a->kind != LS_DECIMAL || a->scale != c->scale || (per >= 0 && rel.schema->fields[per].type->kind != LS_STRING)) {
@@ -174,28 +174,29 @@ static bool add_balance(ls_build *b, const ls_yaml *summary, uint32_t index) {
 }
 
 /** summary: {count_by, sum, per, split}. */
-static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_schema *schema, ls_plan_sink *out) {
+static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_rel *rel, ls_plan_sink *out) {
+  const ls_schema *schema = rel->schema;
   const ls_yaml *count_by = ls__yaml_get(summary, "count_by"), *sum = ls__yaml_get(summary, "sum");
   const ls_yaml *per = ls__yaml_get(summary, "per"), *split = ls__yaml_get(summary, "split");
   uint32_t *fields = NULL, n = 0;
   bool ok = true;
   out->summary = true;
-  if (count_by != NULL && ls__build_columns(b, count_by, schema, &fields, &n)) {
+  if (count_by != NULL && ls__build_columns(b, count_by, rel, &fields, &n)) {
     ok = check_kind(b, count_by, schema, fields, n, LS_STRING, "string") && ok;
     out->count_by = fields;
     out->n_count_by = n;
   }
-  if (sum != NULL && ls__build_columns(b, sum, schema, &fields, &n)) {
+  if (sum != NULL && ls__build_columns(b, sum, rel, &fields, &n)) {
     ok = check_kind(b, sum, schema, fields, n, LS_DECIMAL, "decimal") && ok;
     out->sum = fields;
     out->n_sum = n;
   }
   if (split != NULL) {
-    out->sum_split = ls__build_column(b, split, schema);
+    out->sum_split = ls__build_column(b, split, rel);
     ok = out->sum_split >= 0 && check_kind(b, split, schema, &(uint32_t){(uint32_t)out->sum_split}, 1, LS_STRING, "string") && ok;
   }
   if (per == NULL) return ok;
-  out->sum_per = ls__build_column(b, per, schema);
+  out->sum_per = ls__build_column(b, per, rel);
   if (out->sum_per < 0) return false;
   return check_kind(b, per, schema, &(uint32_t){(uint32_t)out->sum_per}, 1, LS_STRING, "string") && ok;
 }
@@ -220,10 +221,10 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
                 : format->text[0] == 'c' ? LS_FORMAT_CSV
                                          : LS_FORMAT_JSON;
   const ls_yaml *summary = ls__yaml_get(lake, "summary");
-  if (summary != NULL) ok = parse_summary(b, summary, rel->schema, out) && ok;
+  if (summary != NULL) ok = parse_summary(b, summary, rel, out) && ok;
   out->keep_last = keep != NULL && strcmp(keep->text, "last") == 0;
   out->success_marker = success != NULL && ls__is_true(success->text);
-  if (out->keep_last && rel->schema->n_key == 0) {
+  if (out->keep_last && rel->known == LS_KNOWN && rel->schema->n_key == 0) {
     ls__diag_add(b->diag, keep->mark, "keep: last is by key, but the rows of %s have none; use "
                  "select_key, or keep: all", rel->name);
     ok = false;
@@ -243,7 +244,7 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_p
   out->live_compacted = compacted != NULL && ls__is_true(compacted->text);
   const char *partitions = ls__yaml_text(ls__yaml_get(live, "create"), "partitions");
   if (partitions != NULL) out->create_partitions = (int32_t)strtol(partitions, NULL, 10);
-  if (!out->live_compacted || rel->schema->n_key > 0) return true;
+  if (!out->live_compacted || rel->known != LS_KNOWN || rel->schema->n_key > 0) return true;
   ls__diag_add(b->diag, compacted->mark, "a compacted topic has rows with a key, but those of %s have "
                "none; use select_key", rel->name);
   return false;
@@ -254,7 +255,7 @@ static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name,
   bool ok = true;
   for (uint32_t i = 0; i < rel->schema->n_fields; i++) {
     if (!rel->schema->fields[i].sensitive) continue;
-    const char *origin = ls__build_sensitive_origin(b, rel->at, i);
+    const char *origin = rel->broken ? NULL : ls__build_sensitive_origin(b, rel->at, i);
     ls__diag_add(b->diag, from->mark, "column %s of sink %s shows %s, which is sensitive; %s (select), "
                  "or leave it out", rel->schema->fields[i].name, name, origin != NULL ? origin : "a field",
                  ls__build_mask_advice(b));
@@ -276,7 +277,6 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   const ls_yaml *lake = ls__yaml_get(map, "lake");
   const char *name = map->key->text;
   ls_plan_sink *sink = &b->sinks[b->plan->n_sinks];
-  ls_rel rel;
   bool ok = true;
   *sink = (ls_plan_sink){.name = name, .sum_per = -1, .sum_split = -1, .balance_sum = -1};
   if (!has_binding(map)) {
@@ -285,8 +285,8 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   }
   if (from == NULL) b->refs_unknown = true;
   if (from == NULL) return;
-  ls_ref ref = ls__build_ref(b, from);
-  if (!ls__build_resolve(b, &ref, &rel)) return;
+  const ls_ref ref = ls__build_ref(b, from);
+  const ls_rel rel = ls__build_resolve(b, &ref);
   if (rel.global != LS_NO_GLOBAL) {
     ls__diag_add(b->diag, from->mark, "%s is a global table: it has no rows to write", rel.name);
     return;
@@ -294,7 +294,11 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   ok = check_sensitive(b, from, name, &rel) && ok;
   if (live != NULL) ok = parse_live(b, live, &rel, sink) && ok;
   if (lake != NULL) ok = parse_lake(b, lake, &rel, sink) && ok;
-  if (!ok) return;
+  if (!ok || rel.broken) {
+    const ls_yaml *other = ls__yaml_get(ls__yaml_get(ls__yaml_get(lake, "summary"), "balance"), "from");
+    if (other != NULL) (void)ls__build_ref(b, other); /* it is in use all the same */
+    return;
+  }
   ls_plan_node *node = ls__build_node(b, name, LS_VERB_SINK, &rel, 1);
   node->u.sink.sink = b->plan->n_sinks;
   sink->schema = rel.schema;

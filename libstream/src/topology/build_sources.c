@@ -11,20 +11,22 @@ typedef struct binding {
   const void *descriptor;
 } binding;
 
-static const ls_schema *find_schema(ls_build *b, const ls_yaml *map) {
+/* What the entry's schema is as far as it is known; of an unknown one no column. */
+static ls_schema_cell find_schema(ls_build *b, const ls_yaml *map) {
   const ls_yaml *name = ls__yaml_get(map, "schema");
+  const ls_schema_cell none = {ls__schema_new(b->arena, map->key->text, 0), LS_KNOWN_SOME};
   if (name == NULL) b->schemas_unknown = true;
-  if (name == NULL) return NULL;
+  if (name == NULL) return none;
   ls__strmap_put(&b->schemas_used, name->text, b);
-  const ls_schema **cell = ls__strmap_get(&b->schemas, name->text);
-  if (cell != NULL || name->poisoned) return cell != NULL ? *cell : NULL;
+  const ls_schema_cell *cell = ls__strmap_get(&b->schemas, name->text);
+  if (cell != NULL || name->poisoned) return cell != NULL ? *cell : none;
   b->schemas_unknown = true;
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, b->schemas.n + 1);
   for (size_t i = 0; i < b->schemas.n; i++) names[i] = b->schemas.entries[i].key;
   const char *near = ls__nearest_name(name->text, names, b->schemas.n);
   ls__diag_add(b->diag, name->mark, "there is no schema %.80s%s%s", name->text,
                near != NULL ? "; did you mean " : "", near != NULL ? near : "");
-  return NULL;
+  return none;
 }
 
 static bool has_key(const ls_yaml *map, const char *key) {
@@ -175,7 +177,7 @@ static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
   return parse_days(b, replay, "lookahead", out->files, &out->lookahead_us) && ok;
 }
 
-static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema, binding *out) {
+static bool parse_live(ls_build *b, const ls_yaml *live, ls_schema_cell of, binding *out) {
   const ls_yaml *topic = ls__yaml_get(live, "kafka");
   if (topic == NULL) return false;
   if (!ls__build_topic(b, topic)) return false;
@@ -191,9 +193,9 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_schema *schema
   out->from_latest = from != NULL && strcmp(from, "latest") == 0;
   const ls_yaml *compacted = ls__yaml_get(live, "compacted");
   out->compacted = compacted != NULL && ls__is_true(compacted->text);
-  if (out->compacted && schema->n_key == 0) {
+  if (out->compacted && of.known == LS_KNOWN && of.schema->n_key == 0) {
     ls__diag_add(b->diag, compacted->mark, "a compacted topic has records with a key; give schema "
-                 "%s a key", schema->name);
+                 "%s a key", of.schema->name);
     return false;
   }
   return true;
@@ -254,7 +256,7 @@ static bool parse_dead_letters(ls_build *b, const ls_yaml *map, const char *name
   return true;
 }
 
-static bool parse_bindings(ls_build *b, const ls_yaml *map, const ls_schema *schema, binding *out) {
+static bool parse_bindings(ls_build *b, const ls_yaml *map, ls_schema_cell of, binding *out) {
   const ls_yaml *live = ls__yaml_get(map, "live"), *replay = ls__yaml_get(map, "replay");
   *out = (binding){.format = LS_FORMAT_JSON, .live_format = LS_FORMAT_JSON, .idle_after_us = LS_IDLE_AFTER_DEFAULT_US};
   bool ok = true;
@@ -265,7 +267,7 @@ static bool parse_bindings(ls_build *b, const ls_yaml *map, const ls_schema *sch
     ok = false;
   }
   if (replay != NULL) ok &= parse_replay(b, replay, out);
-  if (live != NULL) ok &= parse_live(b, live, schema, out);
+  if (live != NULL) ok &= parse_live(b, live, of, out);
   ok &= parse_protobuf(b, map, out, out->live_format == LS_FORMAT_PROTOBUF, &out->descriptor);
   return parse_dead_letters(b, map, map->key->text, out) && ok;
 }
@@ -297,11 +299,11 @@ static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema,
                   .has_time = schema->time_field >= 0};
 }
 
-static bool check_table(ls_build *b, const ls_entry *entry, const ls_schema *schema, bool global) {
+static bool check_table(ls_build *b, const ls_entry *entry, ls_schema_cell of, bool global) {
   const ls_yaml *store = ls__yaml_get(entry->map, "store");
-  if (schema != NULL && schema->n_key == 0) {
+  if (of.known == LS_KNOWN && of.schema->n_key == 0) {
     ls__diag_add(b->diag, entry->map->key->mark, "table %s has a schema without a key; give schema "
-                 "%s a key", entry->name, schema->name);
+                 "%s a key", entry->name, of.schema->name);
     return false;
   }
   if (global && store != NULL) {
@@ -362,16 +364,24 @@ static bool is_global(const ls_entry *entry) {
   return entry->kind == LS_ENTRY_TABLE && ls__is_true(ls__yaml_text(entry->map, "global"));
 }
 
+static void guess_entry(ls_entry *entry, ls_schema_cell of, uint32_t index) {
+  bool global = is_global(entry), table = entry->kind == LS_ENTRY_TABLE && !global;
+  (void)ls__build_guess(entry, (ls_rel){.table = table ? 0 : LS_NO_NODE, .global = global ? index : LS_NO_GLOBAL,
+                                        .partitioned = true, .has_time = of.schema->time_field >= 0},
+                        of.schema, of.known);
+}
+
 static void build_entry(ls_build *b, ls_entry *entry, uint32_t index) {
-  const ls_schema *schema = find_schema(b, entry->map);
+  const ls_schema_cell of = find_schema(b, entry->map);
+  const ls_schema *schema = of.schema;
   binding bound;
-  bool ok = schema != NULL, table = entry->kind == LS_ENTRY_TABLE;
-  if (table) ok &= check_table(b, entry, schema, is_global(entry));
-  if (!ok || !parse_bindings(b, entry->map, schema, &bound) || (table && !check_from(b, entry, &bound))) {
-    entry->state = LS_ENTRY_FAILED;
-    return;
-  }
-  if (entry->kind == LS_ENTRY_SOURCE) {
+  bool ok = of.known == LS_KNOWN, table = entry->kind == LS_ENTRY_TABLE;
+  if (table) ok = check_table(b, entry, of, is_global(entry)) && ok;
+  ok = parse_bindings(b, entry->map, of, &bound) && ok;
+  ok = !(table && !check_from(b, entry, &bound)) && ok;
+  if (!ok) {
+    guess_entry(entry, of, index);
+  } else if (entry->kind == LS_ENTRY_SOURCE) {
     ls_rel rel = add_source(b, entry->name, schema, index, &bound);
     ls__build_done(entry, &b->nodes[rel.at.node], rel);
   } else if (is_global(entry)) {
@@ -379,6 +389,7 @@ static void build_entry(ls_build *b, ls_entry *entry, uint32_t index) {
   } else {
     ok = build_table(b, entry, schema, index, &bound);
   }
+  if (!ok && entry->n_outputs == 0) guess_entry(entry, of, index);
   entry->state = ok ? LS_ENTRY_DONE : LS_ENTRY_FAILED;
 }
 
@@ -407,12 +418,9 @@ void ls__build_sources(ls_build *b) {
     /* known before expressions are compiled, so that EXISTS finds it */
     reject_source_keys(b, entry->map);
     const ls_yaml *name = ls__yaml_get(entry->map, "schema");
-    const ls_schema **cell = name != NULL ? ls__strmap_get(&b->schemas, name->text) : NULL;
-    const ls_schema *schema = cell != NULL ? *cell : NULL;
-    if (schema == NULL) {
-      schema = ls__schema_new(b->arena, entry->name, 0);
-      b->globals_failed = true;
-    }
+    const ls_schema_cell *cell = name != NULL ? ls__strmap_get(&b->schemas, name->text) : NULL;
+    const ls_schema *schema = cell != NULL ? cell->schema : ls__schema_new(b->arena, entry->name, 0);
+    if (cell == NULL || cell->known >= LS_KNOWN_SOME) b->globals_failed = true;
     b->globals[n_globals] = (ls_plan_global){.name = entry->name, .schema = schema};
     b->plan->tables[n_globals++] = (ls_expr_table){.name = entry->name, .schema = schema};
   }

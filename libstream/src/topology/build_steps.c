@@ -22,14 +22,7 @@ static const struct {
 };
 
 static bool build_step(ls_build *b, ls_entry *entry) {
-  ls_rel in;
-  if (!ls__build_resolve(b, &entry->refs[0], &in)) {
-    for (uint32_t i = 1; i < entry->n_refs; i++) { /* to report their outputs as well */
-      ls_rel other;
-      (void)ls__build_resolve(b, &entry->refs[i], &other);
-    }
-    return false;
-  }
+  ls_rel in = ls__build_resolve(b, &entry->refs[0]);
   if (in.global != LS_NO_GLOBAL) {
     ls__diag_add(b->diag, entry->refs[0].at->mark, "%s is a global table: it has no rows to read; "
                  "look it up with join or EXISTS, or give it a store instead of global: true",

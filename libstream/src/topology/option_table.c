@@ -8,7 +8,8 @@ static const ls_section sections[] = {
     {"", "The file",
      "One file is one topology. Keys may stand in any order. Unknown keys, repeated keys, anchors, "
      "aliases and tags are errors; so is every source, table, step, branch, schema, plugin and "
-     "parameter that nothing uses. All errors of a file are reported at once."},
+     "parameter that nothing uses. All errors of a file are reported at once: a step that reads one with an error is "
+     "checked as far as the columns are known."},
     {"parameters.*", "parameters",
      "`${name}` stands for a parameter's value in any scalar, `${name:-text}` for text when it has "
      "none, `${name:month}` and `${name:year}` for `YYYY-MM` and `YYYY` of a date, `$${` for a plain "

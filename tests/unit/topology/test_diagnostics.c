@@ -6,7 +6,8 @@
 #include "helper_topology.h"
 
 static const char *const files[] = {"yaml",  "keys",  "names", "schemas", "sources", "rows",
-                                    "joins", "keyed", "sinks", "params",  "plugins", "live"};
+                                    "joins", "keyed", "sinks", "params",  "plugins", "live",
+                                    "readers"};
 
 typedef struct one_case {
   ls_buf name, suffix, text, expected;
