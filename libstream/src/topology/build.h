@@ -217,6 +217,12 @@ ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, in
 
 /* build_sinks.c */
 void ls__build_sinks(ls_build *b);
+/* build_paths.c */
+/** Reports directories that two write to, or one writes and one reads. */
+void ls__build_check_paths(ls_build *b);
+/** Offset of the brace that closes the one at text[at]; len when there is none. */
+size_t ls__build_path_close(const char *text, size_t len, size_t at);
+
 /* build_live.c */
 /** `kafka` and what `runtime` says for live running. */
 void ls__build_live_settings(ls_build *b);

@@ -14,16 +14,6 @@ typedef struct path_parts {
   uint32_t n;
 } path_parts;
 
-/* Offset of the brace that closes the one at text[at]; len when there is none. */
-static size_t find_close(const char *text, size_t len, size_t at) {
-  size_t depth = 0;
-  for (; at < len; at += ls__build_token(text, len, at)) {
-    if (text[at] == '{') depth++;
-    if (text[at] == '}' && --depth == 0) return at;
-  }
-  return len;
-}
-
 static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t len,
                           const ls_rel *rel, path_parts *out) {
   ls_mark mark = ls__yaml_locate(b->doc, path, from);
@@ -62,7 +52,7 @@ static bool parse_path(ls_build *b, const ls_yaml *path, const ls_rel *rel, path
       return false;
     }
     if (text[at] != '{') continue;
-    size_t close = find_close(text, path->len, at);
+    size_t close = ls__build_path_close(text, path->len, at);
     if (close == path->len) {
       ls__diag_add(b->diag, ls__yaml_locate(b->doc, path, at), "a { without }; close the expression");
       return false;
@@ -99,17 +89,6 @@ static bool check_segments(ls_build *b, const ls_yaml *path) {
                  path->text, why);
   }
   return false;
-}
-
-static bool check_path_taken(ls_build *b, const ls_yaml *path) {
-  for (uint32_t i = 0; i < b->plan->n_sinks; i++) {
-    const char *other = b->sinks[i].path_pattern;
-    if (other == NULL || strcmp(other, path->text) != 0 || path->poisoned) continue;
-    ls__diag_add(b->diag, path->mark, "sink %s writes to this path already; each sink has its own",
-                 b->sinks[i].name);
-    return false;
-  }
-  return true;
 }
 
 /* ---- bindings ---- */
@@ -206,7 +185,7 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
   const ls_yaml *keep = ls__yaml_get(lake, "keep"), *success = ls__yaml_get(lake, "success");
   path_parts parts = {.n = 0};
   if (path == NULL || format == NULL) return false;
-  bool ok = check_segments(b, path) && check_path_taken(b, path);
+  bool ok = check_segments(b, path);
   ok = parse_path(b, path, rel, &parts) && ok;
   ok = check_csv(b, format, rel->schema) && ok;
   out->path_pattern = path->text;

@@ -93,7 +93,8 @@ static const ls_section sections[] = {
     {"sinks.*.live.create", "sinks: live: create", NULL},
     {"sinks.*.lake", "sinks: lake",
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
-     "`dt={date(event_time)}`. The runtime names the files."},
+     "`dt={date(event_time)}`. The runtime names the files. What is written has a directory of its own: it may not be, lie in or "
+     "hold that of another sink or of dead letters, nor one that a source reads."},
     {"sinks.*.lake.summary", "sinks: lake: summary", NULL},
     {"sinks.*.lake.summary.balance", "sinks: lake: summary: balance",
      "Rows that became dead letters on the way are no fault: the summary tells their value apart. Null counts as the empty text."},
