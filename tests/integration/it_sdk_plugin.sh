@@ -23,6 +23,7 @@ LDFLAGS=$flags
 export CFLAGS LDFLAGS
 
 cmake --install "$BUILD_DIR" --prefix "$prefix" >"$work/install.log" || fail "install: $(tail -5 "$work/install.log")"
+cmp "$SOURCE_DIR/configs/libstream.schema.json" "$prefix/share/libstream/libstream.schema.json" || fail "the JSON Schema is not installed"
 libdir=$(dirname "$(find "$prefix" -name libstream.pc)")/..
 PKG_CONFIG_PATH=$libdir/pkgconfig
 export PKG_CONFIG_PATH

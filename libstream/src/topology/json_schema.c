@@ -13,9 +13,12 @@ static void put_string(ls_buf *out, const char *text) {
 static void put_line(ls_buf *out, int depth) { ls__buf_printf(out, "\n%*s", 2 * depth, ""); }
 
 #define PROPERTY_PATTERN "\"^[a-z0-9_][a-z0-9._]{0,63}$\""
-#define NAME_PATTERN "\"^[A-Za-z_][A-Za-z0-9_]{0,63}$\""
 /* What a parameter may stand for is known only with its value. */
-#define PARAMETER "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}"
+#define PARAMETER "{\"type\": \"string\", \"pattern\": \"[$][{]\"}"
+#define NAME_FORM "[A-Za-z_][A-Za-z0-9_]{0,63}"
+#define NAME "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "$|[$][{]\"}"
+#define REF "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "([.]" NAME_FORM ")?$|[$][{]\"}"
+#define SCALAR "\"type\": [\"string\", \"number\", \"boolean\"], \"minLength\": 1"
 
 static bool is_digits(const char *text, size_t len) {
   for (size_t i = 0; i < len; i++) {
@@ -24,9 +27,71 @@ static bool is_digits(const char *text, size_t len) {
   return len > 0;
 }
 
+/* Types to three levels of lists and structs exactly; deeper ones by their brackets. The builder judges what is in a decimal. */
+static void put_type(ls_buf *out) {
+  static const char plain[] = "bool|int64|float64|string|bytes|timestamp|date|decimal ?[(] *[0-9]+ *, *[0-9]+ *[)]";
+  ls_buf inner = LS_BUF_INIT;
+  ls__buf_printf(&inner, "(%s|(list|struct) ?<.+>)", plain);
+  for (int level = 0; level < 2; level++) {
+    ls_buf outer = LS_BUF_INIT;
+    ls__buf_printf(&outer, "(%s|list ?< *%s *>|struct ?<( *[^ :,<>()]+ *: *%s *(,(?! *>)|(?=>)))+>)", plain, inner.ptr, inner.ptr);
+    ls__buf_fini(&inner);
+    inner = outer;
+  }
+  ls_buf pattern = LS_BUF_INIT;
+  ls__buf_printf(&pattern, "^ *%s *$|[$][{]", inner.ptr);
+  ls__buf_puts(out, "{\"type\": \"string\", \"pattern\": ");
+  put_string(out, pattern.ptr);
+  ls__buf_puts(out, "}");
+  ls__buf_fini(&inner);
+  ls__buf_fini(&pattern);
+}
+
+/* ---- which keys go together: as the builder checks ---- */
+
+#define ANY_OF(a, b) "\"anyOf\": [{\"required\": [\"" a "\"]}, {\"required\": [\"" b "\"]}]"
+
+static const struct {
+  const char *section, *keywords;
+} rules[] = {
+    {"", ANY_OF("sources", "tables")},
+    {"sources.*", ANY_OF("live", "replay")},
+    {"tables.*", ANY_OF("live", "replay") ", \"if\": {\"required\": [\"global\"], \"properties\": {\"global\": {\"enum\": "
+     "[true, \"true\"]}}}, \"then\": {\"not\": {\"required\": [\"store\"]}}, \"else\": {\"anyOf\": [{\"required\": "
+     "[\"store\"]}, {\"required\": [\"global\"], \"properties\": {\"global\": " PARAMETER "}}]}"},
+    {"steps.*", "\"if\": {\"required\": [\"merge\"]}, \"then\": {\"not\": {\"required\": [\"from\"]}}, \"else\": "
+     "{\"required\": [\"from\"]}"},
+    {"steps.*.join", "\"dependentRequired\": {\"before\": [\"after\"], \"after\": [\"before\"]}, \"not\": {\"required\": "
+     "[\"within\", \"before\"]}"},
+    {"sinks.*", ANY_OF("live", "lake")},
+};
+
+/* A step has one of the keys of its section that are verbs. */
+static void put_verbs(ls_buf *out) {
+  const ls_option *option;
+  bool first = true;
+  ls__buf_puts(out, ", \"oneOf\": [");
+  for (size_t i = 0; (option = ls__option_at(i)) != NULL; i++) {
+    bool verb = strcmp(option->section, "steps.*") == 0 && strcmp(option->key, "about") != 0 && strcmp(option->key, "from") != 0;
+    if (verb) ls__buf_printf(out, "%s{\"required\": [\"%s\"]}", first ? "" : ", ", option->key);
+    first = first && !verb;
+  }
+  ls__buf_putc(out, ']');
+}
+
+static void put_rules(ls_buf *out, const char *path, int depth) {
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    if (strcmp(rules[i].section, path) != 0) continue;
+    put_line(out, depth);
+    ls__buf_puts(out, rules[i].keywords);
+    if (strcmp(path, "steps.*") == 0) put_verbs(out);
+    ls__buf_putc(out, ',');
+  }
+}
+
 /* on and off are true and false to readers of YAML 1.1. */
 static void put_choices(ls_buf *out, const char *range) {
-  ls__buf_puts(out, "\"anyOf\": [{\"enum\": [");
+  ls__buf_printf(out, "\"anyOf\": [{%s\"enum\": [", is_digits(range, strcspn(range, "|")) ? "\"type\": [\"integer\", \"string\"], " : "");
   for (const char *at = range; at != NULL;) {
     const char *bar = strchr(at, '|');
     size_t n = bar != NULL ? (size_t)(bar - at) : strlen(at);
@@ -48,36 +113,47 @@ static void put_int(ls_buf *out, const ls_option *option) {
 
 static const char *item_schema(ls_option_type type) {
   switch (type) {
-  case LS_OPTION_NAMES:
-  case LS_OPTION_REFS: return "{\"type\": \"string\"}";
-  default: return "{\"type\": [\"string\", \"number\", \"boolean\"]}";
+  case LS_OPTION_NAMES: return NAME;
+  case LS_OPTION_REFS: return REF;
+  default: return "{" SCALAR "}";
   }
 }
 
+/* Any text, in the form that the table asks for. */
+static void put_text(ls_buf *out, const ls_option *option) {
+  ls__buf_puts(out, SCALAR);
+  if (option->range == NULL) return;
+  ls_buf pattern = LS_BUF_INIT;
+  ls__buf_printf(&pattern, "%s|[$][{]", option->range);
+  ls__buf_puts(out, ", \"pattern\": ");
+  put_string(out, pattern.ptr);
+  ls__buf_fini(&pattern);
+}
+
+#define DURATION "([0-9]+(us|ms|s|m|h|d))+$"
+#define ABOVE_0 "(?=.*[1-9])"
+
 static const char *scalar_schema(ls_option_type type) {
   switch (type) {
-  case LS_OPTION_NAME: return "\"type\": \"string\"";
-  case LS_OPTION_TEXT:
-  case LS_OPTION_REF:
-  case LS_OPTION_TYPE: return "\"type\": \"string\"";
-  case LS_OPTION_BOOL: return "\"anyOf\": [{\"type\": \"boolean\"}, " PARAMETER "]";
+  case LS_OPTION_NAME: return "\"anyOf\": [" NAME "]";
+  case LS_OPTION_REF: return "\"anyOf\": [" REF "]";
+  case LS_OPTION_TYPE: return "\"$ref\": \"#/$defs/type\"";
+  case LS_OPTION_BOOL: return "\"anyOf\": [{\"enum\": [true, false, \"true\", \"false\"]}, " PARAMETER "]";
   case LS_OPTION_COUNT:
-    return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, " PARAMETER "]";
+    return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1, \"maximum\": 1000000000}, " PARAMETER "]";
   case LS_OPTION_SIZE:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, {\"type\": \"string\", \"pattern\": "
-           "\"^[0-9]+([KMGT]i)?B?$\"}, " PARAMETER "]";
-  case LS_OPTION_DURATION:
-  case LS_OPTION_DURATION_0:
-    return "\"type\": \"string\", \"pattern\": \"^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
-  case LS_OPTION_IDLE:
-    return "\"type\": \"string\", \"pattern\": \"^never$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
+           "\"^" ABOVE_0 "[0-9]+([KMGT]i)?B?$\"}, " PARAMETER "]";
+  case LS_OPTION_DURATION: return "\"type\": \"string\", \"pattern\": \"^" ABOVE_0 DURATION "|[$][{]\"";
+  case LS_OPTION_DURATION_0: return "\"type\": \"string\", \"pattern\": \"^" DURATION "|[$][{]\"";
+  case LS_OPTION_IDLE: return "\"type\": \"string\", \"pattern\": \"^never$|^" ABOVE_0 DURATION "|[$][{]\"";
   case LS_OPTION_RETENTION:
-  case LS_OPTION_RETENTION_0:
-    return "\"type\": \"string\", \"pattern\": \"^forever$|^([0-9]+(us|ms|s|m|h|d))+$|\\\\$\\\\{\"";
+    return "\"type\": \"string\", \"pattern\": \"^forever$|^" ABOVE_0 DURATION "|[$][{]\"";
+  case LS_OPTION_RETENTION_0: return "\"type\": \"string\", \"pattern\": \"^forever$|^" DURATION "|[$][{]\"";
   case LS_OPTION_BAD_RECORDS:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "
            "\"^[0-9]+([.][0-9]{1,4})?%$|^[0-9]+$\"}, " PARAMETER "]";
-  default: return "\"type\": [\"string\", \"number\", \"boolean\"]";
+  default: return SCALAR;
   }
 }
 
@@ -86,14 +162,15 @@ static void put_named(ls_buf *out, const ls_option *option, int depth) {
   bool properties = option->type == LS_OPTION_PROPERTIES;
   ls__option_section(option, section);
   ls__buf_printf(out, "\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": {\"pattern\": %s},",
-                 properties ? PROPERTY_PATTERN : NAME_PATTERN);
+                 properties ? PROPERTY_PATTERN : "\"^" NAME_FORM "$\"");
   put_line(out, depth);
   ls__buf_puts(out, "\"additionalProperties\": ");
   if (option->type == LS_OPTION_EXPR_MAP || option->type == LS_OPTION_TEXT_MAP || properties) {
-    ls__buf_puts(out, "{\"type\": [\"string\", \"number\", \"boolean\"]}");
+    bool may_be_empty = option->type != LS_OPTION_EXPR_MAP;
+    ls__buf_puts(out, may_be_empty ? "{\"type\": [\"string\", \"number\", \"boolean\", \"null\"]}" : "{" SCALAR "}");
     return;
   }
-  if (option->type == LS_OPTION_FIELDS) ls__buf_puts(out, "{\"anyOf\": [{\"type\": \"string\"}, ");
+  if (option->type == LS_OPTION_FIELDS) ls__buf_puts(out, "{\"anyOf\": [{\"$ref\": \"#/$defs/type\"}, ");
   ls__buf_putc(out, '{');
   put_section(out, section, depth + 1);
   ls__buf_putc(out, '}');
@@ -114,12 +191,13 @@ static void put_value(ls_buf *out, const ls_option *option, int depth) {
   case LS_OPTION_FIELDS: put_named(out, option, depth); return;
   case LS_OPTION_ENTRIES_OR_NAMES:
     ls__buf_puts(out, "\"anyOf\": [{\"type\": \"array\", \"items\": {\"type\": \"string\", \"pattern\": "
-                      NAME_PATTERN "}}, {");
+                      "\"^" NAME_FORM "$\"}}, {");
     put_named(out, option, depth);
     ls__buf_puts(out, "}]");
     return;
   case LS_OPTION_CHOICE: put_choices(out, option->range); return;
   case LS_OPTION_INT: put_int(out, option); return;
+  case LS_OPTION_TEXT: put_text(out, option); return;
   case LS_OPTION_NAMES:
   case LS_OPTION_EXPRS:
     ls__buf_printf(out, "\"anyOf\": [%s, {\"type\": \"array\", \"minItems\": 1, \"items\": %s}]",
@@ -152,6 +230,7 @@ static void put_property(ls_buf *out, const ls_option *option, int depth) {
 static void put_section(ls_buf *out, const char *path, int depth) {
   const ls_option *option;
   bool first = true;
+  put_rules(out, path, depth);
   put_line(out, depth);
   ls__buf_puts(out, "\"type\": \"object\", \"additionalProperties\": false, \"required\": [");
   for (size_t i = 0; (option = ls__option_at(i)) != NULL; i++) {
@@ -179,7 +258,9 @@ int ls_topology_json_schema(char **out, ls_error *err) {
   (void)err;
   ls_buf text = LS_BUF_INIT;
   ls__buf_puts(&text, "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
-                      "  \"title\": \"libstream topology\",");
+                      "  \"title\": \"libstream topology\",\n  \"$defs\": {\"type\": ");
+  put_type(&text);
+  ls__buf_puts(&text, "},");
   put_section(&text, "", 1);
   ls__buf_puts(&text, "\n}\n");
   *out = text.ptr;

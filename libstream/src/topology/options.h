@@ -46,7 +46,8 @@ typedef struct ls_option {
   ls_option_type type;
   bool required;
   const char *fallback; /* what holds when the key is left out; NULL: nothing */
-  const char *range;    /* CHOICE: the choices; INT, DURATION: "least..most"; MAP: section when it is not path.key */
+  const char *range;    /* CHOICE: the choices; INT, DURATION: "least..most"; MAP: section when it is not path.key;
+                           TEXT: regular expression for the JSON Schema, where its place in the plan asks for a form */
   const char *help;
 } ls_option;
 

@@ -57,7 +57,8 @@ int ls_topology_reference(char **out, ls_error *err) {
   ls__buf_puts(&text, "# The topology language\n\n"
                       "<!-- Generated from libstream/src/topology/options.def; a test compares. -->\n\n"
                       "A topology is one YAML file that is checked as a whole before anything runs. "
-                      "Editors can check it while it is written: `configs/libstream.schema.json` is "
+                      "Editors can check it while it is written: `configs/libstream.schema.json` (installed: "
+                      "`share/libstream/libstream.schema.json`) is "
                       "its JSON Schema. Expressions are described in EXPRESSIONS.md.\n");
   const ls_section *section;
   for (size_t i = 0; (section = ls__section_at(i)) != NULL; i++) put_section(&text, section);
