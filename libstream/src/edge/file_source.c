@@ -78,6 +78,8 @@ void ls__file_source_free(ls_file_source *source) {
   ls__free(source);
 }
 
+const ls_lake_files *ls__file_source_files(const ls_file_source *source) { return &source->files; }
+
 size_t ls__file_source_n_files(const ls_file_source *source) { return source->files.n; }
 
 int64_t ls__file_source_bytes(const ls_file_source *source) {

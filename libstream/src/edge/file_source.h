@@ -34,6 +34,8 @@ int64_t ls__file_source_bytes_read(const ls_file_source *source); /* so far; @th
 int64_t ls__file_source_records(const ls_file_source *source);    /* good and bad, so far; @thread any */
 /** Same, of the files of these days and of those without a date. */
 int64_t ls__file_source_records_of(const ls_file_source *source, int32_t from_days, int32_t to_days);
+/** What the pattern matched. */
+const ls_lake_files *ls__file_source_files(const ls_file_source *source);
 /** Path and date of file i. */
 const ls_lake_file *ls__file_source_file(const ls_file_source *source, size_t i);
 

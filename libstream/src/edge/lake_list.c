@@ -10,6 +10,7 @@
 #include "data/datetime.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ static bool is_constant(const char *segment, size_t len) {
 static bool match_date(const lister *list, ls_slice name, int32_t *days) {
   if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK)
     return false;
+  if (*days < list->out->date_first) list->out->date_first = *days;
   return *days >= list->from_days && *days <= list->to_days;
 }
 
@@ -103,6 +105,57 @@ static bool match_segment(const lister *list, ls_slice segment, ls_slice name, i
   }
   ls__buf_fini(&one);
   return found;
+}
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/* Reads up to len digits. */
+static int take_number(ls_slice *text, size_t len) {
+  int number = 0;
+  for (; len > 0 && text->len > 0 && is_digit(text->ptr[0]); len--, text->ptr++, text->len--) {
+    number = 10 * number + (text->ptr[0] - '0');
+  }
+  return number;
+}
+
+/* Whether text begins like a date in another form: 2026-3-3, 2026_03_03, 20260303, 2026-02-30. *days: which; INT32_MIN when
+ * there is no such day. */
+static bool like_date(ls_slice text, int32_t *days) {
+  char proper[64];
+  ls_slice rest = text;
+  bool four = text.len >= 6;
+  for (size_t i = 0; i < 4 && four; i++) four = is_digit(text.ptr[i]);
+  if (!four) return false;
+  int year = take_number(&rest, 4), month, day;
+  bool mark = strchr("-_.", rest.ptr[0]) != NULL;
+  if (mark) rest.ptr++, rest.len--;
+  if (rest.len == 0 || !is_digit(rest.ptr[0])) return false;
+  month = take_number(&rest, 2);
+  if (mark && (rest.len < 2 || strchr("-_.", rest.ptr[0]) == NULL)) return false;
+  if (mark) rest.ptr++, rest.len--;
+  if (rest.len == 0 || !is_digit(rest.ptr[0])) return false;
+  day = take_number(&rest, 2);
+  if (rest.len > 0 && is_digit(rest.ptr[0])) return false;
+  snprintf(proper, sizeof proper, "%04d-%02d-%02d", year, month, day);
+  if (ls__date_parse(days, ls__slice_of(proper)) != LS_OK) *days = INT32_MIN;
+  return text.len < DATE_LEN || memcmp(text.ptr, proper, DATE_LEN) != 0 || *days == INT32_MIN;
+}
+
+/* Notes a name that is not read and that someone may have meant as a day of this listing. */
+static void note_unread(lister *list, ls_slice segment, const char *name) {
+  size_t at = 0;
+  int32_t days = INT32_MIN;
+  while (at < segment.len && segment.ptr[at] != '{' && segment.ptr[at] != '*') at++;
+  bool date = segment.len - at >= strlen(date_token) && memcmp(segment.ptr + at, date_token, strlen(date_token)) == 0;
+  if (!date || strncmp(segment.ptr, name, at) != 0 || !like_date(ls__slice_of(name + at), &days)) return;
+  if (days != INT32_MIN && (days < list->from_days || days > list->to_days)) return;
+  if (list->out->n_unread++ > 0) return;
+  const char *directory = list->path.len > 0 ? list->path.ptr : "";
+  size_t len = strlen(directory) + strlen(name) + 2;
+  list->out->unread = ls__calloc(len, 1);
+  snprintf(list->out->unread, len, "%s%s%s", directory, list->path.len > 0 ? "/" : "", name);
 }
 
 /* The date of a dt=YYYY-MM-DD directory in the path; patterns without {date} still give dates
@@ -176,7 +229,10 @@ static bool is_hidden(const char *name) {
 static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest,
                       int32_t date_days, ls_error *err) {
   if (is_hidden(entry->name) || entry->is_dir != (rest != NULL)) return LS_OK;
-  if (!match_segment(list, segment, ls__slice_of(entry->name), &date_days)) return LS_OK;
+  if (!match_segment(list, segment, ls__slice_of(entry->name), &date_days)) {
+    note_unread(list, segment, entry->name);
+    return LS_OK;
+  }
   size_t before = path_push(list, entry->name, strlen(entry->name));
   int rc = LS_OK;
   if (rest) {
@@ -213,12 +269,13 @@ void ls__lake_files_free(ls_lake_files *files) {
   for (size_t i = 0; i < files->n; i++)
     ls__free(files->files[i].path);
   ls__free(files->files);
-  *files = (ls_lake_files){NULL, 0, 0};
+  ls__free(files->unread);
+  *files = (ls_lake_files){.date_first = INT32_MAX};
 }
 
 int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days,
                   int32_t to_days, ls_error *err) {
-  *out = (ls_lake_files){NULL, 0, 0};
+  *out = (ls_lake_files){.date_first = INT32_MAX};
   LS_TRY(ls__lake_check_path(pattern, err));
   lister list = {
       .out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};

@@ -27,7 +27,13 @@ typedef struct ls_lake_file {
   int64_t size_bytes;
   int32_t date_days;   /* of dt=YYYY-MM-DD in the path, INT32_MIN when none */
 } ls_lake_file;
-typedef struct ls_lake_files { ls_lake_file *files; size_t n, capacity; } ls_lake_files;
+typedef struct ls_lake_files {
+  ls_lake_file *files;
+  size_t n, capacity;
+  int32_t date_first; /* least date of any name that stands at {date}, also before from_days; INT32_MAX: none */
+  char *unread;       /* path of the first name there that is like a date of these days and is none (2026-3-3); NULL: none */
+  size_t n_unread;
+} ls_lake_files;
 void ls__lake_files_free(ls_lake_files *files);
 /** Files that match a pattern relative to the root: '*' within a path segment, '{date}' for YYYY-MM-DD in
  *  [from_days, to_days] (both INT32_MIN/INT32_MAX: any), '{a,b}' for one of several texts. Sorted by path bytewise. Names starting with '.' or '_' are

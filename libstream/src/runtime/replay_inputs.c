@@ -70,6 +70,7 @@ static int open_global(ls_runtime *run, uint32_t index, ls_error *err) {
 int ls__run_open_inputs(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_sources; i++) LS_TRY(open_source(run, i, err));
   for (uint32_t i = 0; i < run->plan->n_globals; i++) LS_TRY(open_global(run, i, err));
+  ls__run_warn_days(run);
   return LS_OK;
 }
 

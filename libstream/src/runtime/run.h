@@ -69,6 +69,19 @@ int64_t ls__run_records(const ls_runtime *run);
  *  (all history, the days after), they are those of the runs of their dates. */
 void ls__run_own_days(const ls_runtime *run, uint32_t source, int32_t *from, int32_t *to);
 int64_t ls__run_own_records(const ls_runtime *run);
+/* replay_days.c */
+#define LS_MISSING_DAYS_SHOWN 5
+typedef struct ls_missing_days {
+  int64_t n;                              /* days without a file */
+  int32_t days[LS_MISSING_DAYS_SHOWN];    /* the first of them */
+  int32_t begins_at;                      /* first day of the source where the run looks further back; INT32_MIN: it doesn't */
+} ls_missing_days;
+/** Of a run of given dates: days that it reads (lookahead apart) and that a source with {date} has no file of. */
+void ls__run_missing_days(const ls_runtime *run, uint32_t source, ls_missing_days *out);
+/** "2026-03-01,2026-03-02": the first of them. */
+void ls__run_put_days(ls_buf *out, const ls_missing_days *missing, const char *quote);
+/** Logs them, and names that look like a day. */
+void ls__run_warn_days(const ls_runtime *run);
 int64_t ls__run_bad_records(const ls_runtime *run);
 /* replay_stage.c */
 int ls__run_read(ls_runtime *run, uint32_t sub_topology, ls_error *err);

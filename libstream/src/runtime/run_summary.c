@@ -1,5 +1,6 @@
 /** @file run_summary.c  The JSON summary of a run: what came in, what went out, what was left out, and whether the counts add up. */
 #include "base/thread.h"
+#include "data/datetime.h"
 #include "runtime/run.h"
 
 void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from) {
@@ -69,6 +70,37 @@ static void put_bad_of_others(ls_buf *out, const ls_runtime *run) {
     if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, ls__dead_letters_others(run->letters, i));
   }
   ls__buf_putc(out, '}');
+}
+
+/** What of the days that were looked at is not there; only what there is to tell. */
+static void put_days(ls_buf *out, const ls_runtime *run) {
+  bool any = false;
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    if (run->files[i] == NULL) continue;
+    ls_missing_days missing;
+    ls__run_missing_days(run, i, &missing);
+    const ls_lake_files *files = ls__file_source_files(run->files[i]);
+    if (missing.n == 0 && missing.begins_at == INT32_MIN && files->n_unread == 0) continue;
+    if (!any) member(out, "input_days");
+    if (!any) ls__buf_putc(out, '{');
+    any = true;
+    member(out, run->plan->sources[i].name);
+    ls__buf_putc(out, '{');
+    member_int(out, "missing", missing.n);
+    member(out, "first_missing");
+    ls__buf_putc(out, '[');
+    ls__run_put_days(out, &missing, "\"");
+    ls__buf_putc(out, ']');
+    if (missing.begins_at != INT32_MIN) {
+      char text[LS_TIMESTAMP_TEXT_MAX];
+      text[ls__date_format(text, missing.begins_at)] = '\0';
+      member_text(out, "begins_at", text);
+    }
+    if (files->n_unread > 0) member_int(out, "like_a_day", (int64_t)files->n_unread);
+    member_text(out, "first_like_a_day", files->unread);
+    ls__buf_putc(out, '}');
+  }
+  if (any) ls__buf_putc(out, '}');
 }
 
 typedef struct reason_list { ls_buf *out; } reason_list;
@@ -201,6 +233,7 @@ void ls__run_summary(ls_buf *out, const ls_runtime *run) {
   member_int(out, "threads", run->n_workers);
   if (run->letters != NULL) {
     put_inputs(out, run);
+    put_days(out, run);
     put_bad_of_others(out, run);
     member(out, "bad_record_reasons");
     ls__buf_putc(out, '[');

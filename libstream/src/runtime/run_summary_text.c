@@ -4,6 +4,7 @@
  * summary has all of it and more; nothing reads this text but eyes.
  */
 #include "base/thread.h"
+#include "data/datetime.h"
 #include "runtime/run.h"
 
 #include <stdio.h>
@@ -60,6 +61,34 @@ static void put_inputs(ls_buf *out, const ls_runtime *run) {
   for (uint32_t i = 0; i < plan->n_globals; i++) {
     put_input(out, run, plan->globals[i].name, run->global_files[i],
               i == 0 && plan->n_sources == 0);
+  }
+}
+
+/** Days that were looked at and have no file, where a source begins, and names that only look like a day. */
+static void put_days(ls_buf *out, const ls_runtime *run) {
+  for (uint32_t i = 0; i < run->plan->n_sources; i++) {
+    const char *name = run->plan->sources[i].name;
+    ls_missing_days missing;
+    if (run->files[i] == NULL) continue;
+    ls__run_missing_days(run, i, &missing);
+    const ls_lake_files *files = ls__file_source_files(run->files[i]);
+    if (missing.n > 0) {
+      begin(out, "missing", true, name);
+      put_thousands(out, missing.n);
+      ls__buf_printf(out, " %s without a file: ", plural(missing.n, "day", "days"));
+      ls__run_put_days(out, &missing, "");
+      ls__buf_puts(out, missing.n > LS_MISSING_DAYS_SHOWN ? ",...\n" : "\n");
+    }
+    if (missing.begins_at != INT32_MIN) {
+      char text[LS_TIMESTAMP_TEXT_MAX];
+      begin(out, "begins", true, name);
+      ls__buf_append(out, text, ls__date_format(text, missing.begins_at));
+      ls__buf_puts(out, ", later than is looked back\n");
+    }
+    if (files->n_unread == 0) continue;
+    begin(out, "not read", true, name);
+    put_thousands(out, (int64_t)files->n_unread);
+    ls__buf_printf(out, " %s like a day but not written YYYY-MM-DD: %s\n", plural((int64_t)files->n_unread, "name looks", "names look"), files->unread);
   }
 }
 
@@ -231,11 +260,13 @@ int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
   put_head(&text, run, seconds);
   if (strcmp(run->status, "dry_run") == 0) {
     put_inputs(&text, run);
+    put_days(&text, run);
     put_targets(&text, run);
   } else if (run->opts.mode == LS_MODE_STREAM) {
     put_live(&text, run, seconds);
   } else if (ls__run_records(run) > 0) {
     put_inputs(&text, run);
+    put_days(&text, run);
     put_bad(&text, run);
     put_late(&text, run);
     bool done = strcmp(run->status, "done") == 0;
