@@ -401,6 +401,13 @@ extern "C" int ls__s3_upload(ls_s3 *s3, const char *file, const char *key, ls_er
   return ls_error_set(err, LS_EIO, "s3://%s: %s", key, e.what());
 }
 
+extern "C" int ls__s3_copy(ls_s3 *s3, const char *from, const char *to, ls_error *err) try {
+  Status status = s3->fs->CopyFile(from, to);
+  return status.ok() ? LS_OK : fail_s3(err, status, from);
+} catch (const std::exception &e) {
+  return ls_error_set(err, LS_EIO, "s3://%s: %s", from, e.what());
+}
+
 /* A sequential reader that has the next block under way while the current one is used up. */
 struct ls_s3_reader {
   ls_edge::RandomFile file;

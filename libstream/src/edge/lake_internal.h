@@ -49,6 +49,10 @@ int ls__local_stat(bool *is_file, int64_t *size_bytes, const char *path, ls_erro
 /** Creates dir and what is missing above it; each new name is made durable. */
 int ls__local_mkdirs(const char *dir, ls_error *err);
 int ls__local_fsync(const char *path, ls_error *err);
+/** Creates the directory of a file. */
+int ls__local_make_parent(const char *file, ls_error *err);
+/** Renames over what is there, the directory made if need be; the new name is durable. @errors LS_ENOTFOUND */
+int ls__local_rename(const char *file, const char *final, ls_error *err);
 /** Removes a directory and all in it; what is not there is no error. */
 int ls__local_remove_tree(const char *dir, ls_error *err);
 
@@ -58,6 +62,8 @@ void ls__s3_close(ls_s3 *s3);
 int ls__s3_list(ls_lake_entries *out, ls_s3 *s3, const char *key, ls_error *err);
 int ls__s3_stat(bool *is_file, int64_t *size_bytes, ls_s3 *s3, const char *key, ls_error *err);
 int ls__s3_remove(ls_s3 *s3, const char *key, ls_error *err);
+/** Copies an object within the bucket's server. @errors LS_ENOTFOUND */
+int ls__s3_copy(ls_s3 *s3, const char *from, const char *to, ls_error *err);
 /** Sends a local file as one object that appears whole at the end. */
 int ls__s3_upload(ls_s3 *s3, const char *file, const char *key, ls_error *err);
 

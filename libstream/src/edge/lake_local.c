@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -116,6 +117,22 @@ int ls__local_mkdirs(const char *dir, ls_error *err) {
   }
   ls__free(path);
   ls__buf_fini(&parent);
+  return rc;
+}
+
+int ls__local_make_parent(const char *file, ls_error *err) {
+  char *dir = ls__strndup(file, (size_t)(strrchr(file, '/') - file));
+  int rc = ls__local_mkdirs(dir[0] ? dir : "/", err);
+  ls__free(dir);
+  return rc;
+}
+
+int ls__local_rename(const char *file, const char *final, ls_error *err) {
+  LS_TRY(ls__local_make_parent(final, err));
+  if (rename(file, final) != 0) return ls__local_fail(err, errno, "publish", final);
+  char *dir = ls__strndup(final, (size_t)(strrchr(final, '/') - final));
+  int rc = ls__local_fsync(dir[0] ? dir : "/", err);
+  ls__free(dir);
   return rc;
 }
 

@@ -178,3 +178,40 @@ int ls__lake_remove(ls_lake *lake, const char *path, ls_error *err) {
   ls__free(full);
   return rc;
 }
+
+static int move_s3(ls_s3 *s3, const char *from, const char *to, ls_error *err) {
+  LS_TRY(ls__s3_copy(s3, from, to, err));
+  return ls__s3_remove(s3, from, err);
+}
+
+int ls__lake_move(ls_lake *lake, const char *from, const char *to, ls_error *err) {
+  LS_TRY(ls__lake_check_path(from, err));
+  LS_TRY(ls__lake_check_path(to, err));
+  char *from_full = ls__lake_full_path(lake, from), *to_full = ls__lake_full_path(lake, to);
+  int rc = lake->local ? ls__local_rename(from_full, to_full, err) : move_s3(lake->s3, from_full, to_full, err);
+  ls__free(from_full);
+  ls__free(to_full);
+  if (rc != LS_ENOTFOUND) return rc;
+  bool is_there = false;
+  LS_TRY(ls__lake_exists(&is_there, lake, to, err)); /* someone else was faster */
+  return is_there ? LS_OK : ls_error_set(err, LS_ENOTFOUND, "%s: neither %s nor %s is there", lake->root, from, to);
+}
+
+int ls__lake_clear(ls_lake *lake, const char *directory, size_t *n, ls_error *err) {
+  *n = 0;
+  LS_TRY(ls__lake_check_path(directory, err));
+  ls_lake_entries entries = {NULL, 0, 0};
+  char *full = ls__lake_full_path(lake, directory);
+  int rc = lake->local ? ls__local_list(&entries, full, err) : ls__s3_list(&entries, lake->s3, full, err);
+  ls__free(full);
+  for (size_t i = 0; i < entries.n && rc == LS_OK; i++) {
+    if (entries.entries[i].is_dir) continue;
+    ls_buf path = LS_BUF_INIT;
+    ls__buf_printf(&path, "%s/%s", directory, entries.entries[i].name);
+    rc = ls__lake_remove(lake, path.ptr, err);
+    ls__buf_fini(&path);
+    ++*n;
+  }
+  ls__lake_entries_free(&entries);
+  return rc;
+}

@@ -178,17 +178,11 @@ const ls_lake *ls__stage_lake(const ls_lake_stage *stage) {
   return stage->lake;
 }
 
-static int make_parent(const char *file, ls_error *err) {
-  char *dir = ls__strndup(file, (size_t)(strrchr(file, '/') - file));
-  int rc = ls__local_mkdirs(dir[0] ? dir : "/", err);
-  ls__free(dir);
-  return rc;
-}
 
 int ls__stage_begin(char **out_file, ls_lake_stage *stage, const char *path, ls_error *err) {
   LS_TRY(ls__lake_check_path(path, err));
   char *file = join(stage->dir, path, "");
-  int rc = make_parent(file, err);
+  int rc = ls__local_make_parent(file, err);
   if (rc < 0) {
     ls__free(file);
     return rc;
@@ -211,39 +205,67 @@ int ls__stage_complete(ls_lake_stage *stage, const char *path, const char *file,
   return LS_OK;
 }
 
-static int write_file(const char *file, ls_slice bytes, ls_error *err) {
+struct ls_text_writer {
+  ls_lake_stage *stage;
+  char *path, *file;
+  int fd;
+};
+
+int ls__text_writer_open(ls_text_writer **out, ls_lake_stage *stage, const char *path, ls_error *err) {
+  char *file = NULL;
+  LS_TRY(ls__stage_begin(&file, stage, path, err));
   int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return ls__local_fail(err, errno, "create", file);
-  int rc = LS_OK;
+  if (fd < 0) {
+    int rc = ls__local_fail(err, errno, "create", file);
+    ls__free(file);
+    return rc;
+  }
+  ls_text_writer *writer = LS_NEW(ls_text_writer);
+  *writer = (ls_text_writer){stage, ls__strdup(path), file, fd};
+  *out = writer;
+  return LS_OK;
+}
+
+int ls__text_write(ls_text_writer *writer, ls_slice bytes, ls_error *err) {
   for (size_t done = 0; done < bytes.len;) {
-    ssize_t n = write(fd, bytes.ptr + done, bytes.len - done);
+    ssize_t n = write(writer->fd, bytes.ptr + done, bytes.len - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      rc = ls__local_fail(err, errno, "write", file);
-      break;
-    }
+    if (n < 0) return ls__local_fail(err, errno, "write", writer->file);
     done += (size_t)n;
   }
-  if (close(fd) != 0 && rc == LS_OK) rc = ls__local_fail(err, errno, "write", file);
+  return LS_OK;
+}
+
+int ls__text_writer_finish(ls_text_writer *writer, ls_error *err) {
+  int rc = close(writer->fd) == 0 ? LS_OK : ls__local_fail(err, errno, "write", writer->file);
+  writer->fd = -1;
+  if (rc == LS_OK) rc = ls__stage_complete(writer->stage, writer->path, writer->file, err);
+  ls__text_writer_abandon(writer);
   return rc;
+}
+
+void ls__text_writer_abandon(ls_text_writer *writer) {
+  if (!writer) return;
+  if (writer->fd >= 0) close(writer->fd);
+  ls__free(writer->path);
+  ls__free(writer->file);
+  ls__free(writer);
 }
 
 int ls__lake_stage_bytes(ls_lake_stage *stage, const char *path, ls_slice bytes, ls_error *err) {
-  char *file = NULL;
-  LS_TRY(ls__stage_begin(&file, stage, path, err));
-  int rc = write_file(file, bytes, err);
-  if (rc == LS_OK) rc = ls__stage_complete(stage, path, file, err);
-  ls__free(file);
+  ls_text_writer *writer = NULL;
+  LS_TRY(ls__text_writer_open(&writer, stage, path, err));
+  int rc = ls__text_write(writer, bytes, err);
+  if (rc == LS_OK) return ls__text_writer_finish(writer, err);
+  ls__text_writer_abandon(writer);
   return rc;
 }
 
-static int publish_local(const char *file, const char *final, ls_error *err) {
-  LS_TRY(make_parent(final, err));
-  if (rename(file, final) != 0) return ls__local_fail(err, errno, "publish", final);
-  char *dir = ls__strndup(final, (size_t)(strrchr(final, '/') - final));
-  int rc = ls__local_fsync(dir[0] ? dir : "/", err);
-  ls__free(dir);
-  return rc;
+
+void ls__lake_stage_drop(ls_lake_stage *stage, const char *path) {
+  char *file = join(stage->dir, path, "");
+  (void)unlink(file);
+  ls__free(file);
 }
 
 static staged_file *find_staged(ls_lake_stage *stage, const char *path) {
@@ -254,13 +276,17 @@ static staged_file *find_staged(ls_lake_stage *stage, const char *path) {
 }
 
 int ls__lake_stage_publish(ls_lake_stage *stage, const char *path, ls_error *err) {
+  return ls__lake_stage_publish_as(stage, path, path, err);
+}
+
+int ls__lake_stage_publish_as(ls_lake_stage *stage, const char *path, const char *to, ls_error *err) {
   staged_file *staged = find_staged(stage, path);
   if (!staged)
     return ls_error_set(err, LS_EINVAL, "publish %s: the file was not staged by this run", path);
   if (staged->published) return LS_OK;
   char *file = join(stage->dir, path, "");
-  char *final = ls__lake_full_path(stage->lake, path);
-  int rc = stage->lake->local ? publish_local(file, final, err)
+  char *final = ls__lake_full_path(stage->lake, to);
+  int rc = stage->lake->local ? ls__local_rename(file, final, err)
                               : ls__s3_upload(stage->lake->s3, file, final, err);
   ls__free(file);
   ls__free(final);

@@ -54,6 +54,8 @@ struct ls_parquet_writer {
   ls_arena arena;                                     /* of pending */
   std::vector<ls_column> pending;                     /* fewer than chunk_rows rows */
   int64_t n_pending = 0;
+  int64_t n_group = 0;   /* rows of the open row group */
+  size_t held_bytes = 0; /* of rows that are in no complete row group, before encoding */
 
   ls_parquet_writer() { ls__arena_init(&arena, 0); }
   ~ls_parquet_writer() { ls__arena_fini(&arena); }
@@ -142,6 +144,11 @@ static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, in
                              "' is declared not null and has a null");
     }
   }
+  writer->n_group += n;
+  if (writer->n_group >= group_rows) {
+    writer->n_group -= group_rows;
+    writer->held_bytes = 0;
+  }
   return writer->writer->WriteRecordBatch(*batch);
 }
 
@@ -217,7 +224,25 @@ extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *s
 
 extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch,
                                  ls_error *err) try {
+  writer->held_bytes += ls__batch_bytes(batch);
   Status status = write_batch(writer, batch);
+  return status.ok() ? LS_OK : fail(err, status, writer->name, LS_EINVAL);
+} catch (const std::exception &e) {
+  return ls_error_set(err, LS_EIO, "%s: %s", writer->name.c_str(), e.what());
+}
+
+extern "C" void ls__parquet_writer_size(const ls_parquet_writer *writer, int64_t *file_bytes,
+                                        size_t *held_bytes) {
+  *file_bytes = writer->sink->Tell().ValueOr(0);
+  *held_bytes = writer->held_bytes;
+}
+
+extern "C" int ls__parquet_writer_flush(ls_parquet_writer *writer, ls_error *err) try {
+  Status status;
+  if (writer->n_pending > 0) status = flush_pending(writer);
+  if (status.ok() && writer->n_group > 0) status = writer->writer->NewBufferedRowGroup();
+  writer->n_group = 0;
+  writer->held_bytes = 0;
   return status.ok() ? LS_OK : fail(err, status, writer->name, LS_EINVAL);
 } catch (const std::exception &e) {
   return ls_error_set(err, LS_EIO, "%s: %s", writer->name.c_str(), e.what());

@@ -72,16 +72,35 @@ int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, c
 typedef struct ls_parquet_writer ls_parquet_writer;
 int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage, const char *path, const ls_schema *schema, ls_error *err);
 int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch, ls_error *err);
+/** *file_bytes: what is in the file by now; *held_bytes: of rows that are still in memory, about. */
+void ls__parquet_writer_size(const ls_parquet_writer *writer, int64_t *file_bytes, size_t *held_bytes);
+/** Ends the row group: what is held in memory goes to the file. */
+int ls__parquet_writer_flush(ls_parquet_writer *writer, ls_error *err);
 /** Completes and fsyncs the staged file. Frees the writer in any case. */
 int ls__parquet_writer_finish(ls_parquet_writer *writer, ls_error *err);
 /** Gives up: frees the writer, the staged file stays unpublished and is removed with the stage. */
 void ls__parquet_writer_abandon(ls_parquet_writer *writer);
+/** A staged file that bytes are appended to (JSON lines, CSV); the same life as that of a Parquet writer. */
+typedef struct ls_text_writer ls_text_writer;
+int ls__text_writer_open(ls_text_writer **out, ls_lake_stage *stage, const char *path, ls_error *err);
+int ls__text_write(ls_text_writer *writer, ls_slice bytes, ls_error *err);
+int ls__text_writer_finish(ls_text_writer *writer, ls_error *err);
+void ls__text_writer_abandon(ls_text_writer *writer);
 /** Stages a whole file of bytes (dead letters, summaries, _SUCCESS). */
 int ls__lake_stage_bytes(ls_lake_stage *stage, const char *path, ls_slice bytes, ls_error *err);
 /** Publishes one staged file. After a crash, publishing again is harmless. */
 int ls__lake_stage_publish(ls_lake_stage *stage, const char *path, ls_error *err);
+/** Same, to another path than the one it was staged for; path may then be staged anew. */
+int ls__lake_stage_publish_as(ls_lake_stage *stage, const char *path, const char *final, ls_error *err);
+/** Removes a file that is not complete, after its writer gave up; without it, it stays until the stage is freed. */
+void ls__lake_stage_drop(ls_lake_stage *stage, const char *path);
 /** Removes a published file if it is there (a partition that a re-run leaves empty). */
 int ls__lake_remove(ls_lake *lake, const char *path, ls_error *err);
+/** Moves a file within the lake (rename; S3: copied by the server, then deleted). May be repeated, also by several at once: when
+ *  from is gone and to is there, it is done. @errors LS_ENOTFOUND: neither is there */
+int ls__lake_move(ls_lake *lake, const char *from, const char *to, ls_error *err);
+/** Removes all files of a directory, not those of directories in it; none is no error. *n: how many they were. */
+int ls__lake_clear(ls_lake *lake, const char *directory, size_t *n, ls_error *err);
 /** Removes the staging area; also leftovers of dead runs (their lock file is free). */
 void ls__lake_stage_free(ls_lake_stage *stage);
 
