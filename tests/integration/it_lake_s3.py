@@ -18,7 +18,7 @@ import s3_server
 
 SKIP = 77
 N_ROWS = 3000
-UNIT_TESTS = ("parquet_arrow", "lake_list", "lake_stage", "lake_read", "file_source")
+UNIT_TESTS = ("parquet_arrow", "lake_list", "lake_stage", "lake_read", "file_source", "live_files")
 
 try:
     import duckdb

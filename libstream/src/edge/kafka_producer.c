@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define DELETIONS_MS 1000 /* at the end, for answers that are under way */
 #define TRANSACTION_MS_DEFAULT 60000
 #define CALL_MS                5000 /* of one try of a call that is tried again */
 #define TRY_AGAIN_MS           100  /* a broker that is away is away for a while */
@@ -29,6 +30,8 @@ struct ls_kafka_producer {
   char failed_topic[256];
   int32_t failed_partition;
   uint32_t n_unpolled;
+  rd_kafka_queue_t *deletions; /* answers to delete_before; NULL: none was asked for */
+  uint32_t n_deletions;        /* under way */
 };
 
 /* ---- delivery ---- */
@@ -169,11 +172,39 @@ int ls__kafka_producer_new(ls_kafka_producer **out, const ls_kafka_producer_opts
   return LS_OK;
 }
 
+/* ---- deleting ---- */
+
+static void log_deletion(rd_kafka_event_t *event) {
+  const char *why = rd_kafka_event_error(event) ? rd_kafka_event_error_string(event) : NULL;
+  const rd_kafka_DeleteRecords_result_t *result = rd_kafka_event_DeleteRecords_result(event);
+  const rd_kafka_topic_partition_list_t *list = result ? rd_kafka_DeleteRecords_result_offsets(result) : NULL;
+  for (int i = 0; !why && list && i < list->cnt; i++)
+    if (list->elems[i].err) why = rd_kafka_err2str(list->elems[i].err);
+  if (why) ls__log(LS_LOG_WARN, "edge", "records_not_deleted", "error=\"%s\"", why);
+}
+
+/** Takes the answers that are there; all of them, if they come in time. */
+static void take_deletions(ls_kafka_producer *p, int wait_ms) {
+  int64_t until_us = ls__monotonic_us() + wait_ms * INT64_C(1000);
+  while (p->n_deletions > 0) {
+    int64_t left_ms = (until_us - ls__monotonic_us()) / 1000;
+    rd_kafka_event_t *event = rd_kafka_queue_poll(p->deletions, left_ms > 0 ? (int)left_ms : 0);
+    if (!event) return;
+    log_deletion(event);
+    rd_kafka_event_destroy(event);
+    p->n_deletions--;
+  }
+}
+
 void ls__kafka_producer_free(ls_kafka_producer *p) {
   if (!p) return;
   for (uint32_t i = 0; p->topics && i < p->opts.n_topics; i++)
     if (p->topics[i]) rd_kafka_topic_destroy(p->topics[i]);
   ls__free(p->topics);
+  if (p->deletions) {
+    take_deletions(p, DELETIONS_MS);
+    rd_kafka_queue_destroy(p->deletions);
+  }
   if (p->client.rk) {
     /* what is still queued belongs to no transaction that can be committed any more */
     p->is_aborting = true;
@@ -344,4 +375,16 @@ int ls__kafka_producer_abort(ls_kafka_producer *p, ls_error *err) {
   /* what is sent without a transaction can't be taken back */
   rd_kafka_flush(p->client.rk, CALL_MS);
   return LS_OK;
+}
+
+void ls__kafka_producer_delete_before(ls_kafka_producer *p, uint32_t topic, int32_t partition, int64_t offset) {
+  if (!p->deletions) p->deletions = rd_kafka_queue_new(p->client.rk);
+  take_deletions(p, 0);
+  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, p->opts.topics[topic], partition)->offset = offset;
+  rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
+  rd_kafka_DeleteRecords(p->client.rk, &request, 1, NULL, p->deletions);
+  p->n_deletions++;
+  rd_kafka_DeleteRecords_destroy(request);
+  rd_kafka_topic_partition_list_destroy(list);
 }

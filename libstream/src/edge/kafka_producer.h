@@ -42,6 +42,9 @@ int ls__kafka_producer_send_offsets(ls_kafka_producer *producer, ls_kafka_consum
 /** Flushes and commits. @errors LS_ERETRY: it is not known whether it is committed: call commit again until it is, or free the
  *  producer and open it anew, which decides it; LS_EABORT; LS_EFENCED (also when librdkafka can't go on: close, start anew) */
 int ls__kafka_producer_commit(ls_kafka_producer *producer, ls_error *err);
+/** Asks the broker to delete a partition's records before offset, and does not wait: what fails is logged at the next call.
+ *  topic: index in topics. */
+void ls__kafka_producer_delete_before(ls_kafka_producer *producer, uint32_t topic, int32_t partition, int64_t offset);
 /** Takes back what was sent since begin. @errors LS_ERETRY: call it again; LS_EFENCED */
 int ls__kafka_producer_abort(ls_kafka_producer *producer, ls_error *err);
 #endif
