@@ -177,6 +177,9 @@ typedef struct ls_plan_sink {
   uint32_t n_path_exprs;
   ls_format format;            /* PARQUET, JSON (lines) or CSV */
   bool keep_last;              /* of each key only the last row (upsert) */
+  const char *lake_topic;      /* live: log of the rows whose file is not published, "<application_id>-<sink>-lake"; NULL: live
+                                  running leaves the lake alone */
+  int64_t roll_us, roll_bytes; /* live: when files end */
   bool success_marker;         /* _SUCCESS beside the data, written last (paths without exprs only) */
   bool summary;                /* _summary.json beside the data, above the first expr of the path */
   const uint32_t *count_by; uint32_t n_count_by; /* STRING fields whose values the summary counts */

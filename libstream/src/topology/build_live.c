@@ -173,6 +173,10 @@ static const char *internal_like(const ls_build *b, const char *topic) {
     const char *own = b->sources[i].repartition_topic;
     if (own != NULL && same_topic(own, topic)) return own;
   }
+  for (uint32_t i = 0; i < b->plan->n_sinks; i++) {
+    const char *own = b->sinks[i].lake_topic;
+    if (own != NULL && same_topic(own, topic)) return own;
+  }
   for (uint32_t i = 0; i < b->plan->n_nodes; i++) {
     const ls_plan_store *stores[] = {&b->nodes[i].store, &b->nodes[i].store2};
     for (int k = 0; k < 2; k++) {

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "data/datetime.h"
 #include "topology/build.h"
+#include "topology/options.h"
 
 #define PATH_EXPRS_MAX 16
 
@@ -180,6 +182,38 @@ static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_rel *rel
   return check_kind(b, per, schema, &(uint32_t){(uint32_t)out->sum_per}, 1, LS_STRING, "string") && ok;
 }
 
+#define ROLL_BYTES_MAX (INT64_C(4) << 30) /* S3 copies no more in one request */
+
+static bool check_roll_columns(ls_build *b, const ls_yaml *roll, const ls_schema *schema) {
+  static const char *const added[] = {"_seq", "_deleted"};
+  for (size_t i = 0; i < sizeof added / sizeof *added; i++) {
+    if (ls__schema_find(schema, ls__slice_of(added[i])) < 0) continue;
+    ls__diag_add(b->diag, roll->key->mark, "with keep: last, live files have a column %s; the rows have one of that name already: rename it", added[i]);
+    return false;
+  }
+  return true;
+}
+
+/** roll: {every, size}: live running writes the lake, too. */
+static bool parse_roll(ls_build *b, const ls_yaml *roll, const ls_rel *rel, ls_plan_sink *out) {
+  const ls_yaml *every = ls__yaml_get(roll, "every"), *size = ls__yaml_get(roll, "size");
+  out->roll_us = INT64_C(300000000);
+  out->roll_bytes = INT64_C(128) << 20;
+  if (every != NULL) ls__duration_parse(&out->roll_us, ls__slice_of(every->text));
+  if (size != NULL) ls__size_parse(&out->roll_bytes, size->text);
+  out->lake_topic = ls__build_internal_topic(b, out->name, "-lake");
+  bool ok = true;
+  if (out->success_marker) {
+    ls__diag_add(b->diag, roll->key->mark, "success says that a run is complete, and a live run never is; leave out roll, or success");
+    ok = false;
+  }
+  if (out->roll_bytes > ROLL_BYTES_MAX && !size->poisoned) {
+    ls__diag_add(b->diag, size->mark, "size %s is above 4GiB", size->text);
+    ok = false;
+  }
+  return (!out->keep_last || check_roll_columns(b, roll, rel->schema)) && ok;
+}
+
 static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_plan_sink *out) {
   const ls_yaml *path = ls__yaml_get(lake, "path"), *format = ls__yaml_get(lake, "format");
   const ls_yaml *keep = ls__yaml_get(lake, "keep"), *success = ls__yaml_get(lake, "success");
@@ -213,6 +247,8 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
                  "expression and makes many");
     ok = false;
   }
+  const ls_yaml *roll = ls__yaml_get(lake, "roll");
+  if (roll != NULL && !roll->bad) ok = parse_roll(b, roll, rel, out) && ok;
   return ok;
 }
 

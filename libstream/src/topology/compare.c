@@ -145,6 +145,35 @@ static void compare_repartitions(comparison *c) {
   }
 }
 
+static const ls_plan_sink *find_lake_sink(const ls_plan *plan, const char *topic) {
+  for (uint32_t i = 0; i < plan->n_sinks; i++) {
+    const char *own = plan->sinks[i].lake_topic;
+    if (own != NULL && strcmp(own, topic) == 0) return &plan->sinks[i];
+  }
+  return NULL;
+}
+
+/** Rows that wait for their file. */
+static void compare_lake_sinks(comparison *c) {
+  for (uint32_t i = 0; i < c->now->n_sinks; i++) {
+    const ls_plan_sink *own = &c->now->sinks[i];
+    if (own->lake_topic == NULL) continue;
+    const ls_plan_sink *other = find_lake_sink(c->before, own->lake_topic);
+    kept_item item = {"topic", own->name, own->lake_topic, NEW, NULL};
+    if (other != NULL) {
+      bool same = same_rows(own->schema, other->schema) && own->keep_last == other->keep_last;
+      item.outcome = same ? SURVIVES : INCOMPATIBLE;
+      item.reason = same ? NULL : "its rows have another form: an orderly stop leaves none";
+    }
+    add(c, item);
+  }
+  for (uint32_t i = 0; i < c->before->n_sinks; i++) {
+    const ls_plan_sink *own = &c->before->sinks[i];
+    if (own->lake_topic == NULL || find_lake_sink(c->now, own->lake_topic) != NULL) continue;
+    add(c, (kept_item){"topic", own->name, own->lake_topic, ORPHANED, "no sink rolls files by it: an orderly stop leaves no rows in it"});
+  }
+}
+
 /* ---- as text ---- */
 
 static void put_text(ls_buf *out, const comparison *c) {
@@ -203,6 +232,7 @@ int ls_topology_compare(char **out, size_t *n_lost, const ls_topology *now, cons
   compare_groups(&c);
   compare_stores(&c);
   compare_repartitions(&c);
+  compare_lake_sinks(&c);
   if (format == LS_COMPARE_JSON) put_json(&text, &c);
   else put_text(&text, &c);
   *out = text.ptr;

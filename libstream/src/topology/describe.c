@@ -310,6 +310,10 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
     ls__buf_printf(out, " %s%s%s%s\n", format_name(sink->format),
                    sink->keep_last ? " keep last" : "", sink->summary ? " summary" : "",
                    sink->success_marker ? " success" : "");
+    if (sink->lake_topic == NULL) continue;
+    ls__buf_puts(out, "      live: a file each ");
+    ls__describe_duration(out, sink->roll_us);
+    ls__buf_printf(out, " or %lld bytes\n", (long long)sink->roll_bytes);
   }
 }
 

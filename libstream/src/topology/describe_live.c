@@ -62,4 +62,5 @@ void ls__describe_live(ls_buf *out, const ls_plan *plan) {
     put_internal_topic(out, plan->nodes[i].store.changelog);
     put_internal_topic(out, plan->nodes[i].store2.changelog);
   }
+  for (uint32_t i = 0; i < plan->n_sinks; i++) put_internal_topic(out, plan->sinks[i].lake_topic);
 }

@@ -28,7 +28,8 @@ static const ls_section sections[] = {
      "`ssl.key.pem` and the like) are only taken from there. Properties that the guarantees rest on, "
      "such as `group.id`, `isolation.level` or `transactional.id`, are not open.\n\n"
      "Names of internal topics come from names in this file alone: "
-     "`<application_id>-<step>-repartition` and `<application_id>-<store>-changelog`. "
+     "`<application_id>-<step>-repartition`, `<application_id>-<store>-changelog` and "
+     "`<application_id>-<sink>-lake`. "
      "`streamctl plan --against` tells what an edit does to them."},
     {"plugins.*", "plugins",
      "Either a map of names or a plain list: `plugins: [recon]`. A plugin is found by its name in the "
@@ -95,6 +96,12 @@ static const ls_section sections[] = {
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
      "`dt={date(event_time)}`. The runtime names the files. What is written has a directory of its own: it may not be, lie in or "
      "hold that of another sink or of dead letters, nor one that a source reads."},
+    {"sinks.*.lake.roll", "sinks: lake: roll",
+     "Live, each task (partition) writes files of its own, `live-<partition>-<nonce>-<number>`, each row in exactly one. "
+     "A file is seen when it is complete. The rows between are in the topic `<application_id>-<sink>-lake`. With "
+     "`keep: all` the files hold the rows that a replay writes. With `keep: last` they hold the changes, and two more "
+     "columns: of each key the row with the largest `_seq` counts, unless it is `_deleted`. `roll: {}` takes the defaults. "
+     "`summary` is for replay only."},
     {"sinks.*.lake.summary", "sinks: lake: summary", NULL},
     {"sinks.*.lake.summary.balance", "sinks: lake: summary: balance",
      "Rows that became dead letters on the way are no fault: the summary tells their value apart. Null counts as the empty text."},

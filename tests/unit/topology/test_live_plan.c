@@ -47,6 +47,23 @@ START_TEST(settings_of_a_live_run) {
 }
 END_TEST
 
+START_TEST(lakes_of_a_live_run) {
+  ls_topology *topology = topology_must_load("libstream: 1\nname: t\nschemas: { t: { key: id, fields: { id: string } } }\n"
+                                             "sources: { a: { schema: t, live: { kafka: a } } }\nsinks:\n"
+                                             "  a: { from: a, lake: { path: a, format: parquet } }\n"
+                                             "  b: { from: a, lake: { path: b, format: parquet, roll: {} } }\n"
+                                             "  c: { from: a, lake: { path: c, format: csv, roll: { every: 2s, size: 1MiB } } }\n", "none");
+  const ls_plan *plan = ls__topology_plan(topology);
+  ck_assert_ptr_null(plan->sinks[0].lake_topic);
+  ck_assert_str_eq(plan->sinks[1].lake_topic, "t-b-lake");
+  ck_assert_int_eq(plan->sinks[1].roll_us, 300000000);
+  ck_assert_int_eq(plan->sinks[1].roll_bytes, 128 << 20);
+  ck_assert_int_eq(plan->sinks[2].roll_us, 2000000);
+  ck_assert_int_eq(plan->sinks[2].roll_bytes, 1 << 20);
+  ls_topology_free(topology);
+}
+END_TEST
+
 START_TEST(defaults_of_a_live_run) {
   ls_topology *topology = topology_must_load("steps: { out: { from: tx, filter: \"n > 0\" } }\n", "one");
   const ls_plan *plan = ls__topology_plan(topology);
@@ -102,6 +119,7 @@ int main(void) {
   TCase *tcase = tcase_create("live");
   tcase_add_test(tcase, settings_of_a_live_run);
   tcase_add_test(tcase, defaults_of_a_live_run);
+  tcase_add_test(tcase, lakes_of_a_live_run);
   tcase_add_test(tcase, bindings_and_names);
   tcase_add_test(tcase, rows_are_taken_back_between_table_and_aggregate);
   suite_add_tcase(suite, tcase);
