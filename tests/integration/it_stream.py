@@ -18,11 +18,36 @@ NOT_COMPARED = ("stream_ingest_time",)  # live: the record's Kafka timestamp
 def replayed(lake):
     """The rows of a replay: (transaction_id, version) -> columns."""
     recon.index(lake)
-    rows = {}
+    return rows_of(lake)[0]
+
+
+def rows_of(lake):
+    """The index rows that a reader of the lake sees: (transaction_id, version) -> columns, and how many are there twice."""
+    rows, repeated = {}, 0
     for path in sorted(pathlib.Path(lake, "curated/streaming_index").rglob("*.parquet")):
         for row in pyarrow.parquet.read_table(path).to_pylist():
+            repeated += (row["transaction_id"], row["version"]) in rows
             rows[row["transaction_id"], row["version"]] = row
-    return rows
+    return rows, repeated
+
+
+def late_of(lake):
+    """The late signals that a reader of the lake sees, sorted."""
+    return sorted(line for path in pathlib.Path(lake, "late").rglob("*.jsonl") for line in path.read_text().splitlines())
+
+
+def compare_lake(expected, late_records, live_lake, quiet=False):
+    """Whether the live lake has the rows of the replay, each in one file, the late signals of the topic, and nothing in its stages."""
+    rows = rows_of(live_lake)
+    missing, extra = expected.keys() - rows[0].keys(), rows[0].keys() - expected.keys()
+    wrong = [k for k in expected.keys() & rows[0].keys() if plain(expected[k]) != plain(rows[0][k])]
+    late, expected_late = late_of(live_lake), sorted(record[3].decode() for record in late_records)
+    left = [str(path) for hidden in ("_live", "_staging") for path in pathlib.Path(live_lake, hidden).rglob("*") if path.is_file()]
+    good = not (missing or extra or rows[1] or wrong or left) and late == expected_late
+    if not good or not quiet:
+        print(f"lake: rows {len(rows[0])}, expected {len(expected)}, missing {len(missing)}, extra {len(extra)}, repeated {rows[1]}, "
+              f"different {len(wrong)}; late {len(late)}, expected {len(expected_late)}, the same {late == expected_late}; left in stages {left[:3]}")
+    return good
 
 
 def plain(row):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Crash matrix: the live Streaming Index is killed at every fault point of streaming that the binary lists, and started again.
 
-What readers of committed records see is what a run without a crash gives: each row once, in order, none missing; the state
-continues where the last commit left it. usage: it_stream_crash.py [--rounds N] [--seed N] [--points a,b]
+What readers of committed records see is what a run without a crash gives: each row once, in order, none missing; readers of the
+lake see each row in one file; the state continues where the last commit left it. usage: it_stream_crash.py [--rounds N] [--seed N] [--points a,b]
 """
 
 import argparse
@@ -28,7 +28,9 @@ def one_case(bootstrap, scratch, expected, point, nth, backend, threads):
     name = f"crash-{point.replace('.', '-')}-{nth}-{backend}"
     live.make_topics(bootstrap, [name], it_stream.N_PARTITIONS)
     options = ("--threads", threads, "--set", f"backend={backend}", "--set", f"application_id={name}",
-               "--set", f"output_topic={name}", "--set", "commit_interval=10ms", "--set", "instance_id=one", "--batch-rows", 256)
+               "--set", f"output_topic={name}", "--set", f"late_topic={name}-late",
+               "--set", "commit_interval=10ms", "--set", "instance_id=one", "--batch-rows", 256,
+               "--lake", pathlib.Path(scratch, f"{name}.lake"), "--set", "roll_every=100ms", "--set", "roll_size=64KiB")
     state = pathlib.Path(scratch, name)
     process = live.start(bootstrap, state, "--until-end", *options, LS_FAULT=f"{point}:{nth}")
     _, errors = process.communicate(timeout=120)
@@ -37,6 +39,7 @@ def one_case(bootstrap, scratch, expected, point, nth, backend, threads):
         return False
     summary = live.run(bootstrap, state, *options)
     good = it_stream.compare(expected, live.committed(bootstrap, name), quiet=True) and summary["conservation"]
+    good = it_stream.compare_lake(expected, live.committed(bootstrap, f"{name}-late"), options[options.index("--lake") + 1], quiet=True) and good
     print(f"{point}:{nth} {backend}, {threads} threads: {'same' if good else 'DIFFERENT'}; after it {summary['records']} records, "
           f"{summary['restored_records']} restored, {summary['commits']} commits")
     return good

@@ -39,7 +39,7 @@ static bool partition_in_run(void *payload, ls_slice partition) {
   return true;
 }
 
-static int open_stage(ls_runtime *run, ls_error *err) {
+int ls__run_open_stage(ls_runtime *run, ls_error *err) {
   const char *run_id = ls__arena_printf(&run->arena, "%s-%s", run->plan->name, strrchr(run->work_directory, '/') + 1);
   return ls__lake_stage_new(&run->stage, run->lake, run_id, run->work_directory, err);
 }
@@ -112,7 +112,7 @@ int ls__replay_run(ls_runtime *run, ls_error *err) {
   if (run->opts.dry_run) return LS_OK;
   LS_TRY(open_state(run, err));
   open_sorters(run);
-  LS_TRY(open_stage(run, err));
+  LS_TRY(ls__run_open_stage(run, err));
   LS_TRY(open_sinks(run, err));
   LS_TRY(ls__run_preflight(run, err));
   LS_TRY(ls__run_load_globals(run, err));

@@ -18,7 +18,7 @@
 
 /** What a live run has done. */
 typedef struct ls_live_counts {
-  int64_t records, bad_records, restored, standby, commits, aborts, rejoins;
+  int64_t records, bad_records, restored, standby, commits, aborts, rejoins, lake_files, lake_rows;
 } ls_live_counts;
 
 struct ls_runtime {
@@ -59,6 +59,9 @@ struct ls_runtime {
   ls_live_counts live;
 };
 
+/* replay.c */
+/** Where output grows, below the lake's root; on S3 in the work directory. */
+int ls__run_open_stage(ls_runtime *run, ls_error *err);
 /* replay_inputs.c */
 int ls__run_open_inputs(ls_runtime *run, ls_error *err);
 int ls__run_load_globals(ls_runtime *run, ls_error *err);

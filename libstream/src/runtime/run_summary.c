@@ -213,6 +213,8 @@ static void put_live(ls_buf *out, const ls_runtime *run) {
   member_int(out, "commits", run->live.commits);
   member_int(out, "aborts", run->live.aborts);
   member_int(out, "rejoins", run->live.rejoins);
+  member_int(out, "lake_files", run->live.lake_files);
+  member_int(out, "lake_rows", run->live.lake_rows);
 }
 
 void ls__run_summary(ls_buf *out, const ls_runtime *run) {

@@ -32,13 +32,28 @@ static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan
   stream->stores[stream->n_stores++] = (struct ls_stream_store){store->name, add_topic(stream, store->changelog), node->sub_topology};
 }
 
+static int name_sink_topics(ls_stream *stream, uint32_t i, ls_error *err) {
+  const ls_plan_sink *sink = &stream->plan->sinks[i];
+  if (sink->live_kafka == NULL && sink->lake_topic == NULL) {
+    return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`, or its lake `roll: {}`", sink->name);
+  }
+  bool lake = ls__stream_is_lake(stream, sink);
+  if (sink->live_kafka == NULL && !lake) return ls_error_set(err, LS_ECONFIG, "sink %s writes to a lake: say which one (--lake ROOT)", sink->name);
+  if (sink->lake_topic != NULL && !lake) ls__log(LS_LOG_WARN, "runtime", "lake_left_out", "sink=%s reason=\"the run was given no lake\"", sink->name);
+  if (sink->live_kafka != NULL) stream->sink_topic[i] = add_topic(stream, sink->live_kafka);
+  if (lake) stream->lake_topic[i] = add_topic(stream, sink->lake_topic);
+  stream->writes_lake = stream->writes_lake || lake;
+  return LS_OK;
+}
+
 /** The one list of all topics. */
 static int name_topics(ls_stream *stream, ls_error *err) {
   const ls_plan *plan = stream->plan;
-  size_t n_max = (size_t)plan->n_sources * 2 + plan->n_globals + plan->n_sinks + (size_t)plan->n_nodes * 2;
+  size_t n_max = (size_t)plan->n_sources * 2 + plan->n_globals + (size_t)plan->n_sinks * 2 + (size_t)plan->n_nodes * 2;
   stream->topics = LS_ARENA_ARRAY(&stream->arena, const char *, n_max + 1);
   stream->from_latest = LS_ARENA_ARRAY(&stream->arena, bool, plan->n_sources + 1);
   stream->sink_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
+  stream->lake_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
   stream->letter_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sources + plan->n_globals + 1);
   stream->stores = LS_ARENA_ARRAY(&stream->arena, struct ls_stream_store, (size_t)plan->n_nodes * 2 + 1);
   for (uint32_t i = 0; i < plan->n_sources; i++) {
@@ -51,8 +66,7 @@ static int name_topics(ls_stream *stream, ls_error *err) {
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     const ls_plan_sink *sink = &plan->sinks[i];
     if (sink->live_kafka == NULL && sink->path_pattern == NULL) continue; /* its rows are only counted */
-    if (sink->live_kafka == NULL) return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`", sink->name);
-    stream->sink_topic[i] = add_topic(stream, sink->live_kafka);
+    LS_TRY(name_sink_topics(stream, i, err));
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (!plan->sources[i].repartition) stream->letter_topic[i] = add_topic(stream, plan->sources[i].dead_letter_topic);
@@ -136,6 +150,11 @@ static int create_topics(ls_stream *stream, ls_kafka_admin *admin, ls_error *err
     const struct ls_stream_store *store = &stream->stores[i];
     specs[n++] = (ls_kafka_topic_spec){stream->topics[store->topic], stream->n_partitions[store->sub_topology], replication, compacted, 1};
   }
+  for (uint32_t i = 0; i < plan->n_sinks; i++) {
+    if (!ls__stream_is_lake(stream, &plan->sinks[i])) continue;
+    int32_t n_partitions = stream->n_partitions[plan->nodes[plan->sinks[i].node].sub_topology];
+    specs[n++] = (ls_kafka_topic_spec){plan->sinks[i].lake_topic, n_partitions, replication, kept, 3};
+  }
   LS_TRY(ls__kafka_admin_create(admin, specs, n, err));
   for (uint32_t i = plan->n_sources; i < stream->n_topics; i++) { /* others': as they are, when they are there */
     int32_t n_partitions;
@@ -200,12 +219,19 @@ static int resolve_properties(ls_stream *stream, ls_error *err) {
   return ls__kafka_check_properties(&stream->cluster, &at, err);
 }
 
-/** Half of the budget is for stores, a quarter for what clients hold, an eighth for lanes; the rest for slices and code. */
+/** Half of the budget is for stores (with lake sinks, three eighths, and an eighth for their files), a quarter for what clients
+ *  hold, an eighth for lanes; the rest for slices and code. */
 static void share_memory(ls_stream *stream) {
   size_t memory = (size_t)stream->plan->memory_bytes, n_threads = stream->run->n_workers;
   for (uint32_t i = 0; i < stream->plan->n_sources; i++) stream->n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
   stream->owned = LS_ARENA_ARRAY(&stream->arena, atomic_bool, stream->n_tasks + 1);
-  stream->store_bytes = memory / 2 / stream->n_tasks;
+  size_t n_lakes = 0;
+  for (uint32_t i = 0; i < stream->plan->n_sinks; i++) {
+    const ls_plan_sink *sink = &stream->plan->sinks[i];
+    if (ls__stream_is_lake(stream, sink)) n_lakes += (size_t)stream->n_partitions[stream->plan->nodes[sink->node].sub_topology];
+  }
+  if (n_lakes > 0) stream->lake_bytes = memory / 8 / n_lakes;
+  stream->store_bytes = (n_lakes > 0 ? memory / 8 * 3 : memory / 2) / stream->n_tasks;
   stream->queue_bytes = memory / 4 / (n_threads * 2 + (stream->plan->n_standby > 0 ? 1 : 0));
   stream->lane_bytes = memory / 8 / stream->n_lanes;
   if (stream->lane_bytes > (size_t)1 << 20) stream->lane_bytes = (size_t)1 << 20;
@@ -281,6 +307,7 @@ static int run_threads(ls_stream *stream, ls_error *err) {
   stream->run->db = stream->db;
   LS_TRY(ls__run_preflight(stream->run, err));
   if (stream->run->opts.dry_run) return LS_OK;
+  LS_TRY(ls__stream_lakes_open(stream, err));
   LS_TRY(with_patience(stream, open_globals, err));
   LS_TRY(ls__stream_standby_open(stream, err));
   LS_TRY(ls__workers_run((int)stream->run->n_workers, ls__stream_thread_run, stream, err));
@@ -307,6 +334,8 @@ int ls__stream_run(ls_runtime *run, ls_error *err) {
   run->live.bad_records = atomic_load(&stream.n_bad);
   run->live.restored = atomic_load(&stream.n_restored);
   run->live.standby = atomic_load(&stream.n_standby);
+  run->live.lake_files = atomic_load(&stream.n_lake_files);
+  run->live.lake_rows = atomic_load(&stream.n_lake_rows);
   ls__free(stream.parked);
   pthread_rwlock_destroy(&stream.globals_lock);
   pthread_mutex_destroy(&stream.lock);

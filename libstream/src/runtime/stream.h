@@ -7,6 +7,8 @@
  *   thread      one consumer, one transactional producer, the tasks of the partitions it was assigned
  *   task        one sub-topology over one partition number: a lane per source, stores with their changelogs, the nodes
  *
+ * Rows of a lake sink go to its log in the transaction, and to files on the side: edge/lake_live.h, stream_lake.c.
+ *
  * A record's way: consumer -> lane (bytes, decoded in blocks) -> slice in time order -> task -> sink ports -> producer.
  */
 #ifndef LS_RUNTIME_STREAM_H
@@ -15,6 +17,8 @@
 #include "edge/kafka_letters.h"
 #include "edge/kafka_producer.h"
 #include "edge/kafka_sink.h"
+#include "edge/lake_live.h"
+#include "edge/sink_tee.h"
 #include "runtime/run.h"
 #include "runtime/stream_lane.h"
 
@@ -35,13 +39,14 @@ typedef struct ls_stream_standby ls_stream_standby;
  */
 typedef enum ls_stream_state { LS_STREAM_PARKED, LS_STREAM_STANDBY, LS_STREAM_RESTORING, LS_STREAM_RUNNING } ls_stream_state;
 
-/** A store's changelog. Offsets are those of the task's partition of it. */
+/** A store's changelog, or the log of a live lake sink. Offsets are those of the task's partition of it. */
 typedef struct ls_stream_changelog {
   uint32_t topic;            /* index in stream->topics */
   int64_t next;              /* where restoring goes on: everything before is in the store */
-  int64_t sent;              /* largest offset delivered in the open transaction, -1: none */
+  int64_t sent;              /* largest offset delivered, -1: none */
   int64_t end;               /* where restoring ends */
   bool restored;
+  ls_lake_live *lake;        /* whose log it is; NULL: of a store */
 } ls_stream_changelog;
 
 typedef struct ls_stream_task {
@@ -56,10 +61,12 @@ typedef struct ls_stream_task {
   ls_lane **lanes;           /* by plan source; NULL: of another sub-topology */
   const ls_batch **batches;  /* of the slice, by plan source */
   ls_kafka_sink **sinks, **repartitions; /* by plan sink, by plan source */
+  ls_lake_live **lakes;      /* by plan sink; NULL: it writes no lake */
+  ls_sink_tee **tees;        /* by plan sink; NULL: it writes to one place */
   ls_sink_port **sink_ports, **repartition_ports;
   ls_kafka_letters *letters;
-  ls_stream_changelog *changelogs; /* by store, in the order of opening */
-  uint32_t n_changelogs, n_to_restore;
+  ls_stream_changelog *changelogs; /* by store, in the order of opening; then by lake sink */
+  uint32_t n_stores, n_changelogs, n_to_restore;
   int64_t restored_records;
   /* operator time, committed with the offsets */
   int64_t stream_time_us;
@@ -71,6 +78,7 @@ typedef struct ls_stream_task {
   int64_t *slice_ingest_us;  /* Kafka timestamps, for ingest_time() */
   int64_t n_slice;
   bool changed;              /* since the last commit */
+  bool lake_sent;            /* the open transaction has records of its lake sinks */
   bool reading;              /* its partitions were started at the consumer of this membership */
   int64_t parked_us;         /* monotonic */
 } ls_stream_task;
@@ -102,19 +110,22 @@ struct ls_stream {
   bool *from_latest;         /* by plan source */
   uint32_t *sink_topic;      /* by plan sink */
   uint32_t *letter_topic;    /* by source, then global */
+  uint32_t *lake_topic;      /* by plan sink: log of a live lake sink */
+  bool writes_lake;          /* some sink does, and the run has a lake */
   struct ls_stream_store { const char *name; uint32_t topic, sub_topology; } *stores;
   uint32_t n_stores;
   int32_t *n_partitions;     /* by sub-topology */
   uint32_t n_tasks, n_lanes; /* of the whole topology */
   ls_store_db *db;
-  size_t store_bytes, lane_bytes, queue_bytes; /* of the memory budget: stores of one task; one lane; one client's queues */
+  /* of the memory budget: stores of one task; one lane; one client's queues; growing files of one lake sink of one task */
+  size_t store_bytes, lane_bytes, queue_bytes, lake_bytes;
   ls_stream_globals *globals;
   pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
   pthread_mutex_t lock;      /* parked tasks, counters */
   ls_stream_task **parked; size_t n_parked, parked_capacity;
   ls_stream_standby *standby; /* NULL: none asked for */
   atomic_bool *owned;        /* by ls__stream_task_index: a thread of this process has it */
-  atomic_llong n_records, n_bad, n_restored, n_standby;
+  atomic_llong n_records, n_bad, n_restored, n_standby, n_lake_files, n_lake_rows;
   atomic_int n_drained;      /* threads that have come to the end (stop_at_end) */
 };
 
@@ -169,6 +180,19 @@ int ls__stream_restore_step(ls_stream_thread *thread, int wait_ms, ls_error *err
 /* stream_slice.c */
 /** Processes one slice of the task. *n: rows taken; 0: it waits for input. */
 int ls__stream_slice(ls_stream_task *task, int64_t now_us, int64_t *n, ls_error *err);
+
+/* stream_lake.c: live lake sinks */
+/** Whether the sink writes to the lake in this run. */
+bool ls__stream_is_lake(const ls_stream *stream, const ls_plan_sink *sink);
+int ls__stream_lakes_open(ls_stream *stream, ls_error *err);
+/** Makes those of a task. */
+int ls__stream_lakes_new(ls_stream_task *task, ls_error *err);
+void ls__stream_lakes_free(ls_stream_task *task);
+/** Between transactions: stages what is due (all: everything that waits), and commits what the logs are to be told. */
+int ls__stream_lakes_turn(ls_stream_thread *thread, bool all, ls_error *err);
+/** Parts of the commit. */
+int ls__stream_lakes_send(ls_stream_thread *thread, ls_error *err);
+int ls__stream_lakes_publish(ls_stream_thread *thread, ls_error *err);
 
 /* stream_commit.c */
 bool ls__stream_commit_due(const ls_stream_thread *thread, int64_t now_us);

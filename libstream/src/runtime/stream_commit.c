@@ -2,14 +2,16 @@
  * @file stream_commit.c
  * THE commit order, and nothing else. All tasks of a thread commit together, since they share its producer:
  *
+ *   0 what lake sinks have to say goes to their logs: rows, names of staged files
  *   1 the stores' pending writes go to the changelogs
  *   2 everything that was sent is delivered: the changelogs' offsets are known
  *   3 the offsets of what was read, with the operator time, go into the transaction
  *   4 the transaction commits
  *   5 the pending writes, with the changelogs' offsets, go into the database, one atomic write per task
+ *   6 the files whose names were committed are published
  *
  * A crash before 4 leaves nothing. Between 4 and 5 it leaves a store behind its changelog, never ahead: restoring reads the
- * rest. At least once: the same without the transaction, offsets after delivery.
+ * rest. Between 4 and 6 it leaves files that the next owner publishes. At least once: the same without the transaction, offsets after delivery.
  */
 #include "base/fault.h"
 #include "base/thread.h"
@@ -47,19 +49,19 @@ static int send_changelogs(ls_stream_thread *thread, ls_error *err) {
   for (size_t i = 0; i < thread->n_tasks; i++) {
     ls_stream_task *task = thread->tasks[i];
     if (!task->changed) continue;
-    for (uint32_t k = 0; k < task->n_changelogs; k++) task->changelogs[k].sent = -1;
     LS_TRY(ls__store_set_changes(task->stores, send_change, task, err));
   }
   return LS_OK;
 }
 
-/** What a task has read since its last commit. */
+/** What a task has read since its last commit. With records of lake sinks, all it has read: no transaction of a member that is one no
+ *  more may pass for lack of offsets to check. */
 static size_t offsets_of(ls_stream_task *task, ls_kafka_offset *out, char *metadata) {
   int len = snprintf(metadata, METADATA_BYTES, "ls1 %lld %llu", (long long)task->stream_time_us, (unsigned long long)task->seq);
   size_t n = 0;
   for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
     const ls_lane *lane = task->lanes[i];
-    if (lane == NULL || lane->next_offset <= lane->committed_offset) continue;
+    if (lane == NULL || lane->next_offset < 0 || (!task->lake_sent && lane->next_offset <= lane->committed_offset)) continue;
     out[n++] = (ls_kafka_offset){i, lane->partition, lane->next_offset, {metadata, (size_t)len}};
   }
   return n;
@@ -80,7 +82,7 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
 
 void ls__stream_position(ls_buf *out, const ls_stream_task *task) {
   ls__buf_clear(out);
-  for (uint32_t i = 0; i < task->n_changelogs; i++) {
+  for (uint32_t i = 0; i < task->n_stores; i++) {
     ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i), (long long)task->changelogs[i].next);
   }
 }
@@ -93,14 +95,16 @@ static int commit_stores(ls_stream_thread *thread, ls_error *err) {
     ls_stream_task *task = thread->tasks[i];
     if (!task->changed) continue;
     for (uint32_t k = 0; k < task->n_changelogs; k++) {
-      if (task->changelogs[k].sent >= 0) task->changelogs[k].next = task->changelogs[k].sent + 1;
+      ls_stream_changelog *log = &task->changelogs[k];
+      if (log->sent >= log->next) log->next = log->sent + 1;
+      if (log->lake != NULL) ls__lake_live_committed(log->lake);
     }
     for (uint32_t k = 0; k < thread->stream->plan->n_sources; k++) {
       if (task->lanes[k] != NULL && task->lanes[k]->next_offset > task->lanes[k]->committed_offset) task->lanes[k]->committed_offset = task->lanes[k]->next_offset;
     }
     ls__stream_position(&position, task);
     rc = ls__store_set_commit(task->stores, ls__buf_slice(&position), err);
-    task->changed = false;
+    task->changed = task->lake_sent = false;
     ls__fault(LS_FAULT_STREAM_STORED_ONE);
   }
   ls__buf_fini(&position);
@@ -109,6 +113,7 @@ static int commit_stores(ls_stream_thread *thread, ls_error *err) {
 
 static int commit_in_order(ls_stream_thread *thread, ls_arena *arena, ls_error *err) {
   ls__fault(LS_FAULT_STREAM_COMMIT_BEGIN);
+  LS_TRY(ls__stream_lakes_send(thread, err));
   LS_TRY(send_changelogs(thread, err));
   ls__fault(LS_FAULT_STREAM_CHANGELOGS);
   LS_TRY(ls__kafka_producer_flush(thread->producer, err));
@@ -120,7 +125,7 @@ static int commit_in_order(ls_stream_thread *thread, ls_arena *arena, ls_error *
   ls__fault(LS_FAULT_STREAM_COMMITTED);
   LS_TRY(commit_stores(thread, err));
   ls__fault(LS_FAULT_STREAM_STORED_ALL);
-  return LS_OK;
+  return ls__stream_lakes_publish(thread, err);
 }
 
 int ls__stream_commit(ls_stream_thread *thread, ls_error *err) {
@@ -129,8 +134,8 @@ int ls__stream_commit(ls_stream_thread *thread, ls_error *err) {
   ls__arena_init(&arena, 4096);
   int rc = commit_in_order(thread, &arena, err);
   ls__arena_fini(&arena);
-  if (rc < 0) return rc;
+  if (thread->in_transaction) return rc;
   thread->n_commits++;
   thread->last_commit_us = ls__monotonic_us();
-  return LS_OK;
+  return rc;
 }

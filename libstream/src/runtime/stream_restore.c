@@ -27,6 +27,11 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
   uint32_t store;
   ls_stream_changelog *log = find_changelog(thread, record->topic, record->partition, &task, &store);
   if (log == NULL || log->restored || record->offset < log->next) return LS_OK; /* read ahead of a removal */
+  if (log->lake != NULL) {
+    LS_TRY(ls__lake_live_restore(log->lake, record, err));
+    log->next = record->offset + 1;
+    return LS_OK;
+  }
   LS_TRY(ls__store_set_restore(task->stores, store, record->key, record->value, err));
   log->next = record->offset + 1;
   task->restored_records++;
@@ -56,12 +61,19 @@ static int open_restorer(ls_stream_thread *thread, ls_error *err) {
   return ls__kafka_reader_new(&thread->restorer, &opts, err);
 }
 
+/** A lake sink begins its log anew: its log was deleted, or files of its waiting rows may have been removed by another owner. */
+static void forget_lake(ls_stream_changelog *log) {
+  ls__lake_live_reset(log->lake);
+  log->next = 0;
+}
+
 /** Finds the ends. A store that is ahead of its changelog belongs to another one: forgotten, and built from the beginning. */
 static int find_ends(ls_stream_task *task, bool *ahead, ls_error *err) {
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     ls_stream_changelog *log = &task->changelogs[i];
     int64_t low;
     LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, log->topic, task->partition, &low, &log->end, err));
+    if (log->lake != NULL && (log->next > log->end || ls__lake_live_has_staged(log->lake))) forget_lake(log);
     if (log->next > log->end) *ahead = true;
   }
   return LS_OK;
@@ -79,8 +91,9 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
   }
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     ls_stream_changelog *log = &task->changelogs[i];
-    if (ahead) log->next = 0;
+    if (ahead && log->lake == NULL) log->next = 0;
     log->restored = false;
+    log->sent = -1;
     if (log->next >= log->end) {
       mark_restored(task, log);
     } else {
@@ -111,9 +124,10 @@ static int finish(ls_stream_task *task, ls_error *err) {
   }
   ls_buf position = LS_BUF_INIT;
   ls__stream_position(&position, task);
-  int rc = task->n_changelogs > 0 ? ls__store_set_restored(task->stores, ls__buf_slice(&position), err) : LS_OK;
+  int rc = task->n_stores > 0 ? ls__store_set_restored(task->stores, ls__buf_slice(&position), err) : LS_OK;
   ls__buf_fini(&position);
   LS_TRY(rc);
+  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++) LS_TRY(ls__lake_live_own(task->changelogs[i].lake, err));
   task->state = LS_STREAM_RUNNING;
   atomic_fetch_add(&task->stream->n_restored, task->restored_records);
   ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s restored_records=%lld", task->name, (long long)task->restored_records);

@@ -41,7 +41,7 @@ struct ls_stream_standby {
 static ls_stream_changelog *find_changelog(ls_stream_standby *standby, uint32_t topic, int32_t partition, ls_stream_task **task, uint32_t *store) {
   for (size_t i = 0; i < standby->n_tasks; i++) {
     *task = standby->tasks[i];
-    for (uint32_t k = 0; k < (*task)->n_changelogs && (*task)->partition == partition; k++) {
+    for (uint32_t k = 0; k < (*task)->n_stores && (*task)->partition == partition; k++) {
       *store = k;
       if ((*task)->changelogs[k].topic == topic) return &(*task)->changelogs[k];
     }
@@ -100,7 +100,7 @@ static int open_reader(ls_stream_standby *standby, ls_error *err) {
   LS_TRY(ls__kafka_reader_new(&standby->reader, &opts, err));
   for (size_t i = 0; i < standby->n_tasks; i++) {
     const ls_stream_task *task = standby->tasks[i];
-    for (uint32_t k = 0; k < task->n_changelogs; k++) {
+    for (uint32_t k = 0; k < task->n_stores; k++) {
       LS_TRY(ls__kafka_reader_add(standby->reader, task->changelogs[k].topic, task->partition, task->changelogs[k].next, err));
     }
   }
@@ -112,7 +112,7 @@ static int open_reader(ls_stream_standby *standby, ls_error *err) {
 static void forget(ls_stream_standby *standby, size_t at) {
   const ls_stream_task *task = standby->tasks[at];
   ls_error ignored = LS_ERROR_INIT;
-  for (uint32_t k = 0; k < task->n_changelogs && standby->reader != NULL; k++) {
+  for (uint32_t k = 0; k < task->n_stores && standby->reader != NULL; k++) {
     (void)ls__kafka_reader_remove(standby->reader, task->changelogs[k].topic, task->partition, &ignored);
   }
   standby->tasks[at] = standby->tasks[--standby->n_tasks];
@@ -130,10 +130,10 @@ static int follow_task(ls_stream_standby *standby, uint32_t sub_topology, int32_
   task->state = LS_STREAM_STANDBY;
   task->restored_records = 0;
   task->changed = false;
-  task->n_to_restore = task->n_changelogs;
+  task->n_to_restore = task->n_stores;
   ls__grow(&standby->tasks, &standby->capacity, standby->n_tasks + 1, sizeof(ls_stream_task *));
   standby->tasks[standby->n_tasks++] = task;
-  for (uint32_t k = 0; k < task->n_changelogs; k++) {
+  for (uint32_t k = 0; k < task->n_stores; k++) {
     ls_stream_changelog *log = &task->changelogs[k];
     log->restored = false;
     if (standby->reader != NULL) LS_TRY(ls__kafka_reader_add(standby->reader, log->topic, partition, log->next, err));

@@ -38,13 +38,19 @@ static void open_ports(ls_stream_task *task) {
   const ls_plan *plan = stream->plan;
   task->sinks = ls__calloc(plan->n_sinks + 1, sizeof *task->sinks);
   task->sink_ports = ls__calloc(plan->n_sinks + 1, sizeof *task->sink_ports);
+  task->tees = ls__calloc(plan->n_sinks + 1, sizeof *task->tees);
   task->repartitions = ls__calloc(plan->n_sources + 1, sizeof *task->repartitions);
   task->repartition_ports = ls__calloc(plan->n_sources + 1, sizeof *task->repartition_ports);
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
+    bool lake = task->lakes[i] != NULL;
+    if (plan->sinks[i].live_kafka == NULL && lake) task->sink_ports[i] = ls__lake_live_port(task->lakes[i]);
     if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology) continue;
     ls__kafka_sink_new(&task->sinks[i], plan->sinks[i].schema, stream->sink_topic[i], false);
     task->sink_ports[i] = ls__kafka_sink_port(task->sinks[i]);
     task->sink_ports[i]->takes_deletes = plan->sinks[i].live_compacted;
+    if (!lake) continue;
+    ls__sink_tee_new(&task->tees[i], task->sink_ports[i], ls__lake_live_port(task->lakes[i]));
+    task->sink_ports[i] = ls__sink_tee_port(task->tees[i]);
   }
   for (uint32_t i = 0; i < plan->n_nodes; i++) {
     const ls_plan_node *node = &plan->nodes[i];
@@ -57,10 +63,18 @@ static void open_ports(ls_stream_task *task) {
   ls__kafka_letters_new(&task->letters, &opts);
 }
 
+/** The logs of lake sinks are read from their beginning: what is done is deleted from them. */
+static void add_lake_logs(ls_stream_task *task) {
+  for (uint32_t i = 0; i < task->stream->plan->n_sinks; i++) {
+    if (task->lakes[i] == NULL) continue;
+    task->changelogs[task->n_changelogs++] = (ls_stream_changelog){.topic = task->stream->lake_topic[i], .sent = -1, .lake = task->lakes[i]};
+  }
+}
+
 /** Where each store is in its changelog: from the position of its last commit. Memory stores begin anew. */
 static int open_changelogs(ls_stream_task *task, ls_error *err) {
-  task->n_changelogs = ls__store_set_n_stores(task->stores);
-  task->changelogs = ls__calloc(task->n_changelogs + 1, sizeof *task->changelogs);
+  task->n_stores = task->n_changelogs = ls__store_set_n_stores(task->stores);
+  task->changelogs = ls__calloc((size_t)task->n_stores + task->stream->plan->n_sinks + 1, sizeof *task->changelogs);
   ls_slice position;
   LS_TRY(ls__store_set_position(&position, task->stores, err));
   ls_buf text = LS_BUF_INIT, line = LS_BUF_INIT;
@@ -77,6 +91,7 @@ static int open_changelogs(ls_stream_task *task, ls_error *err) {
     const char *at = strstr(text.ptr, line.ptr);
     if (at != NULL && ls__store_set_store_backend(task->stores, i) == LS_STORE_ROCKSDB) log->next = strtoll(at + line.len, NULL, 10);
   }
+  add_lake_logs(task);
   ls__buf_fini(&text);
   ls__buf_fini(&line);
   return LS_OK;
@@ -86,6 +101,7 @@ static int open_task(ls_stream_task *task, ls_error *err) {
   ls_stream *stream = task->stream;
   LS_TRY(ls__store_set_new_logged(&task->stores, stream->db, task->name, stream->store_bytes, err));
   LS_TRY(open_lanes(task, err));
+  LS_TRY(ls__stream_lakes_new(task, err));
   open_ports(task);
   ls_task_opts opts = {.plan = stream->plan, .sub_topology = task->sub_topology, .stores = task->stores, .globals = stream->run->globals,
                        .sinks = task->sink_ports, .repartition_ports = task->repartition_ports,
@@ -133,12 +149,15 @@ void ls__stream_task_free(ls_stream_task *task) {
   for (uint32_t i = 0; task->lanes != NULL && i < plan->n_sources; i++) ls__lane_free(task->lanes[i]);
   for (uint32_t i = 0; task->sinks != NULL && i < plan->n_sinks; i++) ls__kafka_sink_free(task->sinks[i]);
   for (uint32_t i = 0; task->repartitions != NULL && i < plan->n_sources; i++) ls__kafka_sink_free(task->repartitions[i]);
+  for (uint32_t i = 0; task->tees != NULL && i < plan->n_sinks; i++) ls__sink_tee_free(task->tees[i]);
+  ls__stream_lakes_free(task);
   ls__kafka_letters_free(task->letters);
   ls__store_set_free(task->stores);
   ls__free(task->lanes);
   ls__free(task->batches);
   ls__free(task->sinks);
   ls__free(task->sink_ports);
+  ls__free(task->tees);
   ls__free(task->repartitions);
   ls__free(task->repartition_ports);
   ls__free(task->changelogs);
@@ -199,6 +218,7 @@ static void bind_ports(ls_stream_task *task, ls_kafka_producer *producer) {
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (task->repartitions[i] != NULL) ls__kafka_sink_bind(task->repartitions[i], producer);
   }
+  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++) ls__lake_live_bind(task->changelogs[i].lake, producer, &task->changelogs[i].sent);
   ls__kafka_letters_bind(task->letters, producer);
 }
 
@@ -228,7 +248,7 @@ static int read_committed(ls_stream_task *task, ls_error *err) {
 
 int ls__stream_task_prepare(ls_stream_task *task, ls_error *err) {
   task->state = LS_STREAM_RESTORING;
-  task->changed = false;
+  task->changed = task->lake_sent = false;
   LS_TRY(read_committed(task, err));
   return ls__stream_restore_begin(task, err);
 }

@@ -194,6 +194,7 @@ static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   if (restoring) LS_TRY(ls__stream_restore_step(thread, *idle ? RESTORE_WAIT_MS : 0, err));
   LS_TRY(process_tasks(thread, &n_rows, err));
   if (ls__stream_commit_due(thread, ls__monotonic_us())) LS_TRY(ls__stream_commit(thread, err));
+  LS_TRY(ls__stream_lakes_turn(thread, false, err));
   *idle = n_polled == 0 && n_rows == 0;
   return LS_OK;
 }
@@ -265,6 +266,8 @@ static int run_member(ls_stream_thread *thread, int64_t *last_good_us, ls_error 
     if (all_drained(thread, drained, &counted, &since_us)) break;
   }
   LS_TRY(ls__stream_commit(thread, err));
+  LS_TRY(ls__stream_lakes_turn(thread, true, err));
+  LS_TRY(ls__stream_lakes_turn(thread, true, err)); /* it tells that the files are published */
   return ls__kafka_consumer_close(thread->consumer, err);
 }
 
