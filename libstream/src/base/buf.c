@@ -20,7 +20,7 @@ void ls__buf_reserve(ls_buf *buf, size_t n_more) {
 
 void ls__buf_append(ls_buf *buf, const void *data, size_t len) {
   ls__buf_reserve(buf, len);
-  if (len) memcpy(buf->ptr + buf->len, data, len);
+  ls__copy_short(buf->ptr + buf->len, data, len);
   buf->len += len;
   buf->ptr[buf->len] = '\0';
 }

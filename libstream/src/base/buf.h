@@ -35,6 +35,32 @@ static inline bool ls__slice_eq(ls_slice a, ls_slice b) {
 static inline bool ls__slice_is(ls_slice a, const char *text) {
   return ls__slice_eq(a, ls__slice_of(text));
 }
+/** memcpy for texts that are mostly short: two moves that overlap instead of a call. Does nothing when len is 0. */
+static inline void ls__copy_short(char *dst, const char *src, size_t len) {
+  if (len > 32) {
+    memcpy(dst, src, len);
+  } else if (len >= 16) {
+    char head[16], tail[16];
+    memcpy(head, src, 16);
+    memcpy(tail, src + len - 16, 16);
+    memcpy(dst, head, 16);
+    memcpy(dst + len - 16, tail, 16);
+  } else if (len >= 8) {
+    uint64_t head, tail;
+    memcpy(&head, src, 8);
+    memcpy(&tail, src + len - 8, 8);
+    memcpy(dst, &head, 8);
+    memcpy(dst + len - 8, &tail, 8);
+  } else if (len >= 4) {
+    uint32_t head, tail;
+    memcpy(&head, src, 4);
+    memcpy(&tail, src + len - 4, 4);
+    memcpy(dst, &head, 4);
+    memcpy(dst + len - 4, &tail, 4);
+  } else {
+    for (size_t i = 0; i < len; i++) dst[i] = src[i];
+  }
+}
 /** memcmp order, shorter first. */
 int ls__slice_cmp(ls_slice a, ls_slice b);
 /** Whether all bytes are valid UTF-8. */

@@ -197,7 +197,7 @@ void ls__column_append_slice(ls_column *column, ls_slice value) {
   int32_t offset = column->offsets[column->n_rows];
   if ((int64_t)value.len > column->capacity_bytes - offset)
     ls__column_reserve_bytes(column, (int64_t)value.len);
-  if (value.len) memcpy((char *)column->values + offset, value.ptr, value.len);
+  ls__copy_short((char *)column->values + offset, value.ptr, value.len);
   column->n_rows++;
   column->offsets[column->n_rows] = offset + (int32_t)value.len;
 }

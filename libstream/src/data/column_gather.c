@@ -117,28 +117,6 @@ static void gather_bool(ls_column *column, const ls_column *src, const int32_t *
 
 /* -- variable widths --------------------------------------------------------------------------- */
 
-/* Most keys and names are short: two overlapping moves instead of a call. */
-static inline void copy_short(char *dst, const char *src, size_t len) {
-  if (len > 16) {
-    memcpy(dst, src, len);
-  } else if (len >= 8) {
-    uint64_t head, tail;
-    memcpy(&head, src, 8);
-    memcpy(&tail, src + len - 8, 8);
-    memcpy(dst, &head, 8);
-    memcpy(dst + len - 8, &tail, 8);
-  } else if (len >= 4) {
-    uint32_t head, tail;
-    memcpy(&head, src, 4);
-    memcpy(&tail, src + len - 4, 4);
-    memcpy(dst, &head, 4);
-    memcpy(dst + len - 4, &tail, 4);
-  } else {
-    for (size_t i = 0; i < len; i++)
-      dst[i] = src[i];
-  }
-}
-
 /* Offsets of n new rows after those of the column; returns how many bytes or elements they hold. */
 static int64_t gather_offsets(ls_column *column, const ls_column *src, const int32_t *rows,
                               int64_t n, bool nulls) {
@@ -162,7 +140,7 @@ static void gather_strings(ls_column *column, const ls_column *src, const int32_
   const char *from = src->values;
   for (int64_t i = 0; i < n; i++) {
     size_t len = (size_t)(offsets[i + 1] - offsets[i]);
-    if (len) copy_short(dst + offsets[i], from + src->offsets[rows[i]], len);
+    if (len) ls__copy_short(dst + offsets[i], from + src->offsets[rows[i]], len); /* a null may be row -1 */
   }
 }
 

@@ -109,7 +109,7 @@ int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_un
   *n_taken = 0;
   ls_stamp last = {0, 0};
   uint32_t only = feed_only(at);
-  if (only < at->n_sources && (of_unit == only || of_unit == at->n_sources)) {
+  if (only < at->n_sources && (of_unit == only || of_unit >= at->n_sources)) {
     at->batches[only] = ls__batch_new(at->run->plan->sources[only].schema, arena, n_rows_min);
     LS_TRY(take_run(at, only, n_rows_min, n_taken, &last, err));
   } else {

@@ -201,7 +201,7 @@ static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, 
 }
 
 static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field) {
-  int64_t n_bytes = 0;
+  int64_t first = column->n_rows, n_bytes = 0;
   for (size_t i = 0; i < n; i++) {
     const int32_t *offsets = rows[i].chunk->batch->columns[field].offsets;
     n_bytes += offsets[rows[i].row + 1] - offsets[rows[i].row];
@@ -212,9 +212,14 @@ static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, 
     const ls_column *from = &rows[i].chunk->batch->columns[field];
     if (ls__is_null(from, rows[i].row)) {
       ls__column_append_null(column);
-    } else {
-      ls__column_append_slice(column, ls__column_slice(from, rows[i].row));
+      continue;
     }
+    ls_slice value = ls__column_slice(from, rows[i].row);
+    int64_t row = first + (int64_t)i;
+    ls__copy_short((char *)column->values + column->offsets[row], value.ptr, value.len);
+    column->offsets[row + 1] = column->offsets[row] + (int32_t)value.len;
+    if (column->validity != NULL) LS_BIT_SET(column->validity, row);
+    column->n_rows++;
   }
 }
 
