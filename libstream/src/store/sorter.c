@@ -198,18 +198,19 @@ static int spill_rows(ls_sorter *sorter, spill_file *file, const ls_taken_row *r
   return file->pending.len > LS_SPILL_BLOCK ? spill_flush(file, err) : LS_OK;
 }
 
-/** Merges one partition of all chunks into the file. */
-static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, uint32_t p, ls_error *err) {
+/** Merges one partition of all chunks, none of whose rows has more than row_bytes_max, into the file. */
+static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, size_t row_bytes_max, uint32_t p, ls_error *err) {
   ls_sort_heap heap;
   ls_taken_row rows[LS_SPILL_ROWS];
   size_t n_rows = 0, n_bytes = 0;
   size_t limit = sorter->opts.spill_block_bytes > 0 ? sorter->opts.spill_block_bytes : LS_SPILL_ROW_BYTES;
+  bool measures = row_bytes_max > limit / LS_SPILL_ROWS; /* else a block is full of rows before it is of bytes */
   int rc = LS_OK;
   ls__sort_heap_init(&heap, sorter->opts.keyed, n_chunks);
   for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
   for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
     rows[n_rows++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
-    n_bytes += ls__spill_row_bytes(top->chunk, top->entries[top->at].row);
+    if (measures) n_bytes += ls__spill_row_bytes(top->chunk, top->entries[top->at].row);
     top->at++;
     ls__sort_heap_settle(&heap);
     if (n_rows < LS_SPILL_ROWS && n_bytes < limit) continue;
@@ -227,10 +228,15 @@ static int spill_chunks(ls_sorter *sorter, ls_sort_chunk **chunks, size_t n_chun
   LS_TRY(ls__spill_open(&file.fd, sorter->opts.spill_directory, err));
   run->fd = file.fd;
   run->starts = ls__calloc(sorter->opts.n_partitions + 1, sizeof *run->starts);
+  size_t row_bytes_max = 0;
+  for (size_t i = 0; i < n_chunks; i++) {
+    size_t bytes_max = ls__spill_row_bytes_max(chunks[i]);
+    if (bytes_max > row_bytes_max) row_bytes_max = bytes_max;
+  }
   int rc = LS_OK;
   for (uint32_t p = 0; p < sorter->opts.n_partitions && rc >= 0; p++) {
     run->starts[p] = file.written + (int64_t)file.pending.len;
-    rc = spill_partition(sorter, &file, chunks, n_chunks, p, err);
+    rc = spill_partition(sorter, &file, chunks, n_chunks, row_bytes_max, p, err);
   }
   run->starts[sorter->opts.n_partitions] = file.written + (int64_t)file.pending.len;
   if (rc >= 0) rc = spill_flush(&file, err);

@@ -83,6 +83,8 @@ void ls__sort_gather(ls_batch *out, const ls_taken_row *rows, size_t n_rows);
 /* spill_block.c */
 /** Bytes of a row that are not of a fixed width: texts, list elements, the key. */
 size_t ls__spill_row_bytes(const ls_sort_chunk *chunk, int64_t row);
+/** No row of the chunk has more. */
+size_t ls__spill_row_bytes_max(const ls_sort_chunk *chunk);
 /** Appends the rows (and keys) of a chunk to out as one block. */
 void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows);
 size_t ls__spill_block_head_bytes(void);

@@ -63,6 +63,25 @@ static size_t loose_bytes(const ls_column *column, int64_t first, int64_t last) 
   }
 }
 
+size_t ls__spill_row_bytes_max(const ls_sort_chunk *chunk) {
+  const ls_batch *batch = chunk->batch;
+  size_t n_bytes = 0, largest = 0;
+  for (size_t i = 0; i < chunk->n_keys; i++) {
+    size_t len = ls__sort_chunk_key(chunk, (int64_t)i).len;
+    if (len > largest) largest = len;
+  }
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
+    n_bytes += largest;
+    largest = 0;
+    if (ls__type_width(batch->columns[i].type) > 0) continue;
+    for (int64_t row = 0; row < batch->n_rows; row++) {
+      size_t len = loose_bytes(&batch->columns[i], row, row + 1);
+      if (len > largest) largest = len;
+    }
+  }
+  return n_bytes + largest;
+}
+
 size_t ls__spill_row_bytes(const ls_sort_chunk *chunk, int64_t row) {
   const ls_batch *batch = chunk->batch;
   size_t n_bytes = chunk->n_keys > 0 ? ls__sort_chunk_key(chunk, row).len : 0;
