@@ -103,6 +103,7 @@ void ls__column_reserve_bytes(ls_column *column, int64_t n_more);
 /** Drops all rows and keeps the memory, so that a column or batch can be filled again. */
 void ls__column_clear(ls_column *column);
 void ls__column_append_null(ls_column *column);
+void ls__column_append_nulls(ls_column *column, int64_t n);
 void ls__column_append_bool(ls_column *column, bool value);
 void ls__column_append_i64(ls_column *column, int64_t value); /* INT64, TIMESTAMP */
 void ls__column_append_f64(ls_column *column, double value);

@@ -162,6 +162,20 @@ void ls__column_append_null(ls_column *column) {
   column->n_rows++;
 }
 
+static void mark_null(ls_column *column, int64_t first, int64_t n) {
+  ensure_validity(column);
+  ls__bits_fill(column->validity, first, n, false);
+  if (column->type->kind == LS_STRUCT)
+    for (uint32_t i = 0; i < n_children(column); i++)
+      mark_null(&column->children[i], first, n);
+}
+
+void ls__column_append_nulls(ls_column *column, int64_t n) {
+  if (n <= 0) return;
+  ls__column_resize(column, column->n_rows + n);
+  mark_null(column, column->n_rows - n, n);
+}
+
 void ls__column_append_bool(ls_column *column, bool value) {
   begin_row(column);
   if (value) {

@@ -540,8 +540,7 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
   view->n_rows = in->n;
   if (plan->op == OP_NULL) {
     ls__column_init(view, plan->type, in->scratch, in->n);
-    for (int64_t i = 0; i < in->n; i++)
-      ls__column_append_null(view);
+    ls__column_append_nulls(view, in->n);
     return LS_OK;
   }
   const void *validity = in->array->n_buffers > 0 ? in->array->buffers[0] : NULL;
