@@ -111,6 +111,15 @@ void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, 
     ls__key_encode_value(out, &batch->columns[fields[i]], row);
 }
 
+bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row,
+                  int64_t other) {
+  for (uint32_t i = 0; i < n_fields; i++) {
+    const ls_column *column = &batch->columns[fields[i]];
+    if (!ls__column_value_eq(column, row, column, other)) return false;
+  }
+  return true;
+}
+
 bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
                       int64_t row) {
   for (uint32_t i = 0; i < n_fields; i++)

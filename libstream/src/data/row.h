@@ -36,6 +36,9 @@ void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, 
                     int64_t row);
 /** Same, for one column value (used field by field). */
 void ls__key_encode_value(ls_buf *out, const ls_column *column, int64_t row);
+/** Whether two rows of the batch have the same key bytes. */
+bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row,
+                  int64_t other);
 /** Whether any key field of the row is null. */
 bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
                       int64_t row);

@@ -130,6 +130,11 @@ void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fi
   out->hashes = LS_ARENA_ARRAY(arena, uint64_t, batch->n_rows + 1);
   ls_buf key = LS_BUF_INIT;
   for (int64_t row = 0; row < batch->n_rows; row++) {
+    if (row > 0 && ls__key_same(batch, fields, n_fields, row, row - 1)) { /* rows of a key often come together */
+      out->keys[row] = out->keys[row - 1];
+      out->hashes[row] = out->hashes[row - 1];
+      continue;
+    }
     if (ls__key_has_null(batch, fields, n_fields, row)) continue;
     ls__buf_clear(&key);
     ls__key_encode(&key, batch, fields, n_fields, row);

@@ -31,11 +31,11 @@ static void note_end(ls_runtime *run, const ls_batch *batch) {
 void ls__run_assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions) {
   const ls_schema *schema = batch->schema;
   ls_buf key = LS_BUF_INIT;
+  uint64_t hash = 0; /* of the row before: rows of a key often come together */
   for (int64_t row = 0; row < batch->n_rows; row++) {
-    uint64_t hash;
     if (schema->n_key == 0) {
       hash = ls__hash64((ls_slice){(const char *)&batch->stamps[row].seq, sizeof batch->stamps[row].seq});
-    } else {
+    } else if (row == 0 || !ls__key_same(batch, schema->key, schema->n_key, row, row - 1)) {
       ls__buf_clear(&key);
       ls__key_encode(&key, batch, schema->key, schema->n_key, row);
       hash = ls__hash64(ls__buf_slice(&key));

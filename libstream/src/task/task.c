@@ -163,21 +163,13 @@ static ls_batch *pick_rows(ls_task *task, const ls_batch *in, bool (*keep)(const
 
 static bool is_plain(const ls_batch *in, int64_t row) { return !ls__is_retract(in, row); }
 
-static bool same_key(const ls_batch *in, int64_t a, int64_t b) {
-  for (uint32_t i = 0; i < in->schema->n_key; i++) {
-    const ls_column *column = &in->columns[in->schema->key[i]];
-    if (!ls__column_value_eq(column, a, column, b)) return false;
-  }
-  return true;
-}
-
 /** False for a row that takes back what a later row of the same stamp and key replaces, or the next row (of two records that
  *  came through an internal topic): only the end of a change goes out. */
 static bool is_last_word(const ls_batch *in, int64_t row) {
   if (!ls__is_retract(in, row)) return true;
-  if (row + 1 < in->n_rows && same_key(in, row, row + 1)) return false;
+  if (row + 1 < in->n_rows && ls__key_same(in, in->schema->key, in->schema->n_key, row, row + 1)) return false;
   for (int64_t next = row + 1; next < in->n_rows && ls__stamp_cmp(in->stamps[row], in->stamps[next]) == 0; next++) {
-    if (same_key(in, row, next)) return false;
+    if (ls__key_same(in, in->schema->key, in->schema->n_key, row, next)) return false;
   }
   return true;
 }
