@@ -54,7 +54,7 @@ static int aggregate_open(ls_node **out, const ls_plan_node *plan_node, const ls
     return ls__window_open(&self->windows, env->stores, store->name, store->backend, store->fingerprint, err);
   }
   return ls__table_open(&self->base.table, env->stores, store->name, store->backend, store->fingerprint,
-                        plan_node->table_has_readers, err);
+                        ls__node_table_is_read_as_of(env->plan, plan_node), err);
 }
 
 /** Appends the result row of a state to the main output; on failure the row is begun and not ended. */

@@ -14,6 +14,7 @@ typedef struct latest_node {
   bool emits_rows;
   ls_emit emit;
   bool retracts;     /* a row that is replaced goes out before the new one, as one that takes back */
+  bool each_change;  /* somebody sees what lies between two rows of a run */
 } latest_node;
 
 static int latest_table_decode(ls_node *node, ls_slice value, ls_column *columns, ls_error *err) {
@@ -36,34 +37,44 @@ static int latest_open(ls_node **out, const ls_plan_node *plan_node, const ls_no
   self->emits_rows = ls__node_has_row_consumers(env->plan, plan_node);
   self->emit = ls__plan_table_emit(env->plan, plan_node->u.latest.emit);
   self->retracts = env->plan->live && plan_node->live_retracts;
+  bool read_as_of = ls__node_table_is_read_as_of(env->plan, plan_node);
+  self->each_change = self->retracts || read_as_of;
   return ls__table_open(&self->base.table, env->stores, plan_node->store.name, plan_node->store.backend,
-                        plan_node->store.fingerprint, plan_node->table_has_readers, err);
+                        plan_node->store.fingerprint, read_as_of, err);
 }
 
-/** Compares order_by of a batch row with that of a stored row: <0 older, 0 equal, >0 newer. */
+static int order_of(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
+
+/** Compares order_by of two rows of the batch: <0 older, 0 equal, >0 newer; null is older than anything. */
+static int latest_compare_rows(const ls_column *column, int64_t row, const ls_column *with, int64_t with_row) {
+  bool null_row = ls__is_null(column, row), null_with = ls__is_null(with, with_row);
+  if (null_row || null_with) return (int)null_with - (int)null_row;
+  if (column->type->kind == LS_INT64 || column->type->kind == LS_TIMESTAMP) {
+    return order_of(ls__column_i64(column)[row], ls__column_i64(with)[with_row]);
+  }
+  ls_buf a = LS_BUF_INIT, b = LS_BUF_INIT;
+  ls__key_encode_value(&a, column, row);
+  ls__key_encode_value(&b, with, with_row);
+  int order = ls__slice_cmp(ls__buf_slice(&a), ls__buf_slice(&b));
+  ls__buf_fini(&a);
+  ls__buf_fini(&b);
+  return order;
+}
+
+/** The same of a row of the batch and a stored one. */
 static int latest_compare(latest_node *self, const ls_batch *batch, int64_t row, ls_slice stored, ls_arena *scratch, int *out,
                           ls_error *err) {
   uint32_t field = (uint32_t)self->base.plan->u.latest.order_by;
   const ls_column *column = &batch->columns[field];
-  bool null_new = ls__is_null(column, row), null_old = ls__row_is_null(&self->layout, stored, field);
-  if (null_new || null_old) {
-    *out = (int)null_old - (int)null_new; /* null is older than anything */
-    return LS_OK;
-  }
-  if (column->type->kind == LS_INT64 || column->type->kind == LS_TIMESTAMP) {
-    int64_t a = ls__column_i64(column)[row], b = ls__row_i64(&self->layout, stored, field);
-    *out = a < b ? -1 : a > b;
+  bool is_number = column->type->kind == LS_INT64 || column->type->kind == LS_TIMESTAMP;
+  if (is_number && !ls__is_null(column, row) && !ls__row_is_null(&self->layout, stored, field)) {
+    *out = order_of(ls__column_i64(column)[row], ls__row_i64(&self->layout, stored, field));
     return LS_OK;
   }
   ls_column old;
   ls__column_init(&old, column->type, scratch, 1);
   LS_TRY(ls__row_decode_field(&old, &self->layout, stored, field, err));
-  ls_buf a = LS_BUF_INIT, b = LS_BUF_INIT;
-  ls__key_encode_value(&a, column, row);
-  ls__key_encode_value(&b, &old, 0);
-  *out = ls__slice_cmp(ls__buf_slice(&a), ls__buf_slice(&b));
-  ls__buf_fini(&a);
-  ls__buf_fini(&b);
+  *out = latest_compare_rows(column, row, &old, 0);
   return LS_OK;
 }
 
@@ -96,24 +107,44 @@ static int latest_take_back(latest_node *self, ls_node_call *call, int64_t row, 
   return ls__table_delete(self->base.table, key, hash, in->stamps[row], err);
 }
 
-static int latest_row(latest_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, latest_rows *rows, ls_error *err) {
+/** Takes the rows [first, end) of one key. Only the newest of them reaches the table: of the others nobody sees more than
+ *  that they were taken. */
+static int latest_run(latest_node *self, ls_node_call *call, int64_t first, int64_t end, ls_slice key, uint64_t hash, latest_rows *rows,
+                      ls_error *err) {
   const ls_batch *in = call->inputs[0];
+  int32_t order_by = self->base.plan->u.latest.order_by;
   ls_slice stored;
+  int64_t newest = -1;
   int found = ls__table_get(&stored, self->base.table, key, hash, err);
   if (found < 0) return found;
-  int order = 1;
-  if (found == 1 && self->base.plan->u.latest.order_by >= 0) {
-    LS_TRY(latest_compare(self, in, row, stored, call->arena, &order, err));
+  for (int64_t row = first; row < end; row++) {
+    int order = 1;
+    if (newest >= 0 && order_by >= 0) {
+      order = latest_compare_rows(&in->columns[order_by], row, &in->columns[order_by], newest);
+    } else if (found == 1 && order_by >= 0) {
+      LS_TRY(latest_compare(self, in, row, stored, call->arena, &order, err));
+    }
+    if (order < 0) {
+      rows->late[rows->n_late++] = (int32_t)row;
+      continue;
+    }
+    newest = row;
+    rows->newer[rows->n_newer++] = (int32_t)row;
   }
-  if (order < 0) {
-    rows->late[rows->n_late++] = (int32_t)row;
-    return LS_OK;
-  }
-  if (self->retracts && found == 1) LS_TRY(latest_retract(self, call, row, stored, err));
-  if (self->retracts) ls__batch_gather(call->outputs[0], in, &(int32_t){(int32_t)row}, 1);
-  rows->newer[rows->n_newer++] = (int32_t)row;
-  ls__row_encode(&self->row, &self->layout, in, row);
-  return ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->row), in->stamps[row], err);
+  if (newest < 0) return LS_OK;
+  if (self->retracts && found == 1) LS_TRY(latest_retract(self, call, newest, stored, err));
+  if (self->retracts) ls__batch_gather(call->outputs[0], in, &(int32_t){(int32_t)newest}, 1);
+  ls__row_encode(&self->row, &self->layout, in, newest);
+  return ls__table_put(self->base.table, key, hash, ls__buf_slice(&self->row), in->stamps[newest], err);
+}
+
+/** Where the run of rows of one key ends that begins with row. */
+static int64_t latest_run_end(const latest_node *self, const ls_batch *in, const ls_row_keys *keys, int64_t row) {
+  int64_t end = row + 1;
+  bool alone = self->each_change || keys->keys[row].ptr == NULL || ls__is_retract(in, row);
+  while (!alone && end < in->n_rows && keys->hashes[end] == keys->hashes[row] && keys->keys[end].ptr != NULL &&
+         !ls__is_retract(in, end) && ls__slice_eq(keys->keys[end], keys->keys[row])) end++;
+  return end;
 }
 
 static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
@@ -125,14 +156,15 @@ static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__row_keys_of(&keys, in, in->schema->key, in->schema->n_key, call->arena);
   latest_rows rows = {LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), 0, 0};
   ls__node_fresh_outputs(call, 0);
-  for (int64_t row = 0; row < in->n_rows; row++) {
-    if (row + LS_PREFETCH_ROWS < in->n_rows) ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
+  for (int64_t row = 0, end; row < in->n_rows; row = end) {
+    end = latest_run_end(self, in, &keys, row);
+    for (int64_t at = row + LS_PREFETCH_ROWS; at < end + LS_PREFETCH_ROWS && at < in->n_rows; at++) ls__table_prefetch(node->table, keys.hashes[at]);
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the key is null");
     } else if (ls__is_retract(in, row)) {
       LS_TRY(latest_take_back(self, call, row, keys.keys[row], keys.hashes[row], err));
     } else {
-      LS_TRY(latest_row(self, call, row, keys.keys[row], keys.hashes[row], &rows, err));
+      LS_TRY(latest_run(self, call, row, end, keys.keys[row], keys.hashes[row], &rows, err));
     }
   }
   node->counters.late += rows.n_late;

@@ -146,11 +146,24 @@ void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fi
   ls__buf_fini(&key);
 }
 
+/** A table join that looks at its tables at the end of input only. */
+static bool reads_at_end(const ls_plan *plan, const ls_plan_node *reader) {
+  return reader->verb == LS_VERB_TABLE_JOIN && ls__plan_table_emit(plan, reader->u.table_join.emit) == LS_EMIT_FINAL;
+}
+
+bool ls__node_table_is_read_as_of(const ls_plan *plan, const ls_plan_node *node) {
+  for (uint32_t i = 0; i < plan->n_nodes; i++) {
+    const ls_plan_node *reader = &plan->nodes[i];
+    bool reads = reader->reads_table[0] == node->id || reader->reads_table[1] == node->id;
+    if (reads && !reads_at_end(plan, reader)) return true;
+  }
+  return false;
+}
+
 bool ls__node_has_row_consumers(const ls_plan *plan, const ls_plan_node *node) {
   for (uint32_t i = node->id + 1; i < plan->n_nodes; i++) {
     const ls_plan_node *reader = &plan->nodes[i];
-    bool reads_at_end = reader->verb == LS_VERB_TABLE_JOIN && reader->u.table_join.emit == LS_EMIT_FINAL;
-    if (reads_at_end && !plan->live) continue;
+    if (reads_at_end(plan, reader)) continue;
     for (uint32_t k = 0; k < reader->n_inputs; k++) {
       if (reader->inputs[k].node == node->id) return true;
     }

@@ -80,6 +80,9 @@ static inline int ls__merge_walk_next(ls_merge_walk *walk, int64_t *row) {
 /** Whether some consumer of the node's rows needs them (a final table join reads tables itself). */
 bool ls__node_has_row_consumers(const ls_plan *plan, const ls_plan_node *node);
 
+/** Whether some node reads the table as of the stamps of a slice's rows (a final table join of a replay reads it at the end). */
+bool ls__node_table_is_read_as_of(const ls_plan *plan, const ls_plan_node *node);
+
 /** Rows in a batch that a node emits at the end of input before it hands them on. */
 #define LS_END_BATCH_ROWS 4096
 

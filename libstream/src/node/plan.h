@@ -82,7 +82,6 @@ typedef struct ls_plan_node {
                                     LATEST with order_by: [1] late (rows older than the current one; input schema) */
   uint32_t n_outputs;
   uint32_t reads_table[2];    /* ids of table-making nodes, LS_NO_NODE: none */
-  bool table_has_readers;     /* LATEST, AGGREGATE: some node reads this table */
   /* live (docs/adr/0007): a change of a table goes out as the old row, with its retract bit set, and the new one */
   bool live_takes_back;       /* the node handles rows of its input with the retract bit; others never see them */
   bool live_retracts;         /* its outputs may have such rows */

@@ -27,7 +27,7 @@ void ls__feed_close(feed *at);
 void ls__feed_unit(feed *at, uint32_t source, const ls_batch *unit, const int32_t *rows, int64_t n_rows);
 /**
  * Takes the next rows in stamp order into at->batches: at least n_rows_min if there are, and all rows of the last stamp.
- * of_unit: stops when that source's unit is used up, since rows of its next one may come before those of others; n_sources: none.
+ * of_unit: stops when that source's unit is used up, since rows of its next one may come before those of others; UINT32_MAX: none.
  */
 int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, int64_t *stream_time_us, ls_error *err);
 #endif

@@ -283,7 +283,6 @@ static bool table_lookup(join *j) {
   ls_plan_node *node = add_join_node(j, LS_VERB_TABLE_LOOKUP, 1);
   ls__build_union(j->b, node->id, j->right.table);
   node->reads_table[0] = j->right.table;
-  j->b->nodes[j->right.table].table_has_readers = true;
   node->u.table_lookup.type = j->type;
   node->u.table_lookup.n_left = j->left.schema->n_fields;
   join_done(j, node);
@@ -369,8 +368,6 @@ static bool table_join(join *j) {
   ls_plan_node *node = add_join_node(j, LS_VERB_TABLE_JOIN, 2);
   node->reads_table[0] = j->left.table;
   node->reads_table[1] = j->right.table;
-  j->b->nodes[j->left.table].table_has_readers = true;
-  j->b->nodes[j->right.table].table_has_readers = true;
   node->u.table_join.type = j->type;
   node->u.table_join.emit = ls__emit_of(ls__yaml_text(j->verb, "emit"), LS_EMIT_CHANGES);
   node->u.table_join.n_left = j->left.schema->n_fields;

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "helper_topology.h"
+#include "node/node_util.h"
 
 static const ls_parameter batch_parameters[] = {{"run_date", "2026-03-01"},
                                                 {"as_of", "2026-03-02T04:00:00Z"}};
@@ -18,7 +19,7 @@ static void assert_in_order(const ls_plan *plan) {
     for (int k = 0; k < 2; k++) {
       if (node->reads_table[k] == LS_NO_NODE) continue;
       ck_assert_uint_lt(node->reads_table[k], i);
-      ck_assert(plan->nodes[node->reads_table[k]].table_has_readers);
+      ck_assert(ls__node_table_is_read_as_of(plan, &plan->nodes[node->reads_table[k]]) || node->verb == LS_VERB_TABLE_JOIN);
       ck_assert_uint_eq(plan->nodes[node->reads_table[k]].sub_topology, node->sub_topology);
     }
     if (node->verb == LS_VERB_REPARTITION) {
@@ -125,7 +126,7 @@ START_TEST(plans_the_batch) {
   const ls_plan_node *kpis = plan_node(plan, "merchant_kpis", LS_VERB_AGGREGATE);
   ck_assert_uint_eq(kpis->u.aggregate.n_aggs, 1);
   ck_assert_int_eq(kpis->u.aggregate.aggs[0].kind, LS_AGG_PLUGIN);
-  ck_assert(!kpis->table_has_readers);
+  ck_assert(!ls__node_table_is_read_as_of(plan, kpis));
   ck_assert_str_eq(plan->sinks[1].path_pattern,
                    "final/aggregate_index/month=2026-03/day=2026-03-01");
   ck_assert(plan->sinks[1].success_marker && plan->sinks[1].keep_last);
@@ -336,7 +337,7 @@ START_TEST(tables_are_kept_or_global) {
   const ls_plan_node *acc = plan_node(plan, "acc", LS_VERB_LATEST);
   ck_assert_int_eq(acc->u.latest.order_by, -1);
   ck_assert_str_eq(acc->store.name, "acc");
-  ck_assert(acc->table_has_readers);
+  ck_assert(ls__node_table_is_read_as_of(plan, acc));
   ck_assert_uint_eq(plan_node(plan, "a", LS_VERB_TABLE_LOOKUP)->reads_table[0], acc->id);
   assert_wanted(plan->globals[0].schema, plan->globals[0].wanted, "code rate note");
   ck_assert_str_eq(plan->tables[0].name, "ref");
