@@ -88,6 +88,7 @@ int ls__agg_set_eval(ls_agg_set *set, const ls_batch *in, ls_arena *arena, ls_ro
       LS_TRY(ls__expr_eval(column, set->args[i].states[k], in, NULL, arena, on_error, payload, err));
       set->columns[set->first_column[i] + k] = column;
     }
+    if (set->udfs[i] != NULL) ls__udf_agg_rows(set->udfs[i], &set->columns[set->first_column[i]], set->args[i].n, arena);
   }
   for (uint32_t i = 0; i < set->by_schema.n_fields; i++) set->by_view.columns[i] = in->columns[set->plan->u.aggregate.by[i]];
   set->by_view.n_rows = in->n_rows;
@@ -179,9 +180,7 @@ static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, in
   } else {
     ls__udf_agg_init(set->udfs[i], acc);
   }
-  int (*call)(ls_udf_instance *, const ls_column *const *, uint32_t, int64_t, ls_arena *, void *, ls_error *) =
-      sign < 0 ? ls__udf_agg_retract : ls__udf_agg_accumulate;
-  LS_TRY(call(set->udfs[i], &set->columns[set->first_column[i]], agg->n_args, row, arena, acc, err));
+  LS_TRY((sign < 0 ? ls__udf_agg_retract : ls__udf_agg_accumulate)(set->udfs[i], row, arena, acc, err));
   ls__buf_append(out, acc, agg->udf->acc_bytes);
   return LS_OK;
 }

@@ -83,12 +83,12 @@ int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret,
 
 /* aggregates: acc points to acc_bytes bytes, 16-byte aligned */
 void ls__udf_agg_init(ls_udf_instance *instance, void *acc);
-/** STRICT: a row with a null argument is passed over. LS_OK, or LS_EDATA (row at fault, message in err, acc unchanged). args are whole columns; row is the one to add. */
-int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, int64_t row,
-                           ls_arena *arena, void *acc, ls_error *err);
+/** Sets the columns that accumulate and retract take rows of, until the next call; they and the arena stay as long. */
+void ls__udf_agg_rows(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, ls_arena *arena);
+/** STRICT: a row with a null argument is passed over. LS_OK, or LS_EDATA (row at fault, message in err, acc unchanged). */
+int ls__udf_agg_accumulate(ls_udf_instance *instance, int64_t row, ls_arena *arena, void *acc, ls_error *err);
 /** Takes back a row that was accumulated; agg->retract is there. As ls__udf_agg_accumulate. */
-int ls__udf_agg_retract(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, int64_t row,
-                        ls_arena *arena, void *acc, ls_error *err);
+int ls__udf_agg_retract(ls_udf_instance *instance, int64_t row, ls_arena *arena, void *acc, ls_error *err);
 /** @errors LS_EDATA the two together don't fit, acc unchanged; LS_EFUNCTION */
 int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, ls_error *err);
 /** Appends one value of type ret to out, an initialised column of that type. @errors LS_EDATA; LS_EFUNCTION */

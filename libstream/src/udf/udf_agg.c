@@ -14,19 +14,20 @@ void ls__udf_agg_init(ls_udf_instance *instance, void *acc) {
   instance->agg->init(instance->state, acc);
 }
 
+void ls__udf_agg_rows(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, ls_arena *arena) {
+  ls_assert(instance->agg != NULL && n_args == instance->agg->n_args);
+  for (uint32_t i = 0; i < n_args; i++) ls__udf_vec_init(&instance->vecs[i], args[i], arena);
+}
+
 typedef int32_t (*row_fn)(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row, void *acc);
 
-static int call_with_row(ls_udf_instance *instance, row_fn fn, const ls_column *const *args, uint32_t n_args, int64_t row,
-                         ls_arena *arena, void *acc, ls_error *err) {
+static int call_with_row(ls_udf_instance *instance, row_fn fn, int64_t row, ls_arena *arena, void *acc, ls_error *err) {
   const ls_udf_agg *agg = instance->agg;
   check_acc(instance, acc);
-  ls_assert(n_args == agg->n_args);
-  for (uint32_t i = 0; i < n_args; i++) {
-    if ((agg->flags & LS_UDF_STRICT) && ls__is_null(args[i], row)) return LS_OK;
-    ls__udf_vec_init(&instance->vecs[i], args[i], arena);
+  for (uint32_t i = 0; (agg->flags & LS_UDF_STRICT) && i < agg->n_args; i++) {
+    if (ls_udf_is_null(&instance->vecs[i], row)) return LS_OK;
   }
-  ls_udf_call call = {.name = agg->name, .arena = arena,
-                      .n_rows = n_args > 0 ? args[0]->n_rows : row + 1};
+  ls_udf_call call = {.name = agg->name, .arena = arena, .n_rows = agg->n_args > 0 ? instance->vecs[0].n_rows : row + 1};
   memcpy(instance->saved, acc, agg->acc_bytes);
   int32_t rc = fn(instance->state, &ls__udf_host, &call, instance->vecs, row, acc);
   if (rc == LS_UDF_OK && call.row_errors != NULL && call.row_errors[row] != NULL) {
@@ -37,15 +38,13 @@ static int call_with_row(ls_udf_instance *instance, row_fn fn, const ls_column *
   return ls__udf_call_result(&call, rc, LS_EDATA, err);
 }
 
-int ls__udf_agg_accumulate(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args,
-                           int64_t row, ls_arena *arena, void *acc, ls_error *err) {
-  return call_with_row(instance, instance->agg->accumulate, args, n_args, row, arena, acc, err);
+int ls__udf_agg_accumulate(ls_udf_instance *instance, int64_t row, ls_arena *arena, void *acc, ls_error *err) {
+  return call_with_row(instance, instance->agg->accumulate, row, arena, acc, err);
 }
 
-int ls__udf_agg_retract(ls_udf_instance *instance, const ls_column *const *args, uint32_t n_args, int64_t row,
-                        ls_arena *arena, void *acc, ls_error *err) {
+int ls__udf_agg_retract(ls_udf_instance *instance, int64_t row, ls_arena *arena, void *acc, ls_error *err) {
   ls_assert(instance->agg->retract != NULL);
-  return call_with_row(instance, instance->agg->retract, args, n_args, row, arena, acc, err);
+  return call_with_row(instance, instance->agg->retract, row, arena, acc, err);
 }
 
 int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, ls_error *err) {

@@ -29,7 +29,8 @@ static void *new_acc(void) {
 }
 
 static int add(void *acc, int64_t row, ls_error *err) {
-  return ls__udf_agg_accumulate(instance, columns, N_ARGS, row, &arena, acc, err);
+  ls__udf_agg_rows(instance, columns, N_ARGS, &arena);
+  return ls__udf_agg_accumulate(instance, row, &arena, acc, err);
 }
 
 static const char *finished(const void *acc) {

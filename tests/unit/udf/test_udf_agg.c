@@ -38,9 +38,10 @@ static const char *finished(const void *acc) {
 }
 
 static int add_all(void *acc, const ls_column *column, ls_error *err) {
+  ls__udf_agg_rows(instance, &column, 1, &arena);
   int rc = LS_OK;
   for (int64_t row = 0; row < column->n_rows; row++) {
-    int row_rc = ls__udf_agg_accumulate(instance, &column, 1, row, &arena, acc, err);
+    int row_rc = ls__udf_agg_accumulate(instance, row, &arena, acc, err);
     if (row_rc < 0) rc = row_rc;
   }
   return rc;
