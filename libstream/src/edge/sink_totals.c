@@ -7,16 +7,24 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define N_RECENT 8
 #define SEPARATOR '\x1f' /* between the two values in a key of split_sums */
+
+/** A map with the values that rows had lately in front of it: there are few, and they come again and again. */
+typedef struct totals_map {
+  ls_strmap map;
+  struct { ls_slice name; void *slot; } recent[N_RECENT];
+  size_t n_recent;
+} totals_map;
 
 struct ls_sink_totals {
   ls_sink_port port;
   ls_sink_totals_spec spec;
   const ls_schema *schema;
   pthread_mutex_t lock;
-  ls_strmap *counts; /* per count_by: value -> int64_t */
-  ls_strmap sums;    /* per value -> ls_int128[n_sum] */
-  ls_strmap split_sums; /* same, per value and value of split */
+  totals_map *counts; /* per count_by: value -> int64_t */
+  totals_map sums;    /* per value -> ls_int128[n_sum] */
+  totals_map split_sums; /* same, per value and value of split */
   ls_buf name;
 };
 
@@ -38,9 +46,10 @@ void ls__sink_totals_new(ls_sink_totals **out, const ls_sink_totals_spec *spec, 
   *out = totals;
 }
 
-static void map_free(ls_strmap *map) {
-  for (size_t i = 0; i < map->n; i++) ls__free(map->entries[i].value);
-  ls__strmap_fini(map);
+static void map_free(totals_map *in) {
+  for (size_t i = 0; i < N_RECENT; i++) ls__free((char *)(uintptr_t)in->recent[i].name.ptr);
+  for (size_t i = 0; i < in->map.n; i++) ls__free(in->map.entries[i].value);
+  ls__strmap_fini(&in->map);
 }
 
 void ls__sink_totals_free(ls_sink_totals *totals) {
@@ -60,18 +69,33 @@ static void put_value(ls_sink_totals *totals, const ls_column *column, int64_t r
   ls__buf_append(&totals->name, value.ptr, value.len);
 }
 
+/** Slot of a name that rows had not lately; made zeroed when new. */
+static void *slot_of_name(totals_map *in, const char *name, size_t n_bytes) {
+  void *slot = ls__strmap_get(&in->map, name);
+  if (slot == NULL) {
+    slot = ls__calloc(1, n_bytes);
+    ls__strmap_put(&in->map, name, slot);
+  }
+  return slot;
+}
+
 /** Value of the map for a row's column value, or two of them; made zeroed when new. Null counts as "". */
-static void *slot_of(ls_sink_totals *totals, ls_strmap *map, const ls_column *column, const ls_column *second, int64_t row, size_t n_bytes) {
+static void *slot_of(ls_sink_totals *totals, totals_map *in, const ls_column *column, const ls_column *second, int64_t row, size_t n_bytes) {
   ls__buf_clear(&totals->name);
   put_value(totals, column, row);
   if (second != NULL) ls__buf_putc(&totals->name, SEPARATOR);
   put_value(totals, second, row);
   ls__buf_puts(&totals->name, ""); /* NUL-terminated */
-  void *slot = ls__strmap_get(map, totals->name.ptr);
-  if (slot == NULL) {
-    slot = ls__calloc(1, n_bytes);
-    ls__strmap_put(map, totals->name.ptr, slot);
+  ls_slice name = ls__buf_slice(&totals->name);
+  size_t n = in->n_recent < N_RECENT ? in->n_recent : N_RECENT;
+  for (size_t i = 0; i < n; i++) {
+    if (ls__slice_eq(in->recent[i].name, name)) return in->recent[i].slot;
   }
+  void *slot = slot_of_name(in, name.ptr, n_bytes);
+  size_t at = in->n_recent++ % N_RECENT;
+  ls__free((char *)(uintptr_t)in->recent[at].name.ptr);
+  in->recent[at].name = (ls_slice){ls__strndup(name.ptr, name.len), name.len};
+  in->recent[at].slot = slot;
   return slot;
 }
 
@@ -149,7 +173,7 @@ static void format_sums(ls_buf *out, const ls_sink_totals *totals, const ls_i128
 }
 
 void ls__sink_totals_each(const ls_sink_totals *totals, void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums), void *payload) {
-  const ls_strmap *map = totals->spec.split >= 0 ? &totals->split_sums : &totals->sums;
+  const ls_strmap *map = totals->spec.split >= 0 ? &totals->split_sums.map : &totals->sums.map;
   ls_strmap_entry *entries = sorted(map);
   for (size_t i = 0; i < map->n; i++) {
     const char *separator = totals->spec.split >= 0 ? strrchr(entries[i].key, SEPARATOR) : NULL;
@@ -193,11 +217,11 @@ void ls__sink_totals_format(ls_buf *out, const ls_sink_totals *totals) {
   ls__buf_puts(out, "{\"counts\":{");
   for (uint32_t i = 0; i < totals->spec.n_count_by; i++) {
     put_name(out, totals->schema->fields[totals->spec.count_by[i]].name, i == 0);
-    format_counts(out, &totals->counts[i]);
+    format_counts(out, &totals->counts[i].map);
   }
   ls__buf_puts(out, "},\"sums\":{");
-  ls_strmap_entry *entries = sorted(&totals->sums);
-  for (size_t i = 0; i < totals->sums.n; i++) {
+  ls_strmap_entry *entries = sorted(&totals->sums.map);
+  for (size_t i = 0; i < totals->sums.map.n; i++) {
     put_name(out, entries[i].key, i == 0);
     format_sums(out, totals, entries[i].value);
   }
