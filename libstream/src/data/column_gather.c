@@ -216,6 +216,33 @@ static bool range_has_null(const ls_column *src, int64_t first, int64_t n) {
   return false;
 }
 
+/* Whether the nulls of a range hold nothing, as those of columns built here: then it can be copied. */
+static bool nulls_are_empty(const ls_column *src, int64_t first, int64_t n) {
+  static const char zeros[16] = {0};
+  size_t width = ls__type_width(src->type);
+  ls_kind kind = src->type->kind;
+  if (!width && kind != LS_STRING && kind != LS_BYTES) return false;
+  for (int64_t row = first; row < first + n; row++) {
+    if (LS_BIT_GET(src->validity, row)) continue;
+    if (width ? memcmp((const char *)src->values + (size_t)row * width, zeros, width) != 0
+              : src->offsets[row] != src->offsets[row + 1])
+      return false;
+  }
+  return true;
+}
+
+/* Validity of n new rows, some of which are null; room is there. */
+static void range_validity(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
+  if (!column->validity) {
+    column->validity = ls__arena_zalloc(column->arena, (size_t)LS_BIT_WORDS(column->capacity_rows) * 8);
+    ls__bits_fill(column->validity, 0, column->n_rows, true);
+  }
+  ls__bits_fill(column->validity, column->n_rows, n, true);
+  for (int64_t i = 0; i < n; i++) {
+    if (!LS_BIT_GET(src->validity, first + i)) LS_BIT_CLEAR(column->validity, column->n_rows + i);
+  }
+}
+
 static void gather_range(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
   int32_t *rows = ls__alloc((size_t)n * sizeof *rows);
   for (int64_t i = 0; i < n; i++)
@@ -237,13 +264,18 @@ void ls__column_append_range(ls_column *column, const ls_column *src, int64_t fi
   if (n <= 0) return;
   ls_kind kind = column->type->kind;
   ls_assert(column != src && kind == src->type->kind);
-  if (kind == LS_BOOL || range_has_null(src, first, n)) {
+  bool nulls = range_has_null(src, first, n);
+  if (kind == LS_BOOL || (nulls && !nulls_are_empty(src, first, n))) {
     gather_range(column, src, first, n);
     return;
   }
   size_t width = ls__type_width(column->type);
   ls__column_reserve(column, n);
-  mark_valid(column, n);
+  if (nulls) {
+    range_validity(column, src, first, n);
+  } else {
+    mark_valid(column, n);
+  }
   if (width)
     memcpy((char *)column->values + (size_t)column->n_rows * width,
            (const char *)src->values + (size_t)first * width, (size_t)n * width);
