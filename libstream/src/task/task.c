@@ -6,6 +6,7 @@
 #include "node/node_util.h"
 
 #define REPARTITION_CHUNK_ROWS 16384
+#define TEXT_BYTES_MAX ((int64_t)4 << 20) /* of a column, to be made room for in advance */
 
 typedef struct task_node {
   const ls_plan_node *plan;
@@ -244,14 +245,26 @@ static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
   return port->write(port, task->opts.worker, out, NULL, err);
 }
 
+/** Makes room for the texts of a whole chunk, as long as those of the first rows: growing would leave the old bytes in its arena. */
+static void reserve_texts(ls_batch *chunk, const ls_batch *in) {
+  for (uint32_t i = 0; i < chunk->schema->n_fields; i++) {
+    const ls_column *from = &in->columns[i];
+    if (from->type->kind != LS_STRING && from->type->kind != LS_BYTES) continue;
+    int64_t n_bytes = (from->offsets[in->n_rows] - from->offsets[0]) / in->n_rows * (REPARTITION_CHUNK_ROWS + REPARTITION_CHUNK_ROWS / 16);
+    if (n_bytes < TEXT_BYTES_MAX) ls__column_reserve_bytes(&chunk->columns[i], n_bytes);
+  }
+}
+
 static int run_repartition(ls_task *task, task_node *at, ls_error *err) {
   if (task->opts.repartitions == NULL) return repartition_to_port(task, at, err);
   const ls_batch *in = at->inputs[0];
   uint32_t source = at->plan->u.repartition.repartition_source;
   const ls_schema *schema = task->opts.plan->sources[source].schema;
   if (task->opts.plan->sources[source].live_retracts) in = with_retract_column(task, in, schema);
-  if (at->chunk == NULL) at->chunk = ls__sort_chunk_new(task->opts.repartitions[source], REPARTITION_CHUNK_ROWS);
+  bool begins = at->chunk == NULL;
+  if (begins) at->chunk = ls__sort_chunk_new(task->opts.repartitions[source], REPARTITION_CHUNK_ROWS);
   ls_batch *chunk = ls__sort_chunk_batch(at->chunk);
+  if (begins) reserve_texts(chunk, in);
   int64_t start = chunk->n_rows, n_null = 0;
   ls__grow(&at->partitions, &at->partitions_capacity, (size_t)(start + in->n_rows) + 1, sizeof *at->partitions);
   ls_row_keys keys;
