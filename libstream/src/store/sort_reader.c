@@ -203,8 +203,10 @@ static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, 
 static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field) {
   int64_t first = column->n_rows, n_bytes = 0;
   for (size_t i = 0; i < n; i++) {
-    const int32_t *offsets = rows[i].chunk->batch->columns[field].offsets;
-    n_bytes += offsets[rows[i].row + 1] - offsets[rows[i].row];
+    const ls_column *from = &rows[i].chunk->batch->columns[field];
+    ls_slice value = ls__column_slice(from, rows[i].row);
+    n_bytes += (int64_t)value.len;
+    __builtin_prefetch(value.ptr);
   }
   ls__column_reserve(column, (int64_t)n);
   ls__column_reserve_bytes(column, n_bytes);
