@@ -23,6 +23,7 @@ int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backe
 }
 
 void ls__kv_free(ls_kv *kv) {
+  ls__key_index_free(kv->index);
   ls__memtable_fini(&kv->rows);
   ls__free(kv->dirty);
   ls__free(kv->name);

@@ -6,7 +6,7 @@
 typedef struct ls_kv_cursor ls_kv_cursor;
 
 /** All entries in bytewise key order, pending writes included. The store may not change while a cursor is open. */
-void ls__kv_cursor_open(ls_kv_cursor **out, const ls_kv *kv);
+void ls__kv_cursor_open(ls_kv_cursor **out, ls_kv *kv);
 /** The same of the key-value store or table with that name, which is open in the set. */
 void ls__store_set_cursor(ls_kv_cursor **out, const ls_store_set *set, const char *store);
 /** 1: key and value of the next entry, valid until the next call; 0: no more. */

@@ -112,6 +112,7 @@ static size_t slot_insert(ls_memtable *table, uint64_t bits, ls_ref ref) {
 }
 
 size_t ls__memtable_add(ls_memtable *table, ls_slice key, uint64_t hash, size_t value_len) {
+  table->n_writes++;
   if (table->n >= table->n_max) {
     if (!ls__slab_may_grow(table->slab, ls__memtable_growth(table))) return LS_MEMTABLE_NONE;
     rebuild(table, next_home(table));
@@ -126,6 +127,7 @@ size_t ls__memtable_add(ls_memtable *table, ls_slice key, uint64_t hash, size_t 
 }
 
 bool ls__memtable_set(ls_memtable *table, size_t slot, ls_slice value) {
+  table->n_writes++;
   ls_ref ref = ls__memtable_ref(table, slot);
   ls_block *entry = ls__slab_at(table->slab, ref);
   size_t before = sizeof *entry + table->extra + entry->key_len, capacity = ls__slab_capacity(table->slab, ref);
@@ -149,6 +151,7 @@ bool ls__memtable_set(ls_memtable *table, size_t slot, ls_slice value) {
 }
 
 void ls__memtable_remove(ls_memtable *table, size_t slot) {
+  table->n_writes++;
   ls__slab_free(table->slab, ls__memtable_ref(table, slot));
   size_t end = slot + 1; /* those behind that are not at home move one back */
   while (table->slots[end] != 0 && home_of(table, table->slots[end] >> 32) < end) end++;
@@ -158,6 +161,7 @@ void ls__memtable_remove(ls_memtable *table, size_t slot) {
 }
 
 void ls__memtable_clear(ls_memtable *table) {
+  table->n_writes++;
   for (size_t i = 0; i < table->n_slots; i++) {
     if (table->slots[i] != 0) ls__slab_free(table->slab, (ls_ref)table->slots[i]);
   }

@@ -22,6 +22,7 @@ typedef struct ls_memtable {
   uint32_t extra;         /* bytes between header and key that belong to the owner */
   uint64_t recent[8];     /* prefetched slots whose entries are prefetched a few calls later */
   uint32_t n_prefetched;
+  uint64_t n_writes;      /* entries may have come, gone or moved when it is another */
 } ls_memtable;
 
 #define LS_MEMTABLE_NONE SIZE_MAX

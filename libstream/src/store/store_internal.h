@@ -41,6 +41,8 @@ struct ls_store_set {
 #define LS_ROW_RECENT 0x04u  /* used since the clock hand passed */
 #define LS_ROW_COMMITTED 0x08u /* the last commit has the key; not kept in scratch databases */
 
+typedef struct ls_key_index ls_key_index; /* kv_cursor.c */
+
 struct ls_kv {
   ls_store_set *set;
   ls_kv *next;
@@ -57,7 +59,10 @@ struct ls_kv {
   size_t clock_hand;        /* slot that eviction has reached */
   size_t clock_leap, clock_slots;
   ls_ref held;              /* row in the caller's hands since the last get: not evicted for other stores */
+  ls_key_index *index;      /* of the last cursor, for the next one when nothing is written in between; NULL: none */
 };
+
+void ls__key_index_free(ls_key_index *index);
 
 /** Makes room for n_bytes by evicting clean rows. False: the budget is too small for what must stay. */
 bool ls__store_set_room(ls_store_set *set, size_t n_bytes);
