@@ -438,9 +438,7 @@ extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, 
                         static_cast<long long>(want));
   }
   for (uint32_t i = 0; i < reader->schema->n_fields; i++) {
-    if (reader->read[i]) continue;
-    for (int64_t row = 0; row < want; row++)
-      ls__column_append_null(&out->columns[i]);
+    if (!reader->read[i]) ls__column_append_nulls(&out->columns[i], want);
   }
   out->n_rows += want;
   return LS_OK;
