@@ -157,7 +157,7 @@ static int refill(ls_merger *merger, ls_error *err) {
 /** Takes rows until some cursor is used up. */
 static int take_rows(ls_merger *merger, ls_error *err) {
   for (ls_sort_cursor *top = ls__sort_heap_top(&merger->heap); top != NULL; top = ls__sort_heap_top(&merger->heap)) {
-    merger->taken[merger->n_taken++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
+    merger->taken[merger->n_taken++] = (ls_taken_row){top->chunk, top->chunk->batch->columns, top->entries[top->at].row};
     bool used_up = ++top->at == top->n;
     ls__sort_heap_settle(&merger->heap);
     if (used_up) {

@@ -165,7 +165,7 @@ static int reader_advance(ls_sort_reader *reader, ls_error *err) {
 int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
   (void)out;
   ls_sort_cursor *top = ls__sort_heap_top(&reader->heap);
-  ls_taken_row taken = {top->chunk, top->entries[top->at].row};
+  ls_taken_row taken = {top->chunk, top->chunk->batch->columns, top->entries[top->at].row};
   LS_TRY(reader_advance(reader, err));
   bool dropped = false;
   if (reader->sorter->opts.keep_last) {
@@ -182,28 +182,28 @@ int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
   return LS_OK;
 }
 
+static inline void copy_values(char *to, const ls_taken_row *rows, size_t n, uint32_t field, size_t width) {
+  for (size_t i = 0; i < n; i++, to += width) memcpy(to, (const char *)rows[i].columns[field].values + (size_t)rows[i].row * width, width);
+}
+
 static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field, size_t width) {
   int64_t start = column->n_rows;
   ls__column_resize(column, start + (int64_t)n);
   char *to = (char *)column->values + (size_t)start * width;
-  for (size_t i = 0; i < n; i++, to += width) {
-    const ls_column *from = &rows[i].chunk->batch->columns[field];
-    const char *value = (const char *)from->values + (size_t)rows[i].row * width;
-    if (width == 8) {
-      memcpy(to, value, 8);
-    } else if (width == 16) {
-      memcpy(to, value, 16);
-    } else {
-      memcpy(to, value, width);
-    }
-    if (ls__is_null(from, rows[i].row)) ls__column_set_null(column, start + (int64_t)i);
+  switch (width) { /* constants: moves instead of calls */
+  case 4: copy_values(to, rows, n, field, 4); break;
+  case 8: copy_values(to, rows, n, field, 8); break;
+  default: copy_values(to, rows, n, field, 16); break;
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (ls__is_null(&rows[i].columns[field], rows[i].row)) ls__column_set_null(column, start + (int64_t)i);
   }
 }
 
 static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field) {
   int64_t first = column->n_rows, n_bytes = 0;
   for (size_t i = 0; i < n; i++) {
-    const ls_column *from = &rows[i].chunk->batch->columns[field];
+    const ls_column *from = &rows[i].columns[field];
     ls_slice value = ls__column_slice(from, rows[i].row);
     n_bytes += (int64_t)value.len;
     __builtin_prefetch(value.ptr);
@@ -211,7 +211,7 @@ static void gather_bytes(ls_column *column, const ls_taken_row *rows, size_t n, 
   ls__column_reserve(column, (int64_t)n);
   ls__column_reserve_bytes(column, n_bytes);
   for (size_t i = 0; i < n; i++) {
-    const ls_column *from = &rows[i].chunk->batch->columns[field];
+    const ls_column *from = &rows[i].columns[field];
     if (ls__is_null(from, rows[i].row)) {
       ls__column_append_null(column);
       continue;
@@ -234,7 +234,7 @@ void ls__sort_gather(ls_batch *out, const ls_taken_row *rows, size_t n_rows) {
     } else if (column->type->kind == LS_STRING || column->type->kind == LS_BYTES) {
       gather_bytes(column, rows, n_rows, field);
     } else {
-      for (size_t i = 0; i < n_rows; i++) ls__column_append_from(column, &rows[i].chunk->batch->columns[field], rows[i].row);
+      for (size_t i = 0; i < n_rows; i++) ls__column_append_from(column, &rows[i].columns[field], rows[i].row);
     }
   }
   for (size_t i = 0; i < n_rows; i++) {

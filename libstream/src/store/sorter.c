@@ -209,7 +209,7 @@ static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **
   ls__sort_heap_init(&heap, sorter->opts.keyed, n_chunks);
   for (size_t i = 0; i < n_chunks; i++) ls__sort_heap_push_chunk(&heap, chunks[i], p, i);
   for (ls_sort_cursor *top = ls__sort_heap_top(&heap); top != NULL && rc >= 0; top = ls__sort_heap_top(&heap)) {
-    rows[n_rows++] = (ls_taken_row){top->chunk, top->entries[top->at].row};
+    rows[n_rows++] = (ls_taken_row){top->chunk, top->chunk->batch->columns, top->entries[top->at].row};
     if (measures) n_bytes += ls__spill_row_bytes(top->chunk, top->entries[top->at].row);
     top->at++;
     ls__sort_heap_settle(&heap);

@@ -75,6 +75,7 @@ typedef struct ls_sort_heap {
 /** A row on its way out of a chunk. */
 typedef struct ls_taken_row {
   const ls_sort_chunk *chunk;
+  const ls_column *columns; /* the chunk's */
   uint32_t row;
 } ls_taken_row;
 /** Appends rows of several chunks, column by column. */
