@@ -20,6 +20,19 @@ START_TEST(passes_newer_rows_and_puts_older_ones_aside) {
 }
 END_TEST
 
+START_TEST(rows_of_a_key_in_one_slice_count_as_if_alone) {
+  const char *yaml = ONE("  l: { from: s, latest: { by: t, store: l, emit: final } }\n", "l") SINK_TO("late", "l.late");
+  const piped rows[] = {S("a", "05", 1), S("a", "04", 2), S("a", "06", 3), S("a", "06", 4), S("a", "05", 5), S("b", "01", 6)};
+  for (int size = 1; size < 8; size++) {
+    ls_testdriver *driver = run_on(yaml, size, 1, rows, 6);
+    ck_assert_str_eq(ls__testdriver_output(driver, "out"), SHOWN("a", "06", 4) SHOWN("b", "01", 6));
+    ck_assert_str_eq(ls__testdriver_output(driver, "late"), SHOWN("a", "04", 2) SHOWN("a", "05", 5));
+    ck_assert_str_eq(ls__testdriver_counters(driver, "l"), "in=6 taken=4 filtered=0 late=2 dead=0 out=2");
+    ls__testdriver_free(driver);
+  }
+}
+END_TEST
+
 START_TEST(goes_by_an_int64) {
   EXPECT(ONE("  f: { from: s, extend: { w: \"COALESCE(v, -1)\" } }\n  l: { from: f, latest: { by: w, store: l, emit: final } }\n"
              "  o: { from: l, select: { k: k, v: v } }\n", "o"),
@@ -41,5 +54,6 @@ START_TEST(without_by_the_last_in_order_counts) {
 }
 END_TEST
 
-RULES("latest", of_equals_the_later_in_order_wins, passes_newer_rows_and_puts_older_ones_aside, goes_by_an_int64,
+RULES("latest", of_equals_the_later_in_order_wins, passes_newer_rows_and_puts_older_ones_aside,
+      rows_of_a_key_in_one_slice_count_as_if_alone, goes_by_an_int64,
       goes_by_a_date, without_by_the_last_in_order_counts)
