@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "rows are written as the host holds numbers: little-endian"
@@ -28,6 +29,18 @@ static uint32_t slot_bytes(const ls_type *type) {
   return is_variable(type) ? 0 : (uint32_t)ls__type_width(type);
 }
 
+static uint32_t id_of(const ls_schema *schema) {
+  ls_buf text = LS_BUF_INIT;
+  for (uint32_t i = 0; i < schema->n_fields; i++) {
+    ls__buf_printf(&text, "%s ", schema->fields[i].name);
+    ls__type_format(&text, schema->fields[i].type);
+    ls__buf_putc(&text, ',');
+  }
+  uint32_t id = (uint32_t)ls__hash64(ls__buf_slice(&text));
+  ls__buf_fini(&text);
+  return id;
+}
+
 void ls__row_layout_init(ls_row_layout *layout, const ls_schema *schema, ls_arena *arena) {
   uint32_t at = (schema->n_fields + 7) / 8;
   layout->schema = schema;
@@ -37,6 +50,7 @@ void ls__row_layout_init(ls_row_layout *layout, const ls_schema *schema, ls_aren
     at += slot_bytes(schema->fields[i].type);
   }
   layout->fixed_bytes = at;
+  layout->id = id_of(schema);
 }
 
 /* -- encoding ---------------------------------------------------------------------------------- */

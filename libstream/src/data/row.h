@@ -14,6 +14,7 @@ typedef struct ls_row_layout {
   const ls_schema *schema;
   uint32_t *slot_offsets; /* per field, from the start of the row */
   uint32_t fixed_bytes;   /* null bits + slots */
+  uint32_t id;            /* of the fields' names and types: rows with another one can't be read */
 } ls_row_layout;
 void ls__row_layout_init(ls_row_layout *layout, const ls_schema *schema, ls_arena *arena);
 /** Replaces the contents of out by the row. */

@@ -16,9 +16,10 @@ struct ls_kafka_sink {
   ls_buf key, value, row;
 };
 
-/** Event time and row, for a task of our own. */
+/** Layout, event time and row, for a task of our own. */
 static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row) {
   ls__row_encode(&sink->row, &sink->layout, batch, row);
+  ls__buf_append(&sink->value, &sink->layout.id, sizeof sink->layout.id);
   ls__buf_append(&sink->value, &batch->ts_us[row], sizeof batch->ts_us[row]);
   ls__buf_append(&sink->value, sink->row.ptr, sink->row.len);
 }

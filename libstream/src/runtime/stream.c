@@ -29,7 +29,7 @@ static uint32_t add_topic(ls_stream *stream, const char *name) {
 
 static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan_store *store) {
   if (store->name == NULL) return;
-  stream->stores[stream->n_stores++] = (struct ls_stream_store){store->name, add_topic(stream, store->changelog), node->sub_topology};
+  stream->stores[stream->n_stores++] = (struct ls_stream_store){store->name, add_topic(stream, store->changelog), node->sub_topology, store->fingerprint};
 }
 
 static int name_sink_topics(ls_stream *stream, uint32_t i, ls_error *err) {
@@ -81,11 +81,10 @@ static int name_topics(ls_stream *stream, ls_error *err) {
   return LS_OK;
 }
 
-uint32_t ls__stream_changelog_topic(const ls_stream *stream, const char *store) {
-  for (uint32_t i = 0; i < stream->n_stores; i++) {
-    if (strcmp(stream->stores[i].name, store) == 0) return stream->stores[i].topic;
-  }
-  return 0; /* not reached: nodes open the stores of the plan */
+const struct ls_stream_store *ls__stream_find_store(const ls_stream *stream, const char *store) {
+  uint32_t i = 0;
+  while (strcmp(stream->stores[i].name, store) != 0) i++; /* nodes open the stores of the plan */
+  return &stream->stores[i];
 }
 
 /** Partitions of a sub-topology: those of its source topics, which must be equal. Only repartitioned: the most of its origins. */

@@ -47,7 +47,12 @@ typedef struct ls_stream_changelog {
   int64_t end;               /* where restoring ends */
   bool restored;
   ls_lake_live *lake;        /* whose log it is; NULL: of a store */
+  bool identified;           /* it begins with what its store holds: that record is there, or sent in the open transaction */
+  uint64_t fingerprint;      /* of what the store holds */
 } ls_stream_changelog;
+
+/** Key of a changelog partition's first record, whose value is the fingerprint. Compaction keeps it. No store has such a key. */
+#define LS_STREAM_IDENTITY "\xFF\xFF" "fingerprint"
 
 typedef struct ls_stream_task {
   ls_stream *stream;
@@ -112,7 +117,7 @@ struct ls_stream {
   uint32_t *letter_topic;    /* by source, then global */
   uint32_t *lake_topic;      /* by plan sink: log of a live lake sink */
   bool writes_lake;          /* some sink does, and the run has a lake */
-  struct ls_stream_store { const char *name; uint32_t topic, sub_topology; } *stores;
+  struct ls_stream_store { const char *name; uint32_t topic, sub_topology; uint64_t fingerprint; } *stores;
   uint32_t n_stores;
   int32_t *n_partitions;     /* by sub-topology */
   uint32_t n_tasks, n_lanes; /* of the whole topology */
@@ -138,8 +143,7 @@ void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream);
 void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker);
 /** Adds a thread's counts to those of the run. */
 void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread);
-/** Index in topics. */
-uint32_t ls__stream_changelog_topic(const ls_stream *stream, const char *store);
+const struct ls_stream_store *ls__stream_find_store(const ls_stream *stream, const char *store);
 
 /* stream_globals.c */
 int ls__stream_globals_open(ls_stream *stream, ls_error *err);
@@ -176,6 +180,9 @@ int ls__stream_task_prepare(ls_stream_task *task, ls_error *err);
 int ls__stream_restore_begin(ls_stream_task *task, ls_error *err);
 /** Applies some changelog records, waiting for the first ones up to wait_ms; tasks that have all of theirs become RUNNING. */
 int ls__stream_restore_step(ls_stream_thread *thread, int wait_ms, ls_error *err);
+
+/** Applies a record of a task's changelog that is not in its store yet. @errors LS_ECONFIG another version wrote it */
+int ls__stream_restore_record(ls_stream_task *task, uint32_t store, const ls_kafka_record *record, ls_error *err);
 
 /* stream_slice.c */
 /** Processes one slice of the task. *n: rows taken; 0: it waits for input. */

@@ -38,9 +38,18 @@ int ls__stream_begin(ls_stream_thread *thread, ls_error *err) {
   return LS_OK;
 }
 
+/** What a store holds goes in front of the first of its changes. */
+static int send_identity(ls_stream_task *task, ls_stream_changelog *log, ls_error *err) {
+  ls_kafka_send send = {.topic = log->topic, .partition = task->partition, .key = {LS_STREAM_IDENTITY, sizeof LS_STREAM_IDENTITY - 1},
+                        .value = {(const char *)&log->fingerprint, sizeof log->fingerprint}, .timestamp_us = -1, .offset = &log->sent};
+  log->identified = true;
+  return ls__kafka_producer_send(task->thread->producer, &send, err);
+}
+
 static int send_change(void *payload, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
   ls_stream_task *task = payload;
   ls_stream_changelog *log = &task->changelogs[store];
+  if (!log->identified) LS_TRY(send_identity(task, log, err));
   ls_kafka_send send = {.topic = log->topic, .partition = task->partition, .key = key, .value = value, .timestamp_us = -1, .offset = &log->sent};
   return ls__kafka_producer_send(task->thread->producer, &send, err);
 }
@@ -83,7 +92,8 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
 void ls__stream_position(ls_buf *out, const ls_stream_task *task) {
   ls__buf_clear(out);
   for (uint32_t i = 0; i < task->n_stores; i++) {
-    ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i), (long long)task->changelogs[i].next);
+    const ls_stream_changelog *log = &task->changelogs[i]; /* one that does not say yet what it holds is read again from its beginning */
+    ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i), log->identified ? (long long)log->next : 0);
   }
 }
 

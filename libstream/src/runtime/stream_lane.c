@@ -114,15 +114,27 @@ static int decode_protobuf(ls_lane *lane, ls_error *err) {
   return LS_OK;
 }
 
-/** Rows of our own: event time, row. */
+/** The layout in front of a row of our own, and the row's event time. */
+static int read_head(const ls_lane *lane, ls_slice *bytes, int64_t *ts_us, ls_error *err) {
+  uint32_t id;
+  if (bytes->len < sizeof id + sizeof *ts_us) return ls_error_set(err, LS_EDATA, "topic %s: what is there is no row of ours", lane->source->repartition_topic);
+  memcpy(&id, bytes->ptr, sizeof id);
+  memcpy(ts_us, bytes->ptr + sizeof id, sizeof *ts_us);
+  bytes->ptr += sizeof id + sizeof *ts_us;
+  bytes->len -= sizeof id + sizeof *ts_us;
+  if (id == lane->layout.id) return LS_OK;
+  return ls_error_set(err, LS_ECONFIG, "topic %s holds rows with other columns, of another version of the topology, that nobody has processed yet: let that version "
+                      "run until they are (--until-end), or give a new kafka: application_id", lane->source->repartition_topic);
+}
+
+/** Rows of our own. */
 static int decode_internal(ls_lane *lane, ls_error *err) {
   ls_batch *unit = lane->unit;
   for (size_t i = 0; i < lane->block.n_records; i++) {
     ls_slice bytes = record_bytes(&lane->block, i);
-    int64_t ts_us;
-    if (bytes.len < sizeof ts_us) return ls_error_set(err, LS_EDATA, "topic %s: what is there is no row of ours", lane->source->repartition_topic);
-    memcpy(&ts_us, bytes.ptr, sizeof ts_us);
-    LS_TRY(ls__row_decode(unit->columns, &lane->layout, (ls_slice){bytes.ptr + sizeof ts_us, bytes.len - sizeof ts_us}, err));
+    int64_t ts_us = 0;
+    LS_TRY(read_head(lane, &bytes, &ts_us, err));
+    LS_TRY(ls__row_decode(unit->columns, &lane->layout, bytes, err));
     lane->record_of_row[unit->n_rows] = (int32_t)i;
     ls__batch_append_meta(unit, ts_us, (ls_stamp){0, 0});
   }

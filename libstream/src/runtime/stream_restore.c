@@ -21,6 +21,29 @@ static ls_stream_changelog *find_changelog(ls_stream_thread *thread, uint32_t to
   return NULL;
 }
 
+static int other_version(const ls_stream_task *task, uint32_t store, ls_error *err) {
+  const char *name = ls__store_set_store_name(task->stores, store), *topic = task->stream->topics[task->changelogs[store].topic];
+  return ls_error_set(err, LS_ECONFIG, "store %s: its changelog %s was written by another version of the topology, with other keys or columns or another "
+                      "computation; `streamctl plan FILE --against OLD.yaml` says which: go back to it, rename the store, or give a new kafka: application_id",
+                      name, topic);
+}
+
+int ls__stream_restore_record(ls_stream_task *task, uint32_t store, const ls_kafka_record *record, ls_error *err) {
+  ls_stream_changelog *log = &task->changelogs[store];
+  static const ls_slice identity = {LS_STREAM_IDENTITY, sizeof LS_STREAM_IDENTITY - 1};
+  if (ls__slice_eq(record->key, identity)) {
+    bool same = record->value.len == sizeof log->fingerprint && memcmp(record->value.ptr, &log->fingerprint, sizeof log->fingerprint) == 0;
+    if (!same) return other_version(task, store, err);
+    log->identified = true;
+  } else {
+    if (!log->identified) return other_version(task, store, err);
+    LS_TRY(ls__store_set_restore(task->stores, store, record->key, record->value, err));
+    task->restored_records++;
+  }
+  log->next = record->offset + 1;
+  return LS_OK;
+}
+
 static int on_record(void *payload, const ls_kafka_record *record, ls_error *err) {
   ls_stream_thread *thread = payload;
   ls_stream_task *task;
@@ -32,10 +55,7 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
     log->next = record->offset + 1;
     return LS_OK;
   }
-  LS_TRY(ls__store_set_restore(task->stores, store, record->key, record->value, err));
-  log->next = record->offset + 1;
-  task->restored_records++;
-  return LS_OK;
+  return ls__stream_restore_record(task, store, record, err);
 }
 
 static void mark_restored(ls_stream_task *task, ls_stream_changelog *log) {
@@ -91,7 +111,10 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
   }
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     ls_stream_changelog *log = &task->changelogs[i];
-    if (ahead && log->lake == NULL) log->next = 0;
+    if (ahead && log->lake == NULL) {
+      log->next = 0;
+      log->identified = false;
+    }
     log->restored = false;
     log->sent = -1;
     if (log->next >= log->end) {

@@ -55,9 +55,7 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
   uint32_t store;
   ls_stream_changelog *log = find_changelog(standby, record->topic, record->partition, &task, &store);
   if (log == NULL || record->offset < log->next) return LS_OK;
-  LS_TRY(ls__store_set_restore(task->stores, store, record->key, record->value, err));
-  log->next = record->offset + 1;
-  task->restored_records++;
+  LS_TRY(ls__stream_restore_record(task, store, record, err));
   task->changed = true;
   atomic_fetch_add(&standby->stream->n_standby, 1);
   return LS_OK;

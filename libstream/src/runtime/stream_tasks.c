@@ -84,12 +84,15 @@ static int open_changelogs(ls_stream_task *task, ls_error *err) {
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     const char *name = ls__store_set_store_name(task->stores, i);
     ls_stream_changelog *log = &task->changelogs[i];
-    log->topic = ls__stream_changelog_topic(task->stream, name);
+    const struct ls_stream_store *store = ls__stream_find_store(task->stream, name);
+    log->topic = store->topic;
+    log->fingerprint = store->fingerprint;
     log->sent = -1;
     ls__buf_clear(&line);
     ls__buf_printf(&line, "\n%s ", name);
     const char *at = strstr(text.ptr, line.ptr);
     if (at != NULL && ls__store_set_store_backend(task->stores, i) == LS_STORE_ROCKSDB) log->next = strtoll(at + line.len, NULL, 10);
+    log->identified = log->next > 0; /* the database knows what the store holds */
   }
   add_lake_logs(task);
   ls__buf_fini(&text);

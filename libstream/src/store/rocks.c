@@ -263,7 +263,20 @@ void ls__store_db_close(ls_store_db *db) {
 /* No task prefix begins with these bytes: they would be the length of a name longer than allowed. */
 static const char fingerprint_key[] = "\xFF\xFF" "fingerprint";
 
-/** Under the lock. */
+/** Whether there is more than the fingerprint, which is the last key. */
+static int holds_rows(bool *out, ls_store_db *db, const ls_rocks_family *family, ls_error *err) {
+  rocksdb_iterator_t *iter = rocksdb_create_iterator_cf(db->db, db->scan, family->handle);
+  rocksdb_iter_seek_to_first(iter);
+  ls_slice first = {"", 0};
+  if (rocksdb_iter_valid(iter)) first.ptr = rocksdb_iter_key(iter, &first.len);
+  *out = first.len > 0 && !ls__slice_eq(first, (ls_slice){fingerprint_key, sizeof fingerprint_key - 1});
+  char *message = NULL;
+  rocksdb_iter_get_error(iter, &message);
+  rocksdb_iter_destroy(iter);
+  return message != NULL ? rocks_error(message, db, "a row can't be read", err) : LS_OK;
+}
+
+/** Under the lock. A store that holds nothing takes the new fingerprint. */
 static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const char *store, uint64_t fingerprint, ls_error *err) {
   ls_slice key = {fingerprint_key, sizeof fingerprint_key - 1};
   ls_buf stored = LS_BUF_INIT;
@@ -272,8 +285,10 @@ static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const cha
   if (found == 1 && stored.len == sizeof number) memcpy(&number, stored.ptr, sizeof number);
   ls__buf_fini(&stored);
   if (found < 0) return found;
-  if (found == 1) {
-    if (number == fingerprint) return LS_OK;
+  if (found == 1 && number == fingerprint) return LS_OK;
+  bool rows = false;
+  if (found == 1) LS_TRY(holds_rows(&rows, db, family, err));
+  if (rows) {
     return ls_error_set(err, LS_ECONFIG,
                         "store '%s': the state in %s was written with other key or value types: give the store a new name, or "
                         "remove the state directory and reprocess",

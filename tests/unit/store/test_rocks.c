@@ -17,10 +17,18 @@ START_TEST(another_fingerprint_is_refused_and_named) {
   ls_store_set *set;
   ls_kv *kv;
   ls_window *window;
+  ls_slice key = ls__slice_of("k");
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));
+  ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
+  ck_ok(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 10, &err)); /* one that is empty takes the next version's */
+  ls__store_set_free(set);
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
   ck_ok(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 11, &err));
   ck_ok(ls__window_open(&window, set, "payments", LS_STORE_ROCKSDB, 12, &err));
+  ls_window_entry entry = {.key = key, .ts_us = 5, .stamp = {5, 1}, .value = key};
+  ck_ok(ls__kv_put(kv, key, ls__hash64(key), key, &err));
+  ck_ok(ls__window_put(window, &entry, ls__hash64(key), &err));
+  ck_ok(ls__store_set_commit(set, ls__slice_of("here"), &err));
   ls__store_set_free(set);
   ls__store_db_close(db);
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""A topology that was edited, on the state and the rows in flight of the version before: what survives goes on; what does not is
+refused with a name and exit 2, on both backends and with or without the state directory, and nothing is changed by the attempt."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import kafka_server
+import live
+import recon
+
+TOPOLOGY = """
+libstream: 1
+name: edit
+runtime: {{ memory: 64MiB, state: {{ backend: {backend} }} }}
+kafka: {{ application_id: "{application}" }}
+schemas:
+  payment:
+    key: id
+    time: at
+    fields: {{ id: string, shop: string, amount: "decimal(9,2)", at: timestamp }}
+sources:
+  payments: {{ schema: payment, live: {{ kafka: payments, idle_after: 1ms }} }}
+steps:
+  by_shop:
+    from: payments
+    select: {{ id: id, shop: shop, {column}, at: at }}
+  totals:
+    from: by_shop
+    aggregate: {{ by: shop, values: {{ {values} }}, store: {store} }}
+sinks:
+  totals: {{ from: totals, live: {{ kafka: "{application}-out", create: {{ partitions: 2 }} }} }}
+"""
+FIRST = {"column": "amount: amount", "values": "n: count(*), total: sum(amount)", "store": "totals"}
+COMPUTED = FIRST | {"values": "n: count(*), highest: max(amount)"}
+RENAMED = FIRST | {"store": "other_totals"}
+WIDER = {"column": 'amount: "CAST(amount AS decimal(12,4))"', "values": "n: count(*)", "store": "counts"}
+
+
+class Case:
+    def __init__(self, brokers, scratch, backend):
+        self.brokers, self.scratch, self.backend = brokers, pathlib.Path(scratch), backend
+        self.application = f"edit-{backend}"
+        self.state = self.scratch / f"state-{backend}"
+
+    def run(self, version, code=0):
+        file = self.scratch / "edit.yaml"
+        file.write_text(TOPOLOGY.format(backend=self.backend, application=self.application, **version))
+        done = subprocess.run([recon.BIN / "streamctl", "run", file, "--live", "--until-end", "--state-dir", self.state, "--output-format", "json", "--quiet"],
+                              env=recon.environment(KAFKA_BROKERS=self.brokers), capture_output=True, text=True, timeout=90)
+        if done.returncode != code:
+            raise SystemExit(f"FAILED: exit {done.returncode}, not {code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def totals(self):
+        return {shop: (row["n"], row["total"]) for shop, row in live.last_rows(live.committed(self.brokers, f"{self.application}-out")).items()}
+
+
+def pay(brokers, begin, n):
+    to = live.producer(brokers)
+    for i in range(begin, begin + n):
+        record = {"id": f"p{i}", "shop": f"shop-{i % 5}", "amount": f"{i}.25", "at": f"2026-03-01T00:00:{i % 60:02d}Z"}
+        live.send(to, "payments", record["id"], json.dumps(record))
+    to.flush()
+
+
+def expect_refused(case, version, *words):
+    done = case.run(version, code=2)
+    missing = [word for word in words if word not in done.stderr]
+    if missing:
+        print(f"FAILED: {missing} not in\n{done.stderr}")
+    return bool(missing)
+
+
+def in_flight(case):
+    """A row of the first version that nobody has processed yet: the last one of the repartition topic, once more."""
+    topic = f"{case.application}-by_shop-repartition"
+    topics = live.admin(case.brokers).list_topics(timeout=30).topics
+    [topic] = [name for name in topics if name.startswith(case.application) and name.endswith("-repartition")]
+    partition, _, key, value, headers = live.committed(case.brokers, topic)[-1]
+    to = live.producer(case.brokers)
+    live.send(to, topic, key, value, partition=partition)
+    to.flush()
+    return topic
+
+
+def check(case):
+    failed = 0
+    case.run(FIRST)
+    before = case.totals()
+    if case.backend == "rocksdb":
+        failed += expect_refused(case, COMPUTED, "totals")  # its own database says so
+        shutil.rmtree(case.state)                           # another machine: the changelog does
+    failed += expect_refused(case, COMPUTED, "store totals", f"{case.application}-totals-changelog", "plan FILE --against")
+    pay(case.brokers, 100, 20)
+    case.run(FIRST)
+    after = case.totals()
+    grown = sum(n for n, _ in after.values()) - sum(n for n, _ in before.values())
+    if grown != 20:
+        print("FAILED: the first version counted", grown, "of 20 new payments")
+        failed += 1
+    case.run(RENAMED)  # a new store begins empty
+    topic = in_flight(case)
+    failed += expect_refused(case, WIDER, topic, "other columns")
+    return failed
+
+
+def main():
+    if not kafka_server.find():
+        print("skipped: Kafka or Java is not installed (tools/install.sh test)")
+        return 77
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch, kafka_server.running() as cluster:
+        live.make_topics(cluster.bootstrap, ["payments"], 2)
+        pay(cluster.bootstrap, 0, 50)
+        for backend in ("memory", "rocksdb"):
+            failed += check(Case(cluster.bootstrap, scratch, backend))
+    print("FAILED" if failed else "passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
