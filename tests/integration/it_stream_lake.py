@@ -127,6 +127,23 @@ def trimmed_log(scene):
     return all(0 < low and high - low <= 4 for low, high in kept.values())  # cut, its commit marker, published, its marker
 
 
+def at_least_once(scene):
+    """Without transactions rows may be there twice after a crash, and none is missing."""
+    good = True
+    for point in ("stream.flushed", "stream.lake_named", "stream.lake_published_one"):
+        name = "alo-" + point.replace(".", "-").replace("_", "-")
+        lake = scene.scratch / name
+        options = scene.options(name, lake, "--set", "roll_every=100ms", "--set", "roll_size=64KiB", "--set", "processing=at_least_once")
+        live.start(scene.brokers, scene.scratch / f"{name}-state", "--until-end", *options, LS_FAULT=f"{point}:2",
+                   stderr=subprocess.DEVNULL).wait(120)
+        live.run(scene.brokers, scene.scratch / f"{name}-state", *options)
+        rows, repeated = it_stream.rows_of(lake)
+        missing = {key[0] for key in scene.expected} - {key[0] for key in rows}
+        print(f"at least once, {point}: {len(missing)} of {len({key[0] for key in scene.expected})} transactions missing, {repeated} rows twice")
+        good = good and not missing
+    return good
+
+
 def batch_over_it(scene):
     """The batch reconciliation over a lake that was written live makes the tables that it makes over a replayed one."""
     lake = scene.scratch / "both"
@@ -205,7 +222,7 @@ def refusals(scene):
     return good and fine
 
 
-CASES = (on_s3, waiting_rows, trimmed_log, batch_over_it, tables, refusals)
+CASES = (on_s3, waiting_rows, trimmed_log, at_least_once, batch_over_it, tables, refusals)
 
 
 def main():
