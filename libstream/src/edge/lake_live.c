@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "data/row.h"
 #include "edge/live_log.h"
@@ -159,19 +158,6 @@ static const ls_schema *add_columns(ls_lake_live *live) {
   return out;
 }
 
-static uint64_t fingerprint_of(const ls_schema *schema, bool keep_last) {
-  ls_buf text = LS_BUF_INIT;
-  ls__buf_puts(&text, keep_last ? "last\n" : "all\n");
-  for (uint32_t i = 0; i < schema->n_fields; i++) {
-    ls__buf_printf(&text, "%s:", schema->fields[i].name);
-    ls__type_format(&text, schema->fields[i].type);
-    ls__buf_putc(&text, '\n');
-  }
-  uint64_t hash = ls__hash64(ls__buf_slice(&text));
-  ls__buf_fini(&text);
-  return hash;
-}
-
 int ls__lake_live_new(ls_lake_live **out, const ls_lake_live_opts *opts, ls_error *err) {
   (void)err;
   ls_lake_live *live = LS_NEW(ls_lake_live);
@@ -183,7 +169,7 @@ int ls__lake_live_new(ls_lake_live **out, const ls_lake_live_opts *opts, ls_erro
   live->file_schema = opts->keep_last ? add_columns(live) : opts->schema;
   live->directory = ls__arena_printf(&live->arena, "_live/%s/%s-%05d", opts->application_id, opts->name, opts->partition);
   ls__row_layout_init(&live->layout, opts->schema, &live->arena);
-  live->fingerprint = fingerprint_of(opts->schema, opts->keep_last);
+  live->fingerprint = (uint64_t)live->layout.id << 1 | opts->keep_last;
   ls_live_files_opts files = {.stage = opts->stage, .name = opts->name, .directory = live->directory, .partition = opts->partition,
                               .schema = live->file_schema, .format = opts->format, .memory_bytes = opts->memory_bytes};
   ls__live_files_new(&live->files, &files);
