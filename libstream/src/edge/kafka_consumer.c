@@ -12,11 +12,13 @@
 #include "base/thread.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define NO_OFFSET        INT64_MIN /* nothing asked for; not known */
 #define CLOSE_MS         15000
 #define COMMITTED_MS     60000
+#define HEARTBEAT_MS     3000 /* at most; a third of the session when that is short */
 #define POLLS_AT_ONCE    64 /* events of the group served before records are */
 #define PARTITIONS_GUESS 16
 
@@ -202,6 +204,16 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 
 /* ---- opening and closing ---- */
 
+/* librdkafka's own interval is 3 s whatever the session: with a short one a member would be put out between two. */
+static void suggest_heartbeat(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster) {
+  char session[32], heartbeat[32];
+  size_t n = sizeof session;
+  if (rd_kafka_conf_get(conf, "session.timeout.ms", session, &n) != RD_KAFKA_CONF_OK) return;
+  int64_t ms = strtoll(session, NULL, 10) / 3;
+  snprintf(heartbeat, sizeof heartbeat, "%" PRId64, ms < 1 ? 1 : ms < HEARTBEAT_MS ? ms : HEARTBEAT_MS);
+  ls__kafka_conf_suggest(conf, cluster, "heartbeat.interval.ms", heartbeat);
+}
+
 static int make_conf(ls_kafka_consumer *c, rd_kafka_conf_t **out, ls_error *err) {
   const ls_kafka_consumer_opts *opts = &c->opts;
   rd_kafka_conf_t *conf;
@@ -218,6 +230,7 @@ static int make_conf(ls_kafka_consumer *c, rd_kafka_conf_t **out, ls_error *err)
   /* a seek or an assignment waits behind the fetch that is under way */
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.wait.max.ms", "100");
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.error.backoff.ms", "100");
+  suggest_heartbeat(conf, opts->cluster);
   c->limits = ls__kafka_size_queues(
       conf, opts->queue_bytes, opts->n_partitions_max ? opts->n_partitions_max : PARTITIONS_GUESS);
   rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
