@@ -62,6 +62,14 @@ void ls__lane_add(ls_lane *lane, const ls_kafka_record *record) {
   ls__grow(&to->records, &to->records_capacity, to->n_records + 1, sizeof *to->records);
   to->records[to->n_records++] = (ls_lane_record){record->offset, record->timestamp_us, to->bytes.len};
   lane->read_offset = record->offset + 1;
+  lane->end_seen_us = 0;
+  lane->end_asked = false;
+}
+
+void ls__lane_end(ls_lane *lane, int64_t offset) {
+  if (lane->read_offset < offset) lane->read_offset = offset;
+  lane->end_seen_us = ls__monotonic_us();
+  lane->end_asked = false;
 }
 
 /* ---- decoding a block ---- */
@@ -207,5 +215,6 @@ void ls__lane_reset(ls_lane *lane, int64_t offset) {
   lane->unit = NULL;
   lane->at = lane->from = 0;
   lane->next_offset = lane->committed_offset = lane->read_offset = offset;
-  lane->paused = false;
+  lane->end_seen_us = 0;
+  lane->paused = lane->end_asked = false;
 }

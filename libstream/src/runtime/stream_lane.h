@@ -47,6 +47,8 @@ typedef struct ls_lane {
   int64_t next_offset;       /* of the first record that is not processed; -1: nothing was read */
   int64_t committed_offset;
   int64_t last_data_us;      /* monotonic: when it last had a row to give */
+  int64_t end_seen_us;       /* monotonic: when the broker last said that there is no more; 0: not since the last record */
+  bool end_asked;            /* the broker is asked again */
   int64_t read_offset;       /* everything before is here or past */
   int64_t end_offset;        /* stop_at_end: where the run ends; -1: no end */
   bool paused;
@@ -57,6 +59,8 @@ int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t pa
 void ls__lane_free(ls_lane *lane);
 /** Copies the record's bytes. */
 void ls__lane_add(ls_lane *lane, const ls_kafka_record *record);
+/** There is nothing to read from offset on, for now. */
+void ls__lane_end(ls_lane *lane, int64_t offset);
 static inline bool ls__lane_full(const ls_lane *lane) { return lane->waiting.bytes.len + lane->waiting.n_records * sizeof(ls_lane_record) >= lane->bytes_max; }
 /** Decodes what waits when the unit is used up. */
 int ls__lane_fill(ls_lane *lane, ls_error *err);

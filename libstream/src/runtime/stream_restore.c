@@ -109,6 +109,7 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
     ls__log(LS_LOG_WARN, "runtime", "state_forgotten", "task=%s reason=ahead_of_changelog", task->name);
     LS_TRY(ls__store_set_wipe(task->stores, err));
   }
+  int64_t n_offsets = 0; /* an upper bound of the records: compaction and control records leave gaps */
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     ls_stream_changelog *log = &task->changelogs[i];
     if (ahead && log->lake == NULL) {
@@ -120,9 +121,11 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
     if (log->next >= log->end) {
       mark_restored(task, log);
     } else {
+      n_offsets += log->end - log->next;
       LS_TRY(ls__kafka_reader_add(task->thread->restorer, log->topic, task->partition, log->next, err));
     }
   }
+  if (n_offsets > 0) ls__log(LS_LOG_INFO, "runtime", "restoring", "task=%s thread=%s offsets=%lld", task->name, task->thread->id, (long long)n_offsets);
   return LS_OK;
 }
 
@@ -153,7 +156,7 @@ static int finish(ls_stream_task *task, ls_error *err) {
   for (uint32_t i = task->n_stores; i < task->n_changelogs; i++) LS_TRY(ls__lake_live_own(task->changelogs[i].lake, err));
   task->state = LS_STREAM_RUNNING;
   atomic_fetch_add(&task->stream->n_restored, task->restored_records);
-  ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s restored_records=%lld", task->name, (long long)task->restored_records);
+  ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s thread=%s restored_records=%lld", task->name, task->thread->id, (long long)task->restored_records);
   return start_lanes(task, err);
 }
 

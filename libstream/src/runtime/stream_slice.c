@@ -2,16 +2,50 @@
  * @file stream_slice.c
  * Which record is next: the one with the lowest time among the lanes of a task, ties by the order of the sources. A lane
  * without a row holds the others back, since its next one may be older; unless its source has been silent for idle_after, or
- * the run ends there. Stream time is the largest time processed; a row behind it is out of order, and its step decides.
+ * the run ends there. Only a broker can say that a source is silent: records that the network holds back, or that were not read
+ * while the process was restoring or frozen, are not silence. Stream time is the largest time processed; a row behind it is out
+ * of order, and its step decides.
  */
 #include "base/fault.h"
 #include "base/thread.h"
 #include "runtime/stream.h"
 
+#define END_FRESH_US ((int64_t)1000000) /* how long an answer holds at least */
+
+static int64_t end_fresh_us(const ls_lane *lane) {
+  return lane->source->idle_after_us > END_FRESH_US ? lane->source->idle_after_us : END_FRESH_US;
+}
+
 /** Whether the lane will give no row for now. */
 static bool lane_is_silent(const ls_lane *lane, int64_t now_us) {
   if (lane->end_offset >= 0 && lane->read_offset >= lane->end_offset) return true;
-  return lane->source->idle_after_us >= 0 && now_us - lane->last_data_us >= lane->source->idle_after_us;
+  if (lane->source->idle_after_us < 0) return false;
+  int64_t idle_us = lane->last_data_us + lane->source->idle_after_us;
+  return now_us >= idle_us && lane->end_seen_us >= idle_us && now_us - lane->end_seen_us <= end_fresh_us(lane);
+}
+
+/** Asks the broker again whether the lane is at its end, by a seek to where it is: an answer comes even if nothing changed. The
+ *  first answer comes by itself; one that is late is not asked for again, since a seek throws away what is on its way. */
+static int ask_for_end(const ls_stream_task *task, ls_lane *lane, int64_t now_us, ls_error *err) {
+  if (lane->end_asked || lane->read_offset < 0 || lane->source->idle_after_us < 0) return LS_OK;
+  int64_t idle_us = lane->last_data_us + lane->source->idle_after_us;
+  if (now_us < idle_us || (lane->end_seen_us >= idle_us && now_us - lane->end_seen_us <= end_fresh_us(lane) / 2)) return LS_OK;
+  lane->end_asked = true;
+  return ls__kafka_consumer_seek(task->thread->consumer, lane->index, lane->partition, lane->read_offset, err);
+}
+
+static bool has_row(const ls_lane *lane) {
+  int64_t ts_us;
+  return ls__lane_peek(lane, &ts_us);
+}
+
+/** Rows wait for lanes without one: which of these are silent? */
+static int ask_for_ends(const ls_stream_task *task, int64_t now_us, ls_error *err) {
+  for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
+    ls_lane *lane = task->lanes[i];
+    if (lane != NULL && lane->waiting.n_records == 0 && !has_row(lane)) LS_TRY(ask_for_end(task, lane, now_us, err));
+  }
+  return LS_OK;
 }
 
 /** Decodes what waits. *rows: there are some, and no lane can still get an older one. *letters: a block has bad records alone. */
@@ -22,8 +56,7 @@ static int lanes_ready(ls_stream_task *task, int64_t now_us, bool *rows, bool *l
     ls_lane *lane = task->lanes[i];
     if (lane == NULL) continue;
     LS_TRY(ls__lane_fill(lane, err));
-    int64_t ts_us;
-    if (ls__lane_peek(lane, &ts_us)) {
+    if (has_row(lane)) {
       lane->last_data_us = now_us;
       any = true;
     } else if (lane->unit != NULL && lane->bad_at < lane->n_bad) {
@@ -33,7 +66,7 @@ static int lanes_ready(ls_stream_task *task, int64_t now_us, bool *rows, bool *l
     }
   }
   *rows = any && !waiting;
-  return LS_OK;
+  return any ? ask_for_ends(task, now_us, err) : LS_OK;
 }
 
 /** Lane with the lowest time, NULL: none has a row. */

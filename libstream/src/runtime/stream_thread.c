@@ -47,7 +47,7 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
 static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t offset) {
   ls_stream_thread *thread = payload;
   ls_stream_task *task = find_task(thread, thread->stream->plan->sources[topic].sub_topology, partition);
-  if (task != NULL && task->lanes[topic]->read_offset < offset) task->lanes[topic]->read_offset = offset;
+  if (task != NULL) ls__lane_end(task->lanes[topic], offset);
 }
 
 static uint32_t source_of_topic(const ls_stream *stream, const char *topic) {
