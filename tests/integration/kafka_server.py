@@ -110,15 +110,17 @@ def formatted(java):
 
 
 class Cluster:
-    """Brokers 1..n in folder. settings: server properties besides or instead of ours; {id} and {port} are replaced."""
+    """Brokers 1..n in folder. settings: server properties besides or instead of ours; {id} and {port} are replaced.
+    listeners: further ones, name -> [(port, advertised port)] by broker (network.py)."""
 
-    def __init__(self, folder, ports, controller_ports, settings=None, dies_with_us=True, java_options=()):
+    def __init__(self, folder, ports, controller_ports, settings=None, dies_with_us=True, java_options=(), listeners=None):
         self.java = find()
         self.folder = pathlib.Path(folder)
         self.ports, self.controller_ports = list(ports), list(controller_ports)
         self.settings = settings or {}
         self.dies_with_us = dies_with_us
         self.java_options = list(java_options)
+        self.listeners = listeners or {}
         self.ids = range(1, len(self.ports) + 1)
 
     @property
@@ -143,13 +145,16 @@ class Cluster:
         n, port, controller = len(self.ports), self.ports[broker - 1], self.controller_ports[broker - 1]
         voters = ",".join(f"{i}@127.0.0.1:{p}" for i, p in zip(self.ids, self.controller_ports))
         replicas, min_replicas = (3, 2) if n >= 3 else (1, 1)
+        more = {name: at[broker - 1] for name, at in self.listeners.items()}
         return {
             **SETTINGS,
             "process.roles": "broker,controller", "node.id": broker, "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+                         + "".join(f",{name}://127.0.0.1:{own}" for name, (own, _) in more.items()),
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"
+                                    + "".join(f",{name}://127.0.0.1:{advertised}" for name, (_, advertised) in more.items()),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT" + "".join(f",{name}:PLAINTEXT" for name in more),
             "log.dirs": self.home(broker) / "data",
             "default.replication.factor": replicas, "min.insync.replicas": min_replicas,
             "offsets.topic.replication.factor": replicas,
@@ -254,14 +259,14 @@ def remove_leftovers(base):
 
 
 @contextlib.contextmanager
-def running(n_brokers=1, settings=None, java_options=(), wait=True):
+def running(n_brokers=1, settings=None, java_options=(), wait=True, listeners=None):
     """A cluster for one test: ports and data of its own, removed afterwards. wait=False: call await_started yourself."""
     base = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build"), "kafka-tests")
     base.mkdir(parents=True, exist_ok=True)
     remove_leftovers(base)
     folder = tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=base)
     ports = free_ports(2 * n_brokers)
-    cluster = Cluster(folder, ports[:n_brokers], ports[n_brokers:], settings, java_options=java_options)
+    cluster = Cluster(folder, ports[:n_brokers], ports[n_brokers:], settings, java_options=java_options, listeners=listeners)
     # ctest ends a test that takes too long by SIGTERM: leave by the way of an exception
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     try:

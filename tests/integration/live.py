@@ -53,7 +53,7 @@ def records_of(lake, folder, key, time_field):
 
 
 def admin(brokers):
-    return confluent_kafka.admin.AdminClient({"bootstrap.servers": brokers})
+    return confluent_kafka.admin.AdminClient({"bootstrap.servers": brokers, "log_level": 2})
 
 
 def make_topics(brokers, names, partitions, replication=1, config=FOREVER):
@@ -65,7 +65,7 @@ def make_topics(brokers, names, partitions, replication=1, config=FOREVER):
 
 def producer(brokers, **options):
     return confluent_kafka.Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random",
-                                     "queue.buffering.max.messages": 1000000, "enable.idempotence": True, "log_level": 2, **options})
+                                     "queue.buffering.max.messages": 1000000, "enable.idempotence": True, "max.in.flight": 1, "log_level": 2, **options})
 
 
 def send(to, topic, key, value, **options):
@@ -103,28 +103,33 @@ def end_offsets(brokers, topic):
     return ends
 
 
-def committed(brokers, topic, isolation="read_committed"):
-    """Every committed record of a topic: (partition, offset, key, value, headers), by partition and offset."""
+def each_committed(brokers, topic, isolation="read_committed"):
+    """Every committed record of a topic: (partition, offset, key, value, headers), of a partition by offset."""
     reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": f"reader-{time.monotonic_ns()}", "enable.auto.commit": False,
                                        "isolation.level": isolation, "auto.offset.reset": "earliest", "enable.partition.eof": True})
     partitions = reader.list_topics(topic, 30).topics[topic].partitions
     reader.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in partitions])
     ends = end_offsets(brokers, topic)
-    records, ended, until = [], set(), time.monotonic() + 60
+    ended, until = set(), time.monotonic() + 60
     while len(ended) < len(partitions):
         if time.monotonic() > until:
             raise SystemExit(f"FAILED: {topic}: a transaction stays open")
         for message in reader.consume(10000, 1.0):
             if message.error() is None:
-                records.append((message.partition(), message.offset(), message.key(), message.value(), dict(message.headers() or [])))
+                yield message.partition(), message.offset(), message.key(), message.value(), dict(message.headers() or [])
                 ended.discard(message.partition())
+                until = time.monotonic() + 60
             elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
                 if message.offset() >= ends[message.partition()]:  # before it a transaction is still open
                     ended.add(message.partition())
             else:
                 raise SystemExit(f"FAILED: {message.error()}")
     reader.close()
-    return sorted(records, key=lambda record: record[:2])
+
+
+def committed(brokers, topic, isolation="read_committed"):
+    """The same as a list, by partition and offset."""
+    return sorted(each_committed(brokers, topic, isolation), key=lambda record: record[:2])
 
 
 def progress(brokers, group, topics):
