@@ -211,7 +211,7 @@ void ls__column_append_slice(ls_column *column, ls_slice value) {
   int32_t offset = column->offsets[column->n_rows];
   if ((int64_t)value.len > column->capacity_bytes - offset)
     ls__column_reserve_bytes(column, (int64_t)value.len);
-  ls__copy_short((char *)column->values + offset, value.ptr, value.len);
+  if (value.len > 0) ls__copy_short((char *)column->values + offset, value.ptr, value.len); /* NULL + 0 is not defined */
   column->n_rows++;
   column->offsets[column->n_rows] = offset + (int32_t)value.len;
 }
