@@ -83,9 +83,16 @@ int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, in
 int ls__decode_json_record(ls_batch *out, ls_decoder *decoder, ls_slice text, int64_t record_number,
                            ls_bad_record_fn on_bad, void *payload, ls_error *err);
 
+/** A row of a typed batch whose value in a field was none that the field's type can hold. */
+typedef struct ls_value_fault {
+  int64_t row;
+  uint32_t field;
+  const char *reason; /* of ls_bad_record */
+} ls_value_fault;
 /** Checks rows of an already typed batch (Parquet input) against nullability, one_of, pattern,
- * ranges. */
+ * ranges. Rows with a fault are bad by that; faults are ordered by row. */
 int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,
+                    const ls_value_fault *faults, size_t n_faults,
                     ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows /* bit set */,
                     ls_error *err);
 

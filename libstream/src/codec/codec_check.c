@@ -227,12 +227,34 @@ static bool batch_clean(const ls_batch *batch, const ls_decoder *decoder) {
   return true;
 }
 
-/* The columns that were read as JSON, masked as the text formats are. */
-static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t row) {
+static int report_fault(ls_decoder *decoder, const ls_value_fault *fault) {
+  static const struct {
+    const char *reason, *text;
+  } texts[] = {{"too_many_decimals", "the value has more decimals than"},
+               {"too_many_digits", "the value has more digits than"},
+               {"bad_timestamp", "the value is no whole number of microseconds in the years 1 to 9999, as in"},
+               {"bad_date", "the value is no whole day in the years 1 to 9999, as in"},
+               {"bad_utf8", "the text is not UTF-8, as in"}};
+  const ls_field_plan *plan = &decoder->plans[fault->field];
+  const char *text = "the value does not fit";
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (strcmp(texts[i].reason, fault->reason) == 0) text = texts[i].text;
+  }
+  ls_buf type = LS_BUF_INIT;
+  ls__type_format(&type, plan->type);
+  int rc = ls__bad_set(decoder, fault->reason, plan, "%s %s", text, type.ptr);
+  ls__buf_fini(&type);
+  return rc;
+}
+
+/* The columns that were read as JSON but for those that hold no value, masked as the text formats are. */
+static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t row, const ls_value_fault *faults, size_t n_faults) {
   ls_buf *out = &decoder->line;
   ls__buf_clear(out);
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
-    if (!decoder->plans[i].wanted) continue;
+    bool faulty = false;
+    for (size_t k = 0; k < n_faults; k++) faulty |= faults[k].field == i;
+    if (!decoder->plans[i].wanted || faulty) continue;
     ls__buf_putc(out, out->len ? ',' : '{');
     ls__buf_json_string(out, decoder->plans[i].name);
     ls__buf_putc(out, ':');
@@ -243,6 +265,7 @@ static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t r
 }
 
 int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,
+                    const ls_value_fault *faults, size_t n_faults,
                     ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows, ls_error *err) {
   if (batch->schema->n_fields != decoder->n_fields) {
     return ls_error_set(err, LS_EINVAL, "the batch has %u columns, schema %s has %u",
@@ -254,7 +277,8 @@ int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_ro
                           decoder->plans[i].field->name, decoder->schema->name);
     }
   }
-  bool clean = batch_clean(batch, decoder);
+  bool clean = n_faults == 0 && batch_clean(batch, decoder);
+  const ls_value_fault *faults_end = faults + n_faults;
   memset(good_rows, clean ? 0xff : 0, (size_t)LS_BIT_WORDS(batch->n_rows) * sizeof *good_rows);
   if (clean) { /* no bit is set past the last row: callers may count them */
     if (batch->n_rows & 63)
@@ -262,11 +286,14 @@ int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_ro
     return LS_OK;
   }
   for (int64_t row = 0; row < batch->n_rows; row++) {
-    if (check_row(batch, decoder, row) == LS_OK) {
+    const ls_value_fault *first = faults;
+    while (faults < faults_end && faults->row == row) faults++;
+    int rc = faults > first ? report_fault(decoder, first) : check_row(batch, decoder, row);
+    if (rc == LS_OK) {
       LS_BIT_SET(good_rows, row);
       continue;
     }
-    payload_of_row(batch, decoder, row);
+    payload_of_row(batch, decoder, row, first, (size_t)(faults - first));
     ls__bad_report(decoder, (ls_bad_sink){on_bad, payload}, first_row + row);
   }
   ls__record_reset(decoder);

@@ -68,14 +68,18 @@ typedef struct ls_arrow_plan ls_arrow_plan;
  */
 int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type,
                        const struct ArrowSchema *schema, const char *column, ls_error *err);
+/** Row of the array whose value the type cannot hold; reason: a code of ls_bad_record. */
+typedef void (*ls_arrow_fault_fn)(void *payload, int64_t row, const char *reason);
 /**
  * Appends all rows of an Arrow array to a column. scratch holds what is converted; it may be reset
- * after the call.
- * @errors LS_EDATA naming column (a value that the type cannot hold exactly, text that is not
- *         UTF-8); out is then as it was. LS_ELIMIT above 2 GiB of bytes in one column.
+ * after the call. Rows with a value that the type cannot hold exactly, or with text that is not
+ * UTF-8, are told through on_fault, perhaps several times; what stands there is no value.
+ * @errors LS_EDATA naming column (the array is broken); out is then as it was. LS_ELIMIT above 2 GiB
+ *         of bytes in one column.
  */
 int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array,
-                     ls_arena *scratch, const char *column, ls_error *err);
+                     ls_arena *scratch, const char *column, ls_arrow_fault_fn on_fault,
+                     void *payload, ls_error *err);
 
 #ifdef __cplusplus
 }

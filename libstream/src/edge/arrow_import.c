@@ -5,6 +5,8 @@
  * scratch memory. Then the view is appended.
  */
 #include "base/assert.h"
+#include "data/datetime.h"
+#include "data/decimal.h"
 #include "edge/arrow_bridge.h"
 
 #include <stdlib.h>
@@ -242,17 +244,15 @@ typedef struct span {
   ls_arena *scratch;
   const char *column; /* for messages */
   ls_error *err;
+  const int64_t *rows; /* row of the outermost array that each row belongs to; NULL: itself */
+  ls_arrow_fault_fn on_fault;
+  void *payload;
 } span;
 
 static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in);
 
-static int bad_value(const span *in, const ls_type *type, const char *what) {
-  ls_buf text = LS_BUF_INIT;
-  ls__type_format(&text, type);
-  int rc =
-      ls_error_set(in->err, LS_EDATA, "column '%s': a value %s %s", in->column, what, text.ptr);
-  ls__buf_fini(&text);
-  return rc;
+static void tell_fault(const span *in, int64_t row, const char *reason) {
+  in->on_fault(in->payload, in->rows != NULL ? in->rows[row] : row, reason);
 }
 
 /* Bits of a bitmap from any position, as words that start with it. */
@@ -303,20 +303,18 @@ static bool load_integer(int64_t *out, const char *at, int width) {
   return width > 0 || *out >= 0;
 }
 
-static int convert_integers(ls_column *view, const ls_arrow_plan *plan, const span *in) {
+static void convert_integers(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   int step = plan->width < 0 ? -plan->width : plan->width;
   const char *from = values_at(in, 1, step);
   int64_t *to = LS_ARENA_ARRAY(in->scratch, int64_t, in->n);
   view->values = to;
   for (int64_t i = 0; i < in->n; i++) {
     if (ls__is_null(view, i)) continue;
-    if (!load_integer(&to[i], from + i * step, plan->width))
-      return bad_value(in, plan->type, "does not fit");
+    if (!load_integer(&to[i], from + i * step, plan->width)) tell_fault(in, i, "out_of_range");
   }
-  return LS_OK;
 }
 
-static int convert_floats(ls_column *view, const span *in) {
+static void convert_floats(ls_column *view, const span *in) {
   const char *from = values_at(in, 1, 4);
   double *to = LS_ARENA_ARRAY(in->scratch, double, in->n);
   view->values = to;
@@ -325,7 +323,6 @@ static int convert_floats(ls_column *view, const span *in) {
     memcpy(&value, from + i * 4, 4);
     to[i] = (double)value;
   }
-  return LS_OK;
 }
 
 /* A decimal of 4 to 32 bytes; false when it needs more than 128 bits. */
@@ -343,25 +340,57 @@ static bool load_decimal(ls_int128 *out, const char *at, int width) {
   return width == 16 || (words[2] == sign && words[3] == sign);
 }
 
-static int convert_decimals(ls_column *view, const ls_arrow_plan *plan, const span *in) {
+/* Rounded it would fit, or not even then. */
+static const char *decimal_reason(const ls_arrow_plan *plan, ls_int128 value) {
+  const ls_type *type = plan->type;
+  bool fits = ls__decimal_rescale(&value, value, plan->scale, type->scale, type->precision, LS_ROUND_HALF_UP) == LS_OK;
+  return fits ? "too_many_decimals" : "too_many_digits";
+}
+
+static void convert_decimals(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   const char *from = values_at(in, 1, plan->width);
   ls_i128 *to = LS_ARENA_ARRAY(in->scratch, ls_i128, in->n);
   const ls_type *type = plan->type;
   view->values = to;
   for (int64_t i = 0; i < in->n; i++) {
     if (ls__is_null(view, i)) continue;
-    ls_int128 value = 0;
-    if (!load_decimal(&value, from + i * plan->width, plan->width) ||
-        ls__decimal_rescale(&value, value, plan->scale, type->scale, type->precision,
-                            LS_ROUND_EXACT) != LS_OK) {
-      return bad_value(in, type, "is not exact in");
+    ls_int128 raw = 0, value = 0;
+    if (!load_decimal(&raw, from + i * plan->width, plan->width)) {
+      tell_fault(in, i, "too_many_digits");
+    } else if (ls__decimal_rescale(&value, raw, plan->scale, type->scale, type->precision,
+                                   LS_ROUND_EXACT) != LS_OK) {
+      tell_fault(in, i, decimal_reason(plan, raw));
+    } else {
+      to[i] = ls__i128_make(value);
     }
-    to[i] = ls__i128_make(value);
   }
-  return LS_OK;
 }
 
-static int convert_times(ls_column *view, const ls_arrow_plan *plan, const span *in) {
+static bool time_ok(const ls_type *type, int64_t value) {
+  return type->kind == LS_DATE ? value >= LS_DATE_DAYS_MIN && value <= LS_DATE_DAYS_MAX
+                               : value >= LS_TIMESTAMP_US_MIN && value <= LS_TIMESTAMP_US_MAX;
+}
+
+static const char *time_reason(const ls_type *type) {
+  return type->kind == LS_DATE ? "bad_date" : "bad_timestamp";
+}
+
+/* The layout says nothing of years before 1 or after 9999, nor a decimal's of its digits. */
+static void check_plain(const ls_column *view, const span *in) {
+  const ls_type *type = view->type;
+  for (int64_t i = 0; i < in->n; i++) {
+    if (ls__is_null(view, i)) continue;
+    if (type->kind == LS_DECIMAL && !ls__decimal_fits(ls__i128_get(ls__column_i128(view)[i]), type->precision)) {
+      tell_fault(in, i, "too_many_digits");
+    } else if (type->kind == LS_TIMESTAMP && !time_ok(type, ls__column_i64(view)[i])) {
+      tell_fault(in, i, time_reason(type));
+    } else if (type->kind == LS_DATE && !time_ok(type, ls__column_i32(view)[i])) {
+      tell_fault(in, i, time_reason(type));
+    }
+  }
+}
+
+static void convert_times(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   const char *from = values_at(in, 1, 8);
   bool to_days = plan->type->kind == LS_DATE;
   view->values = ls__arena_zalloc(in->scratch, (size_t)in->n * ls__type_width(plan->type));
@@ -371,16 +400,14 @@ static int convert_times(ls_column *view, const ls_arrow_plan *plan, const span 
     memcpy(&value, from + i * 8, 8);
     bool exact = value % plan->divide == 0 &&
                  !__builtin_mul_overflow(value / plan->divide, plan->multiply, &value);
-    if (!exact || (to_days && (value < INT32_MIN || value > INT32_MAX))) {
-      return bad_value(in, plan->type, "is not exact in");
-    }
-    if (to_days) {
+    if (!exact || !time_ok(plan->type, value)) {
+      tell_fault(in, i, time_reason(plan->type));
+    } else if (to_days) {
       ((int32_t *)view->values)[i] = (int32_t)value;
     } else {
       ((int64_t *)view->values)[i] = value;
     }
   }
-  return LS_OK;
 }
 
 /* -- text -------------------------------------------------------------------------------------- */
@@ -432,19 +459,20 @@ static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *
 }
 
 /* Parquet readers take text as it comes. Checked as a whole, then that no value begins inside a
- * character. */
-static int check_text(const ls_column *view, const span *in) {
-  if (in->n == 0) return LS_OK;
+ * character; only where that fails, value by value. */
+static void check_text(const ls_column *view, const span *in) {
+  if (in->n == 0) return;
   const char *bytes = view->values;
   int32_t first = view->offsets[0], end = view->offsets[in->n];
-  if (first == end) return LS_OK;
+  if (first == end) return;
   bool good = ls__utf8_valid((ls_slice){bytes + first, (size_t)(end - first)});
   for (int64_t i = 0; good && i < in->n; i++) {
     int32_t at = view->offsets[i];
     good = at == end || ((unsigned char)bytes[at] & 0xC0) != 0x80;
   }
-  return good ? LS_OK
-              : ls_error_set(in->err, LS_EDATA, "column '%s': a text is not UTF-8", in->column);
+  for (int64_t i = 0; !good && i < in->n; i++) {
+    if (!ls__is_null(view, i) && !ls__utf8_valid(ls__column_slice(view, i))) tell_fault(in, i, "bad_utf8");
+  }
 }
 
 static int view_text(ls_column *view, const ls_arrow_plan *plan, const span *in) {
@@ -463,11 +491,20 @@ static int view_text(ls_column *view, const ls_arrow_plan *plan, const span *in)
     view_offsets(view, in);
     view->values = (void *)(uintptr_t)in->array->buffers[2];
   }
-  if (rc == LS_OK && plan->check_utf8) rc = check_text(view, in);
+  if (rc == LS_OK && plan->check_utf8) check_text(view, in);
   return rc;
 }
 
 /* -- nested and dictionary-encoded ------------------------------------------------------------- */
+
+/* The row of each element of a list. */
+static int64_t *rows_of_elements(const ls_column *view, const span *in) {
+  int64_t *rows = LS_ARENA_ARRAY(in->scratch, int64_t, view->offsets[in->n] + 1);
+  for (int64_t i = 0; i < in->n; i++) {
+    for (int32_t k = view->offsets[i]; k < view->offsets[i + 1]; k++) rows[k] = in->rows != NULL ? in->rows[i] : i;
+  }
+  return rows;
+}
 
 /* Only the elements that the rows use are looked at: a batch is often a slice of a much longer
  * array. */
@@ -491,6 +528,7 @@ static int view_list(ls_column *view, const ls_arrow_plan *plan, const span *in)
   child.array = elements;
   child.first = elements->offset + begin;
   child.n = end - begin;
+  child.rows = rows_of_elements(view, in);
   view->children = LS_ARENA_NEW(in->scratch, ls_column);
   return make_view(view->children, plan->children, &child);
 }
@@ -508,6 +546,12 @@ static int view_struct(ls_column *view, const ls_arrow_plan *plan, const span *i
   return LS_OK;
 }
 
+/* Faults of a dictionary's values are those of the rows that use them. */
+static void note_value(void *payload, int64_t value, const char *reason) {
+  const char **reasons = payload;
+  reasons[value] = reason;
+}
+
 /* Values are looked up by index into a plain column; an index may also point at a null. */
 static int view_dictionary(ls_column *view, const ls_arrow_plan *plan, const span *in) {
   const struct ArrowArray *dictionary = in->array->dictionary;
@@ -516,6 +560,10 @@ static int view_dictionary(ls_column *view, const ls_arrow_plan *plan, const spa
   all.array = dictionary;
   all.first = dictionary->offset;
   all.n = dictionary->length;
+  const char **reasons = LS_ARENA_ARRAY(in->scratch, const char *, dictionary->length + 1);
+  all.rows = NULL;
+  all.on_fault = note_value;
+  all.payload = reasons;
   ls_column values;
   LS_TRY(make_view(&values, plan->children, &all));
   int32_t *rows = LS_ARENA_ARRAY(in->scratch, int32_t, in->n);
@@ -527,6 +575,7 @@ static int view_dictionary(ls_column *view, const ls_arrow_plan *plan, const spa
       return ls_error_set(in->err, LS_EDATA, "column '%s': a dictionary index is out of range",
                           in->column);
     }
+    if (index >= 0 && reasons[index] != NULL) tell_fault(in, i, reasons[index]);
     rows[i] = (int32_t)index;
   }
   ls__column_init(view, plan->type, in->scratch, in->n);
@@ -551,15 +600,20 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
     return LS_OK;
   case OP_PLAIN:
     view->values = (void *)(uintptr_t)values_at(in, 1, (int)ls__type_width(plan->type));
+    check_plain(view, in);
     return LS_OK;
   case OP_INT:
-    return convert_integers(view, plan, in);
+    convert_integers(view, plan, in);
+    return LS_OK;
   case OP_FLOAT:
-    return convert_floats(view, in);
+    convert_floats(view, in);
+    return LS_OK;
   case OP_DECIMAL:
-    return convert_decimals(view, plan, in);
+    convert_decimals(view, plan, in);
+    return LS_OK;
   case OP_TIME:
-    return convert_times(view, plan, in);
+    convert_times(view, plan, in);
+    return LS_OK;
   case OP_TEXT:
   case OP_TEXT_LARGE:
   case OP_TEXT_VIEW:
@@ -579,8 +633,10 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
 }
 
 int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array,
-                     ls_arena *scratch, const char *column, ls_error *err) {
-  span in = {array, array->offset, array->length, scratch, column, err};
+                     ls_arena *scratch, const char *column, ls_arrow_fault_fn on_fault,
+                     void *payload, ls_error *err) {
+  span in = {.array = array, .first = array->offset, .n = array->length, .scratch = scratch,
+             .column = column, .err = err, .on_fault = on_fault, .payload = payload};
   ls_column view;
   LS_TRY(make_view(&view, plan, &in));
   if (view.offsets && view.n_rows > 0) {

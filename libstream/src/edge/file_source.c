@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #define BLOCK_BYTES ((size_t)1 << 20)
 #define RECORD_BYTES_MAX ((size_t)16 << 20) /* a longer record ends the run: it is no record of ours */
@@ -47,6 +48,8 @@ struct ls_file_worker {
   ls_buf header;
   size_t header_file;       /* file the decoder's CSV header is of, SIZE_MAX: none */
   ls_parquet_reader *parquet;
+  ls_value_fault *faults; /* Parquet: of the group */
+  size_t n_faults, faults_capacity;
   size_t parquet_file;
   int64_t *lines;
   size_t lines_capacity;
@@ -119,6 +122,7 @@ void ls__file_worker_free(ls_file_worker *worker) {
   ls__buf_fini(&worker->header);
   ls__free(worker->lines);
   ls__free(worker->good);
+  ls__free(worker->faults);
   ls__free(worker);
 }
 
@@ -334,6 +338,18 @@ static int decode_block(ls_file_worker *worker, ls_batch *out, ls_error *err) {
   return ls_error_set(err, LS_ECONFIG, "source %s: files of this format can't be read line by line", source->opts.name);
 }
 
+static void add_fault(void *payload, int64_t row, uint32_t field, const char *reason) {
+  ls_file_worker *worker = payload;
+  ls__grow(&worker->faults, &worker->faults_capacity, worker->n_faults + 1, sizeof *worker->faults);
+  worker->faults[worker->n_faults++] = (ls_value_fault){row, field, reason};
+}
+
+static int by_row(const void *a, const void *b) {
+  const ls_value_fault *x = a, *y = b;
+  if (x->row != y->row) return x->row < y->row ? -1 : 1;
+  return x->field < y->field ? -1 : x->field > y->field;
+}
+
 static int decode_group(ls_file_worker *worker, ls_batch *out, ls_error *err) {
   ls_file_source *source = worker->source;
   if (worker->parquet_file != worker->unit.file) {
@@ -344,11 +360,13 @@ static int decode_group(ls_file_worker *worker, ls_batch *out, ls_error *err) {
                                    source->opts.schema, source->opts.wanted, err));
   }
   int64_t start = out->n_rows;
-  LS_TRY(ls__parquet_read_group(out, worker->parquet, worker->unit.group, err));
+  worker->n_faults = 0;
+  LS_TRY(ls__parquet_read_group(out, worker->parquet, worker->unit.group, add_fault, worker, err));
+  if (worker->n_faults > 1) qsort(worker->faults, worker->n_faults, sizeof *worker->faults, by_row);
   for (int64_t row = start; row < out->n_rows; row++) worker->lines[row] = worker->unit.first_line + row - start;
   ls__grow(&worker->good, &worker->good_capacity, (size_t)LS_BIT_WORDS(out->n_rows) + 1, sizeof *worker->good);
   memset(worker->good, 0xff, (size_t)LS_BIT_WORDS(out->n_rows) * sizeof *worker->good);
-  LS_TRY(ls__check_batch(out, worker->decoder, worker->unit.first_line, on_bad_record, worker, worker->good, err));
+  LS_TRY(ls__check_batch(out, worker->decoder, worker->unit.first_line, worker->faults, worker->n_faults, on_bad_record, worker, worker->good, err));
   for (int64_t row = start; row < out->n_rows; row++) {
     if (!LS_BIT_GET(worker->good, row)) worker->lines[row] = LS_LINE_DROPPED;
   }

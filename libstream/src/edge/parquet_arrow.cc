@@ -391,14 +391,27 @@ extern "C" int64_t ls__parquet_reader_group_rows(const ls_parquet_reader *reader
   return reader->reader->parquet_reader()->metadata()->RowGroup(group)->num_rows();
 }
 
+/* Where faults of one column of one Arrow batch go. */
+struct fault_sink {
+  ls_value_fault_fn on_fault;
+  void *payload;
+  int64_t first_row; /* of the group */
+  uint32_t field;
+};
+
+static void tell_fault(void *payload, int64_t row, const char *reason) {
+  const auto *sink = static_cast<const fault_sink *>(payload);
+  sink->on_fault(sink->payload, sink->first_row + row, sink->field, reason);
+}
+
 static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at,
-                        const arrow::Array &array, ls_error *err) {
+                        const arrow::Array &array, fault_sink sink, ls_error *err) {
   ArrowArray exported;
   Status status = arrow::ExportArray(array, &exported);
   if (!status.ok()) return fail(err, status, reader->file.name, LS_EDATA);
-  uint32_t field = reader->fields[at];
+  uint32_t field = sink.field = reader->fields[at];
   int rc = ls__arrow_append(&out->columns[field], reader->plans[at], &exported, &reader->scratch,
-                            reader->schema->fields[field].name, err);
+                            reader->schema->fields[field].name, tell_fault, &sink, err);
   exported.release(&exported);
   if (rc < 0) ls_error_prefix(err, "%s: ", reader->file.name.c_str());
   return rc;
@@ -406,7 +419,7 @@ static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at,
 
 /* All Arrow batches of one row group; *n_rows what they held. */
 static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, int64_t *n_rows,
-                        ls_error *err) {
+                        fault_sink sink, ls_error *err) {
   *n_rows = 0;
   auto batches = reader->reader->GetRecordBatchReader({group}, reader->leaves);
   if (!batches.ok()) return fail_read(reader, batches.status(), err);
@@ -416,20 +429,21 @@ static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group,
     if (!status.ok()) return fail_read(reader, status, err);
     if (!batch) return LS_OK;
     for (size_t i = 0; i < reader->fields.size(); i++) {
-      LS_TRY(append_array(out, reader, i, *batch->column(static_cast<int>(i)), err));
+      LS_TRY(append_array(out, reader, i, *batch->column(static_cast<int>(i)), sink, err));
     }
     ls__arena_reset(&reader->scratch);
     *n_rows += batch->num_rows();
+    sink.first_row = *n_rows;
   }
 }
 
 extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group,
-                                      ls_error *err) try {
+                                      ls_value_fault_fn on_fault, void *payload, ls_error *err) try {
   int64_t want = ls__parquet_reader_group_rows(reader, group), n_rows = want;
   if (!reader->fields.empty()) {
     for (uint32_t field : reader->fields)
       ls__column_reserve(&out->columns[field], want);
-    LS_TRY(append_group(out, reader, group, &n_rows, err));
+    LS_TRY(append_group(out, reader, group, &n_rows, {on_fault, payload, 0, 0}, err));
   }
   if (!reader->file.whole) LS_TRY(ls_edge::check_not_replaced(reader->file, err));
   if (n_rows != want) {

@@ -56,8 +56,11 @@ int ls__parquet_reader_open(ls_parquet_reader **out, ls_lake *lake, const char *
                             const uint64_t *wanted, ls_error *err);
 int32_t ls__parquet_reader_n_groups(const ls_parquet_reader *reader);
 int64_t ls__parquet_reader_group_rows(const ls_parquet_reader *reader, int32_t group);
-/** Appends the rows of one row group to out (columns only; ts and stamps are the caller's; n_rows raised). */
-int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, ls_error *err);
+/** A row of the group whose value in a field the field's type can't hold; reason: a code of ls_bad_record. */
+typedef void (*ls_value_fault_fn)(void *payload, int64_t row, uint32_t field, const char *reason);
+/** Appends the rows of one row group to out (columns only; ts and stamps are the caller's; n_rows raised). Rows with a value
+ *  at fault are among them, and told. */
+int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, ls_value_fault_fn on_fault, void *payload, ls_error *err);
 void ls__parquet_reader_close(ls_parquet_reader *reader);
 
 /**

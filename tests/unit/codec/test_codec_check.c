@@ -133,7 +133,7 @@ START_TEST(typed_batches_are_checked_row_by_row) {
   uint64_t good = ~UINT64_C(0);
   ls_buf seen = LS_BUF_INIT;
   ls_error err = LS_ERROR_INIT;
-  ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 100, on_bad, &seen, &good, &err),
+  ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 100, NULL, 0, on_bad, &seen, &good, &err),
                    LS_OK);
   ck_assert_uint_eq(good, 0x81);
   ck_assert_str_eq(
@@ -182,7 +182,7 @@ START_TEST(payloads_leave_out_what_was_not_read) {
   ls_buf seen = LS_BUF_INIT;
   ls_error err = LS_ERROR_INIT;
   ck_assert_int_eq(ls__decoder_new(&decoder, test_schema(&arena, fields, 5), &opts, &err), LS_OK);
-  ck_assert_int_eq(ls__check_batch(result->batch, decoder, 1, on_bad, &seen, &good, &err), LS_OK);
+  ck_assert_int_eq(ls__check_batch(result->batch, decoder, 1, NULL, 0, on_bad, &seen, &good, &err), LS_OK);
   ck_assert_str_eq(seen.ptr, "1 not_allowed s {\"id\":\"a\",\"s\":\"B\",\"card\":{\"user_id\":"
                              "\"***\",\"brand\":\"b\"}}\n");
   ls__decoder_free(decoder);
@@ -216,7 +216,7 @@ START_TEST(clean_batches_are_good_up_to_their_last_row) {
       }
       test_decoded *result = decode_lines(&open, text.ptr ? text.ptr : "", text.len, 1);
       uint64_t good[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), 0};
-      ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 0, on_bad, &seen, good, NULL),
+      ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 0, NULL, 0, on_bad, &seen, good, NULL),
                        LS_OK);
       for (int64_t i = 0; i < LS_BIT_WORDS(n) * 64; i++) {
         bool expected = i < n && !(i == n / 2 && spoiled >= 0);

@@ -293,6 +293,11 @@ void test_write_parquet(test_lake *t, const char *path, const ls_batch *batch, i
   ls__arena_fini(&arena);
 }
 
+static void no_fault(void *payload, int64_t row, uint32_t field, const char *reason) {
+  (void)payload;
+  ck_abort_msg("row %lld, field %u: %s", (long long)row, (unsigned)field, reason);
+}
+
 int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema,
                       const uint64_t *wanted, ls_error *err) {
   ls_parquet_reader *reader = NULL;
@@ -300,7 +305,7 @@ int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_sc
   int rc = LS_OK;
   for (int32_t group = 0; group < ls__parquet_reader_n_groups(reader) && rc == LS_OK; group++) {
     int64_t before = out->n_rows;
-    rc = ls__parquet_read_group(out, reader, group, err);
+    rc = ls__parquet_read_group(out, reader, group, no_fault, NULL, err);
     if (rc == LS_OK)
       ck_assert_int_eq(out->n_rows - before, ls__parquet_reader_group_rows(reader, group));
   }

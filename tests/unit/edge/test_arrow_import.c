@@ -11,17 +11,26 @@
 typedef struct fixture {
   ls_arena arena, scratch;
   ls_error err;
+  ls_buf faults; /* "row reason", each but the same again */
 } fixture;
 
 static void fixture_init(fixture *f) {
   ls__arena_init(&f->arena, 0);
   ls__arena_init(&f->scratch, 0);
   f->err = (ls_error)LS_ERROR_INIT;
+  f->faults = (ls_buf)LS_BUF_INIT;
+  ls__buf_puts(&f->faults, "");
 }
 
 static void fixture_fini(fixture *f) {
   ls__arena_fini(&f->arena);
   ls__arena_fini(&f->scratch);
+  ls__buf_fini(&f->faults);
+}
+
+static void note_fault(void *payload, int64_t row, const char *reason) {
+  fixture *f = payload;
+  ls__buf_printf(&f->faults, "%s%lld %s", f->faults.len > 0 ? ", " : "", (long long)row, reason);
 }
 
 static const ls_type *type_of(fixture *f, const char *text) {
@@ -38,7 +47,7 @@ static int import(ls_column *out, fixture *f, const char *type, const char *form
   ls_arrow_plan *plan = NULL;
   ls__column_init(out, type_of(f, type), &f->arena, 0);
   LS_TRY(ls__arrow_plan_new(&plan, &f->arena, out->type, &schema, "x", &f->err));
-  return ls__arrow_append(out, plan, array, &f->scratch, "x", &f->err);
+  return ls__arrow_append(out, plan, array, &f->scratch, "x", note_fault, f, &f->err);
 }
 
 /* All rows as JSON, joined by spaces. */
@@ -70,6 +79,19 @@ static void imports_as(const char *type, const char *format, struct ArrowArray a
   int rc = import(&column, &f, type, format, &array);
   ck_assert_msg(rc == LS_OK, "%s from '%s': %s", type, format, f.err.message);
   ck_assert_str_eq(text_of(&f, &column), want);
+  ck_assert_int_eq((int)f.faults.len, 0);
+  fixture_fini(&f);
+}
+
+/* The rows are there, and those at fault are told. */
+static void tells(const char *type, const char *format, struct ArrowArray array, const char *faults) {
+  fixture f;
+  ls_column column;
+  fixture_init(&f);
+  int rc = import(&column, &f, type, format, &array);
+  ck_assert_msg(rc == LS_OK, "%s from '%s': %s", type, format, f.err.message);
+  ck_assert_int_eq(column.n_rows, array.length);
+  ck_assert_str_eq(f.faults.ptr, faults);
   fixture_fini(&f);
 }
 
@@ -100,7 +122,7 @@ START_TEST(integers_of_all_widths_fit) {
   imports_as("int64", "I", ARRAY(2, 0, 0, NULL, u32), "4294967295 5");
   imports_as("int64", "L", ARRAY(1, 0, 0, NULL, u64), "9223372036854775807");
   imports_as("int64", "l", ARRAY(3, 1, 1, bits_1011, i64), "1 null 9223372036854775807");
-  refuses("int64", "L", ARRAY(2, 0, 0, NULL, u64), "does not fit");
+  tells("int64", "L", ARRAY(2, 0, 0, NULL, u64), "1 out_of_range");
   refuses("int64", "g", ARRAY(0, 0, 0, NULL, NULL), "does not fit");
 }
 END_TEST
@@ -131,24 +153,28 @@ START_TEST(decimals_of_all_widths_are_exact) {
   imports_as("decimal(18,4)", "d:18,4,64", ARRAY(2, 0, 0, NULL, d64), "\"-12345.6789\" \"0.0005\"");
   imports_as("decimal(38,4)", "d:76,4,256", ARRAY(2, 0, 0, NULL, d256), "\"0.0005\" \"-0.0007\"");
   imports_as("decimal(18,4)", "d:38,4", ARRAY(1, 0, 0, NULL, d128), "\"99999999999999.9999\"");
-  refuses("decimal(38,4)", "d:76,4,256", ARRAY(3, 0, 0, NULL, d256), "not exact in decimal(38,4)");
-  refuses("decimal(18,4)", "d:38,4", ARRAY(2, 0, 0, NULL, d128), "not exact in decimal(18,4)");
-  refuses("decimal(18,1)", "d:9,2,32", ARRAY(2, 0, 0, NULL, d32), "not exact in decimal(18,1)");
+  tells("decimal(38,4)", "d:76,4,256", ARRAY(3, 0, 0, NULL, d256), "2 too_many_digits");
+  tells("decimal(18,4)", "d:38,4", ARRAY(2, 0, 0, NULL, d128), "1 too_many_digits");
+  tells("decimal(18,4)", "d:18,4", ARRAY(2, 0, 0, NULL, d128), "1 too_many_digits");
+  tells("decimal(18,1)", "d:9,2,32", ARRAY(2, 0, 0, NULL, d32), "0 too_many_decimals");
   refuses("decimal(18,4)", "g", ARRAY(0, 0, 0, NULL, NULL), "type does not fit");
 }
 END_TEST
 
 START_TEST(times_become_microseconds_only_when_exact) {
   const int64_t s[] = {1, -1}, ns[] = {1000, 1500}, far[] = {INT64_MAX / 1000};
-  const int64_t ms_days[] = {86400000, -86400000, 5};
+  const int64_t ms_days[] = {86400000, -86400000, 5}, years[] = {0, INT64_MAX};
+  const int32_t dates[] = {0, INT32_MAX, INT32_MIN};
   imports_as("timestamp", "tss:UTC", ARRAY(2, 0, 0, NULL, s),
              "\"1970-01-01T00:00:01Z\" \"1969-12-31T23:59:59Z\"");
   imports_as("timestamp", "tsm:", ARRAY(1, 0, 0, NULL, s), "\"1970-01-01T00:00:00.001Z\"");
   imports_as("timestamp", "tsn:UTC", ARRAY(1, 0, 0, NULL, ns), "\"1970-01-01T00:00:00.000001Z\"");
   imports_as("date", "tdm", ARRAY(2, 0, 0, NULL, ms_days), "\"1970-01-02\" \"1969-12-31\"");
-  refuses("timestamp", "tsn:UTC", ARRAY(2, 0, 0, NULL, ns), "not exact in timestamp");
-  refuses("timestamp", "tss:UTC", ARRAY(1, 0, 0, NULL, far), "not exact in timestamp");
-  refuses("date", "tdm", ARRAY(3, 0, 0, NULL, ms_days), "not exact in date");
+  tells("timestamp", "tsn:UTC", ARRAY(2, 0, 0, NULL, ns), "1 bad_timestamp");
+  tells("timestamp", "tsu:UTC", ARRAY(2, 0, 0, NULL, years), "1 bad_timestamp");
+  tells("date", "tdD", ARRAY(3, 0, 0, NULL, dates), "1 bad_date, 2 bad_date");
+  tells("timestamp", "tss:UTC", ARRAY(1, 0, 0, NULL, far), "0 bad_timestamp");
+  tells("date", "tdm", ARRAY(3, 0, 0, NULL, ms_days), "2 bad_date");
   refuses("timestamp", "tdD", ARRAY(0, 0, 0, NULL, NULL), "type does not fit");
 }
 END_TEST
@@ -203,12 +229,12 @@ START_TEST(text_must_be_utf8_value_by_value) {
                    "\xC3\xBC"
                    "ab"),
              "\"\xC3\xBC\" \"ab\"");
-  refuses("string", "u",
-          ARRAY(2, 0, 0, NULL, split,
+  tells("string", "u",
+        ARRAY(2, 0, 0, NULL, split,
                 "\xC3\xBC"
                 "ab"),
-          "not UTF-8");
-  refuses("string", "u", ARRAY(2, 0, 0, NULL, whole, "ab\xFF\xFE"), "not UTF-8");
+        "0 bad_utf8, 1 bad_utf8");
+  tells("string", "u", ARRAY(2, 0, 0, NULL, whole, "ab\xFF\xFE"), "1 bad_utf8");
 }
 END_TEST
 
@@ -226,12 +252,43 @@ START_TEST(dictionaries_are_read_as_plain) {
   array.dictionary = &words;
   ls__column_init(&column, &ls__type_string, &f.arena, 0);
   ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, column.type, &schema, "x", &f.err), LS_OK);
-  ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", &f.err), LS_OK);
+  ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
   ck_assert_str_eq(text_of(&f, &column), "\"ccc\" \"a\" null \"ccc\"");
   array.null_count = 0;
   array.length = 5;
-  ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", &f.err), LS_EDATA);
+  ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", note_fault, &f, &f.err), LS_EDATA);
   ck_assert_int_eq(column.n_rows, 4);
+  fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(faults_inside_are_those_of_the_row) {
+  fixture f;
+  ls_column column;
+  ls_arrow_plan *plan = NULL;
+  const int32_t offsets[] = {0, 2, 2, 5};
+  const uint64_t values[] = {1, UINT64_MAX, 3, 4, UINT64_MAX};
+  const int8_t index[] = {1, 0, 2};
+  const int32_t ends[] = {0, 1, 2, 3};
+  fixture_init(&f);
+  struct ArrowArray child = ARRAY(5, 0, 0, NULL, values), *children[] = {&child};
+  struct ArrowSchema child_schema = {.format = "L", .name = "item"}, *child_schemas[] = {&child_schema};
+  struct ArrowArray list = ARRAY(3, 0, 0, NULL, offsets);
+  struct ArrowSchema schema = {.format = "+l", .n_children = 1, .children = child_schemas};
+  list.n_children = 1;
+  list.children = children;
+  ls__column_init(&column, type_of(&f, "list<int64>"), &f.arena, 0);
+  ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, column.type, &schema, "x", &f.err), LS_OK);
+  ck_assert_int_eq(ls__arrow_append(&column, plan, &list, &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
+  ck_assert_str_eq(f.faults.ptr, "0 out_of_range, 2 out_of_range");
+  ls__buf_clear(&f.faults);
+  struct ArrowArray words = ARRAY(3, 0, 0, NULL, ends, "a\xFFz"), array = ARRAY(3, 0, 0, NULL, index);
+  struct ArrowSchema word_schema = {.format = "u"}, dictionary = {.format = "c", .dictionary = &word_schema};
+  array.dictionary = &words;
+  ls__column_init(&column, &ls__type_string, &f.arena, 0);
+  ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, column.type, &dictionary, "x", &f.err), LS_OK);
+  ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
+  ck_assert_str_eq(f.faults.ptr, "0 bad_utf8");
   fixture_fini(&f);
 }
 END_TEST
@@ -257,10 +314,10 @@ START_TEST(lists_are_cut_out_of_their_elements) {
     array.children = children;
     ls__column_init(&column, type_of(&f, "list<int64>"), &f.arena, 0);
     ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, column.type, &schema, "x", &f.err), LS_OK);
-    ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", &f.err), LS_OK);
+    ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
     array.offset = 1;
     array.length = 3;
-    ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", &f.err), LS_OK);
+    ck_assert_int_eq(ls__arrow_append(&column, plan, &array, &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
     ck_assert_str_eq(text_of(&f, &column), "[1,2] [] null [6] [] null [6]");
     ck_assert_int_eq(column.children[0].n_rows, 4);
   }
@@ -292,7 +349,7 @@ START_TEST(exported_rows_come_back) {
                                           out_schema.children[i], "x", &f.err),
                        LS_OK);
       ck_assert_int_eq(
-          ls__arrow_append(&back->columns[i], plan, out.children[i], &f.scratch, "x", &f.err),
+          ls__arrow_append(&back->columns[i], plan, out.children[i], &f.scratch, "x", note_fault, &f, &f.err),
           LS_OK);
     }
     test_same_rows(rows, first, back, 0, 500);
@@ -315,6 +372,7 @@ int main(void) {
       TEST_CASE(text_of_all_layouts_is_read),
       TEST_CASE(text_must_be_utf8_value_by_value),
       TEST_CASE(dictionaries_are_read_as_plain),
+      TEST_CASE(faults_inside_are_those_of_the_row),
       TEST_CASE(lists_are_cut_out_of_their_elements),
       TEST_CASE(null_columns_are_null_in_any_type),
       TEST_CASE(exported_rows_come_back),
