@@ -23,13 +23,13 @@ static bool find_root(char out[PATH_MAX]) {
 }
 
 bool app_find_config(char *out, size_t out_bytes, const char *name) {
-  static const char *const places[] = {"share/libstream/configs", "../configs"};
   char root[PATH_MAX], resolved[PATH_MAX];
-  for (size_t i = 0; find_root(root) && i < sizeof places / sizeof *places; i++) {
-    int n = snprintf(out, out_bytes, "%s/%s/%s.yaml", root, places[i], name);
-    if (n <= 0 || (size_t)n >= out_bytes || realpath(out, resolved) == NULL) continue;
-    snprintf(out, out_bytes, "%s", resolved); /* without "..": it stands in messages */
-    return true;
+  if (find_root(root)) {
+    int n = snprintf(out, out_bytes, "%s/share/libstream/configs/%s.yaml", root, name);
+    if (n > 0 && (size_t)n < out_bytes && realpath(out, resolved) != NULL) {
+      snprintf(out, out_bytes, "%s", resolved); /* without links: it stands in messages */
+      return true;
+    }
   }
   snprintf(out, out_bytes, "configs/%s.yaml", name);
   return access(out, R_OK) == 0;

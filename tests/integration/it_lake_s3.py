@@ -200,10 +200,66 @@ def on_a_sick_server(credentials):
     expect(SickServer.requests == 4, f"{SickServer.requests} requests: each of two is tried as often as it is said")
 
 
+STALE = """\
+libstream: 1
+name: stale
+schemas: { t: { key: id, time: at, fields: { id: string, kind: string, at: timestamp } } }
+sources: { t: { schema: t, replay: { files: "raw/dt={date}/*.jsonl", lookback: 1d } } }
+steps: { all: { from: t, filter: "kind <> 'none'" } }
+sinks: { out: { from: all, lake: { path: "out/dt={date(at)}/kind={kind}", format: parquet } } }
+"""
+
+
+def published(store):
+    return sorted(os.path.relpath(os.path.join(at, name), store) for at, _, names in os.walk(store) for name in names
+                  if not os.path.relpath(at, store).startswith("raw") and not name.startswith("."))
+
+
+def stale_partitions(store, reach, folder):
+    """A re-run removes the partitions and dead letters on S3 that it no longer makes, of its own dates only."""
+    config = os.path.join(folder, "stale.yaml")
+    with open(config, "w") as file:
+        file.write(STALE)
+
+    def put(day, *kinds):
+        os.makedirs(f"{store}/raw/dt={day}", exist_ok=True)
+        with open(f"{store}/raw/dt={day}/x.jsonl", "w") as file:
+            for kind in kinds:
+                file.write(f'{{"id": "{day}{kind}", "kind": "{kind}", "at": "{day}T01:00:00Z"}}\n' if kind != "bad" else "no json\n")
+
+    def run(*options, code=0):
+        done = subprocess.run([os.path.join(BUILD, "bin/streamctl"), "run", config, "--lake", f"s3://{s3_server.BUCKET}/stale", "--quiet",
+                               *options], env={**os.environ, **FOR_ARROW, **reach}, capture_output=True, text=True)
+        expect(done.returncode == code, f"exit {done.returncode}: {done.stderr}")
+
+    def left(*expected):
+        expect(published(store) == sorted(expected), f"left: {published(store)}, want {sorted(expected)}")
+
+    def part(day, kind):
+        return f"out/dt={day}/kind={kind}/part-00000.parquet"
+
+    one, two, letters = "2026-03-01", "2026-03-02", "dlq/t/dt=2026-03-02/part-00000.jsonl"
+    put(one, "a", "b")
+    put(two, "a", "b", "bad")
+    run()
+    left(part(one, "a"), part(one, "b"), part(two, "a"), part(two, "b"), letters)
+    put(one, "a")  # not of the next run's dates
+    put(two, "c")
+    run("--date", two)
+    left(part(one, "a"), part(one, "b"), part(two, "c"))
+    run()
+    left(part(one, "a"), part(two, "c"))
+    put(two, "none")
+    run("--date", two)
+    left(part(one, "a"))
+    print("ok: stale partitions on S3")
+
+
 def on_s3(program, folder):
     with s3_server.running(program, os.path.join(folder, "s3")) as reach:
         for name in UNIT_TESTS:
             run_unit(name, LS_TEST_LAKE=f"s3://{s3_server.BUCKET}/lake", **reach)
+        stale_partitions(os.path.join(folder, "s3", s3_server.BUCKET, "stale"), reach, folder)
     on_a_sick_server(s3_server.CREDENTIALS)
 
 

@@ -45,6 +45,9 @@ void test_write_parquet(test_lake *t, const char *path, const ls_batch *batch, i
 /** Reads a Parquet file whole. */
 int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema,
                       const uint64_t *wanted, ls_error *err);
+/** Same, of a file whose values may be at fault: counts the rows' faults. */
+int test_read_parquet_faults(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema,
+                             const uint64_t *wanted, int64_t *n_faults, ls_error *err);
 
 #define ck_ok(expr)                                                                                \
   do {                                                                                             \
