@@ -11,10 +11,17 @@ usage: ./dev bench [--transactions N] [--days D] [--runs R] [--lake DIR] [--chec
   --runs R           runs of each side, taken in turn; the median counts (default 3)
   --lake DIR         keep the lake there (default: a temporary directory)
   --check            also compare the rows of both sides
+
+   or: ./dev bench --long --help      a long live run on a real broker, with restarts: memory, descriptors, latency
+   or: ./dev bench --restart --help   a live process is lost, with many keys in its state: how long until it is made up for
 TEXT
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case ${1:-} in
+  --long) exec "$root/.venv/bin/python" "$root/bench/long_run.py" "${@:2}" ;;
+  --restart) exec "$root/.venv/bin/python" "$root/bench/restart.py" "${@:2}" ;;
+esac
 for argument in "$@"; do
   [[ $argument != --help && $argument != -h ]] || { usage && exit 0; }
 done

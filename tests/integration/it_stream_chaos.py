@@ -14,7 +14,6 @@ import collections
 import contextlib
 import pathlib
 import random
-import re
 import shutil
 import signal
 import sys
@@ -72,23 +71,13 @@ class Worker:
 
     def __init__(self, bootstrap, scratch, name, options):
         self.bootstrap, self.state, self.name, self.options = bootstrap, pathlib.Path(scratch, f"state-{name}"), name, options
-        self.log = open(pathlib.Path(scratch, f"worker-{name}.log"), "a")  # noqa: SIM115 - as long as the worker
-        self.events = []  # (event, fields), of all its lives
+        self.log = live.Log(pathlib.Path(scratch, f"worker-{name}.log"))
+        self.events = self.log.events  # of all its lives
         self.start()
 
     def start(self, *more):
         self.process = live.start(self.bootstrap, self.state, *self.options, *more)
-        self.events.append(("started", {}))
-        self.reader = threading.Thread(target=self.read, args=(self.process.stderr,), daemon=True)
-        self.reader.start()
-
-    def read(self, lines):
-        for line in lines:
-            self.log.write(f"{time.strftime('%H:%M:%S')}.{int(time.time() * 1000) % 1000:03d} {line}")
-            self.log.flush()
-            event = re.search(r"event=(\w+)", line)
-            if event:
-                self.events.append((event[1], dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))))
+        self.log.follow(self.process.stderr)
 
     def kill(self):
         self.process.kill()
@@ -101,7 +90,7 @@ class Worker:
 
     def finish(self, seconds):
         out, _ = self.process.stdout.read(), self.process.wait(seconds)
-        self.reader.join(10)
+        self.log.close()
         if self.process.returncode == -signal.SIGTERM:  # it had no time to set its handler
             return {}
         if self.process.returncode != 0:
@@ -122,7 +111,7 @@ class Worker:
 def restoring(events):
     """thread -> tasks that it is restoring, after these events of a process."""
     tasks = collections.defaultdict(set)
-    for event, fields in events:
+    for _, event, fields in events:
         if event == "started":
             tasks.clear()
         elif event == "restoring":
@@ -138,7 +127,7 @@ def restoring(events):
 def running(events):
     """Tasks that a process runs, after these events of it."""
     tasks = {}
-    for event, fields in events:
+    for _, event, fields in events:
         if event == "started":
             tasks.clear()
         elif event == "task_running":
@@ -150,12 +139,12 @@ def running(events):
 
 def disturbed_restores(events):
     """How often partitions were taken from a thread while it restored some of them."""
-    return sum(event == "revoked" and fields["thread"] in restoring(events[:i]) for i, (event, fields) in enumerate(events))
+    return sum(event == "revoked" and fields["thread"] in restoring(events[:i]) for i, (_, event, fields) in enumerate(events))
 
 
 def was_fenced(events):
     """Whether a member was told that it is none any more: without that a zombie would have gone on."""
-    return any((event == "revoked" and fields.get("lost") == "1") or event == "joins_again" for event, fields in events)
+    return any((event == "revoked" and fields.get("lost") == "1") or event == "joins_again" for _, event, fields in events)
 
 
 class Run:
@@ -220,7 +209,7 @@ class Run:
         taken = False
         while not taken and time.monotonic() < until:
             time.sleep(0.1)
-            taken = any(event == "task_running" and fields["task"] in tasks for other, at in marks.items() for event, fields in other.events[at:])
+            taken = any(event == "task_running" and fields["task"] in tasks for other, at in marks.items() for _, event, fields in other.events[at:])
         self.pause(0, 1)
         worker.process.send_signal(signal.SIGCONT)
         if not taken:

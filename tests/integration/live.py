@@ -4,7 +4,9 @@ import datetime
 import gzip
 import json
 import pathlib
+import re
 import subprocess
+import threading
 import time
 
 import confluent_kafka
@@ -158,6 +160,33 @@ def start(brokers, state, *options, program="streaming_index", config="streaming
                "--output-format", "json", "--quiet", *options]
     return subprocess.Popen([str(part) for part in command], env=recon.environment(KAFKA_BROKERS=brokers, **extra),
                             stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+class Log:
+    """The events of a process's log as they come: (monotonic time, event, fields). Lines go to a file, with the time of day."""
+
+    def __init__(self, path):
+        self.file, self.events, self.reader = open(path, "a"), [], None  # noqa: SIM115 - as long as the log
+
+    def follow(self, lines):
+        """Those of another life of the process; it begins with the event `started`."""
+        self.events.append((time.monotonic(), "started", {}))
+        self.reader = threading.Thread(target=self.read, args=(lines,), daemon=True)
+        self.reader.start()
+
+    def read(self, lines):
+        for line in lines:
+            now = time.time()
+            self.file.write(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d} {line}")
+            self.file.flush()
+            event = re.search(r"event=(\w+)", line)
+            if event:
+                self.events.append((time.monotonic(), event[1], dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))))
+
+    def close(self):
+        """After the process has ended: all of it is read."""
+        if self.reader is not None:
+            self.reader.join(10)
 
 
 def finish(process, timeout=120, code=0):
