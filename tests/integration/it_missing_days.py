@@ -92,7 +92,7 @@ def check_names_like_days(lake):
     assert summary["input_days"]["a"]["like_a_day"] == 3, summary["input_days"]  # 2025-3-3 is no day of this run
     assert summary["input_days"]["a"]["first_like_a_day"].startswith("raw/a/dt=2026"), summary["input_days"]
     assert summary["input_days"]["b"] == {"missing": 0, "first_missing": [], "like_a_day": 1, "first_like_a_day": "raw/b/b-2026_03_09.jsonl"}
-    assert "3 names look like a day but not written YYYY-MM-DD: raw/a/dt=2026" in text, text
+    assert "3 names look like a day but are not written YYYY-MM-DD: raw/a/dt=2026" in text, text
     assert log.count("looks_like_a_day") == 2 and "days_without_files" not in log, log
 
 

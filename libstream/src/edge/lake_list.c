@@ -149,6 +149,9 @@ static void note_unread(lister *list, ls_slice segment, const char *name) {
   int32_t days = INT32_MIN;
   while (at < segment.len && segment.ptr[at] != '{' && segment.ptr[at] != '*') at++;
   bool date = segment.len - at >= strlen(date_token) && memcmp(segment.ptr + at, date_token, strlen(date_token)) == 0;
+  for (const char *c = name; *c; c++) {
+    if ((unsigned char)*c <= ' ' || *c == 0x7f) return; /* it stands in logs */
+  }
   if (!date || strncmp(segment.ptr, name, at) != 0 || !like_date(ls__slice_of(name + at), &days)) return;
   if (days != INT32_MIN && (days < list->from_days || days > list->to_days)) return;
   if (list->out->n_unread++ > 0) return;

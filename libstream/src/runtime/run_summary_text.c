@@ -88,7 +88,8 @@ static void put_days(ls_buf *out, const ls_runtime *run) {
     if (files->n_unread == 0) continue;
     begin(out, "not read", true, name);
     put_thousands(out, (int64_t)files->n_unread);
-    ls__buf_printf(out, " %s like a day but not written YYYY-MM-DD: %s\n", plural((int64_t)files->n_unread, "name looks", "names look"), files->unread);
+    const char *what = plural((int64_t)files->n_unread, "name looks like a day but is", "names look like a day but are");
+    ls__buf_printf(out, " %s not written YYYY-MM-DD: %s\n", what, files->unread);
   }
 }
 
