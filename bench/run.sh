@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The reconciliation and DuckDB doing the same job, side by side in one run: seconds, CPU seconds and peak memory.
+# The reconciliation and its peers doing the same job, side by side in one run: seconds, CPU seconds and peak memory.
 set -euo pipefail
 
 usage() {
@@ -12,6 +12,7 @@ usage: ./dev bench [--transactions N] [--days D] [--runs R] [--lake DIR] [--chec
   --lake DIR         keep the lake there (default: a temporary directory)
   --check            also compare the rows of both sides
 
+   or: ./dev bench --live --help      live jobs on a real broker beside Kafka Streams and bare librdkafka
    or: ./dev bench --long --help      a long live run on a real broker, with restarts: memory, descriptors, latency
    or: ./dev bench --restart --help   a live process is lost, with many keys in its state: how long until it is made up for
 TEXT
@@ -19,6 +20,7 @@ TEXT
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 case ${1:-} in
+  --live) exec "$root/.venv/bin/python" "$root/bench/live.py" "${@:2}" ;;
   --long) exec "$root/.venv/bin/python" "$root/bench/long_run.py" "${@:2}" ;;
   --restart) exec "$root/.venv/bin/python" "$root/bench/restart.py" "${@:2}" ;;
 esac
