@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -91,14 +92,24 @@ def has_ended(pid):
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+def peak_memory(pid):
+    """KiB. Not from wait4: that counts what this program held when it forked."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+    except (OSError, TypeError):
+        return 0
+
+
 def measured(command, until=None, **environment):
     """Wall seconds from start to done, CPU seconds and peak memory of the process. until: done when true, then SIGTERM."""
     with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=errors,
                                    env={**os.environ, "RECON_MASK_KEY": KEY, **environment})
-        while until is not None and not has_ended(process.pid) and not until():
-            time.sleep(0.5)
+        peak = 0
+        while not has_ended(process.pid) and (until is None or not until()):
+            peak = peak_memory(process.pid) or peak
+            time.sleep(0.1)
         seconds = time.monotonic() - started
         if until is not None:
             process.terminate()
@@ -110,7 +121,7 @@ def measured(command, until=None, **environment):
             raise SystemExit(f"FAILED: exit {process.returncode}: {' '.join(map(str, command))}\n{output[-2000:]}\n{errors.read().decode()[-4000:]}")
     if until is None:
         seconds = time.monotonic() - started
-    return {"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024, "output": output}
+    return {"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak_mib": peak / 1024, "output": output}
 
 
 class Bench:

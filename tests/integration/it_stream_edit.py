@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import kafka_server
 import live
@@ -47,11 +48,16 @@ class Case:
         self.application = f"edit-{backend}"
         self.state = self.scratch / f"state-{backend}"
 
-    def run(self, version, code=0):
+    def command(self, version):
         file = self.scratch / "edit.yaml"
         file.write_text(TOPOLOGY.format(backend=self.backend, application=self.application, **version))
-        done = subprocess.run([recon.BIN / "streamctl", "run", file, "--live", "--until-end", "--state-dir", self.state, "--output-format", "json", "--quiet"],
-                              env=recon.environment(KAFKA_BROKERS=self.brokers), capture_output=True, text=True, timeout=90)
+        return [recon.BIN / "streamctl", "run", file, "--live", "--state-dir", self.state, "--output-format", "json", "--quiet"]
+
+    def start(self, version):
+        return subprocess.Popen(self.command(version), env=recon.environment(KAFKA_BROKERS=self.brokers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def run(self, version, code=0):
+        done = subprocess.run([*self.command(version), "--until-end"], env=recon.environment(KAFKA_BROKERS=self.brokers), capture_output=True, text=True, timeout=120)
         if done.returncode != code:
             raise SystemExit(f"FAILED: exit {done.returncode}, not {code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}")
         return done
@@ -77,11 +83,24 @@ def expect_refused(case, version, *words):
 
 
 def in_flight(case):
-    """A row of the first version that nobody has processed yet: the last one of the repartition topic, once more."""
-    topic = f"{case.application}-by_shop-repartition"
+    """A row of the first version that nobody has processed yet: the last one of the repartition topic, once more. (That version is
+    killed, since in an orderly stop it deletes what it has processed.)"""
     topics = live.admin(case.brokers).list_topics(timeout=30).topics
     [topic] = [name for name in topics if name.startswith(case.application) and name.endswith("-repartition")]
-    partition, _, key, value, headers = live.committed(case.brokers, topic)[-1]
+    purged = live.committed(case.brokers, topic)
+    if purged:
+        raise SystemExit(f"FAILED: {len(purged)} processed rows are still in {topic}")
+    before = live.end_offsets(case.brokers, topic)
+    process = case.start(FIRST)
+    pay(case.brokers, 200, 20)
+    until = time.monotonic() + 60
+    while sum(live.end_offsets(case.brokers, topic).values()) < sum(before.values()) + 20 or not live.committed(case.brokers, topic):
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: nothing came to the repartition topic")
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    partition, _, key, value, _ = live.committed(case.brokers, topic)[-1]
     to = live.producer(case.brokers)
     live.send(to, topic, key, value, partition=partition)
     to.flush()

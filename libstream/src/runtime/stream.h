@@ -100,7 +100,7 @@ struct ls_stream_thread {
   size_t n_tasks, tasks_capacity;
   bool in_transaction;
   bool assigned;             /* by this membership, if only of nothing */
-  int64_t last_commit_us;    /* monotonic */
+  int64_t last_commit_us, last_purge_us; /* monotonic */
   int64_t n_commits, n_aborts, n_restarts;
 };
 

@@ -46,6 +46,7 @@ typedef struct ls_lane {
   int64_t at, from;          /* next row of the unit, first of the slice */
   int64_t next_offset;       /* of the first record that is not processed; -1: nothing was read */
   int64_t committed_offset;
+  int64_t purged_offset;     /* repartition topics: records before it were deleted by this task */
   int64_t last_data_us;      /* monotonic: when it last had a row to give */
   int64_t end_seen_us;       /* monotonic: when the broker last said that there is no more; 0: not since the last record */
   bool end_asked;            /* the broker is asked again */

@@ -19,6 +19,7 @@
 #define POLL_RECORDS 8192
 #define POLL_MS 50
 #define RESTORE_WAIT_MS 10
+#define PURGE_US ((int64_t)30000000)
 #define FAILURES_US ((int64_t)300000000)
 #define BACKOFF_MS_MAX 5000
 
@@ -184,6 +185,20 @@ static int wait_ms(const ls_stream_thread *thread, bool idle, bool restoring) {
   return left_us <= 0 ? 0 : left_us / 1000 < POLL_MS ? (int)(left_us / 1000) + 1 : POLL_MS;
 }
 
+/** Rows on repartition topics are nobody's any more once they are processed and committed; kept, they would fill the disks. */
+static void purge_repartitions(ls_stream_thread *thread) {
+  thread->last_purge_us = ls__monotonic_us();
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    ls_stream_task *task = thread->tasks[i];
+    for (uint32_t k = 0; k < thread->stream->plan->n_sources; k++) {
+      ls_lane *lane = task->lanes[k];
+      if (lane == NULL || !lane->source->repartition || lane->committed_offset <= lane->purged_offset) continue;
+      ls__kafka_producer_delete_before(thread->producer, k, task->partition, lane->committed_offset);
+      lane->purged_offset = lane->committed_offset;
+    }
+  }
+}
+
 /** One turn. *idle: there was nothing to do. */
 static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   bool restoring = false;
@@ -195,6 +210,7 @@ static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   LS_TRY(process_tasks(thread, &n_rows, err));
   if (ls__stream_commit_due(thread, ls__monotonic_us())) LS_TRY(ls__stream_commit(thread, err));
   LS_TRY(ls__stream_lakes_turn(thread, false, err));
+  if (ls__monotonic_us() - thread->last_purge_us > PURGE_US) purge_repartitions(thread);
   *idle = n_polled == 0 && n_rows == 0;
   return LS_OK;
 }
@@ -268,6 +284,7 @@ static int run_member(ls_stream_thread *thread, int64_t *last_good_us, ls_error 
   LS_TRY(ls__stream_commit(thread, err));
   LS_TRY(ls__stream_lakes_turn(thread, true, err));
   LS_TRY(ls__stream_lakes_turn(thread, true, err)); /* it tells that the files are published */
+  purge_repartitions(thread);
   return ls__kafka_consumer_close(thread->consumer, err);
 }
 
