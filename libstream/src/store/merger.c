@@ -101,13 +101,15 @@ static queued queue_take(producer *from) {
 
 /** Whether the caller is to merge: nobody does, everybody has rows or has ended, and no one else had better do it. */
 static bool may_merge(ls_merger *merger, const producer *mine) {
-  bool leads = mine->ended || mine->n > 1;
+  bool leads = mine->ended || mine->n > 1, any_ended = false;
   if (merger->merging) return false;
   for (uint32_t i = 0; i < merger->opts.n_producers; i++) {
     const producer *at = &merger->producers[i];
     if (at->n == 0 && at->cursor->chunk == NULL && !at->ended) return false;
-    leads = leads || at->ended;
+    if (at->n > mine->n) leads = false; /* that one is further ahead: with several mergers, both would work and the distance stay */
+    any_ended = any_ended || at->ended;
   }
+  leads = leads || any_ended;
   merger->merging = leads;
   return leads;
 }
