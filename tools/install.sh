@@ -2,11 +2,11 @@
 # Installs what libstream needs on a bare Debian 12: tools/install.sh [build|test|fuzz]   (default: test)
 #
 #   build   Debian packages and .venv (Arrow, DuckDB): enough for ./dev build, demo and bench
-#   test    the same, and Check, and for the integration tests versitygw, a small S3 server, and Apache Kafka
+#   test    the same, and Check, and for the integration tests versitygw, a small S3 server, Apache Kafka and Kafka Streams
 #   fuzz    the same, and clang with libFuzzer
 #
 # Run again it finds everything there and does nothing. Packages go in as root, or with sudo; the rest stays in the
-# repository, in .venv and .tools. Pins: requirements.txt, tools/packages.txt, tools/kafka/pom.xml and the versions below.
+# repository, in .venv and .tools. Pins: requirements.txt, tools/packages.txt, tools/kafka*/pom.xml and the versions below.
 set -euo pipefail
 
 readonly VERSITYGW=v1.8.0
@@ -132,20 +132,19 @@ install_s3_server() {
   echo "$VERSITYGW" >"$stamp"
 }
 
-kafka_make() {
-  rm -rf "$tools/kafka"
-  mvn -q -B -f "$root/tools/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
-    -DoutputDirectory="$tools/kafka"
+# Jars of tools/<name>/pom.xml into .tools/<name>, with - for _.
+jars_make() {
+  rm -rf "$2"
+  mvn -q -B -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2"
 }
 
-kafka_stamp() { sha256sum "$root/tools/kafka/pom.xml" | cut -d' ' -f1; }
-
-install_kafka() {
-  local stamp=$tools/kafka/complete
-  if [ "$(cat "$stamp" 2>/dev/null)" = "$(kafka_stamp)" ]; then return 0; fi
-  say "Apache Kafka into .tools/kafka, by Maven"
-  step "fetching its jars" kafka_make
-  kafka_stamp >"$stamp"
+install_jars() {
+  local pom=$root/tools/$1/pom.xml to=$tools/${1//_/-} stamp
+  stamp=$(sha256sum "$pom" | cut -d' ' -f1)
+  if [ "$(cat "$to/complete" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+  say "$2 into .tools/${1//_/-}, by Maven"
+  step "fetching its jars" jars_make "$pom" "$to"
+  echo "$stamp" >"$to/complete"
 }
 
 main() {
@@ -165,7 +164,8 @@ main() {
   install_venv
   if [ "$level" != build ]; then
     install_s3_server
-    install_kafka
+    install_jars kafka "Apache Kafka"
+    install_jars kafka_streams "Kafka Streams and its test driver"
   fi
 }
 

@@ -26,6 +26,7 @@ struct ls_testdriver {
   pthread_mutex_t letters_lock;
   int64_t stream_time_us;
   int64_t n_piped;
+  bool as_piped;
   ls_error *error;
 };
 
@@ -105,6 +106,7 @@ int ls__testdriver_new(ls_testdriver **out, const ls_testdriver_opts *opts, ls_e
   ls__arena_init(&driver->arena, 0);
   pthread_mutex_init(&driver->letters_lock, NULL);
   driver->stream_time_us = INT64_MIN;
+  driver->as_piped = opts->as_piped;
   ls_topology_opts topology_opts = LS_TOPOLOGY_OPTS_INIT;
   topology_opts.plugin_dirs = &opts->plugin_dir;
   topology_opts.n_plugin_dirs = opts->plugin_dir != NULL;
@@ -162,7 +164,7 @@ static int pipe_into(ls_testdriver *driver, ls_batch *batch, uint32_t index, con
   batch->n_rows = before;
   int64_t ts_us = event_time_us(batch, before);
   if (index < driver->run.plan->n_sources && ts_us > driver->stream_time_us) driver->stream_time_us = ts_us;
-  ls__batch_append_meta(batch, ts_us, (ls_stamp){driver->stream_time_us, LS_SEQ_MAKE(index, 0, driver->n_piped)});
+  ls__batch_append_meta(batch, ts_us, (ls_stamp){driver->stream_time_us, LS_SEQ_MAKE(driver->as_piped ? 0 : index, 0, driver->n_piped)});
   return LS_OK;
 }
 
