@@ -142,9 +142,13 @@ def disturbed_restores(events):
     return sum(event == "revoked" and fields["thread"] in restoring(events[:i]) for i, (_, event, fields) in enumerate(events))
 
 
-def was_fenced(events):
-    """Whether a member was told that it is none any more: without that a zombie would have gone on."""
-    return any((event == "revoked" and fields.get("lost") == "1") or event == "joins_again" for _, event, fields in events)
+def gave_up(events):
+    """Whether a zombie has let go of its tasks: it was told that it had lost them or failed to commit for them ("fenced"), or it had
+    nothing open when it woke up and gave them back ("let go"); None: not yet."""
+    for _, event, fields in events:
+        if event == "joins_again" or (event == "revoked" and fields.get("lost") == "1"):
+            return "fenced"
+    return "let go" if any(event == "revoked" for _, event, _ in events) else None
 
 
 class Run:
@@ -215,12 +219,13 @@ class Run:
         if not taken:
             return f"{worker.name} frozen, nobody took its partitions"
         until = time.monotonic() + TAKE_OVER_S
-        while not was_fenced(worker.events[mark:]):
+        while not gave_up(worker.events[mark:]):
             if time.monotonic() > until:
-                raise SystemExit(f"FAILED: {worker.name} woke up as a zombie and was not fenced")
+                raise SystemExit(f"FAILED: {worker.name} woke up as a zombie and went on")
             time.sleep(0.05)
-        self.happened["fenced"] += 1
-        return f"{worker.name} frozen until others had its partitions, woken, fenced"
+        end = gave_up(worker.events[mark:])
+        self.happened[f"zombies {end}"] += 1
+        return f"{worker.name} frozen until others had its partitions, woken, {end}"
 
     def restart_broker(self):
         broker = self.chance.choice(list(self.cluster.ids))

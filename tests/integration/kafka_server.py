@@ -29,6 +29,7 @@ DEV = ROOT / ".tools" / "kafka-run"
 DEV_PORT = 19092  # brokers 19092, 19093, 19094; controllers 100 above
 START_SECONDS = 60
 PR_SET_PDEATHSIG = 1
+RESERVED = []  # sockets that hold the ports of this process
 
 # Development: small, quick to start, quick to rebalance, nothing is deleted by age (event times may be old). A broker
 # that was killed may come back when its session has run out.
@@ -60,22 +61,31 @@ def find():
     return java if java and (JARS / "complete").exists() else None
 
 
+def reserved(port):
+    """Whether the port is ours as long as this process lives: a name in the machine's abstract namespace, which all tests ask for."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0libstream-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    RESERVED.append(name)
+    return True
+
+
 def free_ports(n):
-    """n ports that are free now, outside the range the system gives to clients."""
-    held, ports = [], []
+    """n ports that are free now, outside the range the system gives to clients; no other test gets them."""
+    ports = []
     candidate = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
     while len(ports) < n:
         candidate += 1
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", candidate))
-        except OSError:
-            probe.close()
-            continue
-        held.append(probe)
-        ports.append(candidate)
-    for probe in held:
-        probe.close()
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+        if reserved(candidate):
+            ports.append(candidate)
     return ports
 
 
