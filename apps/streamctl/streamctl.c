@@ -6,6 +6,7 @@
 #include "common/app_run.h"
 #include "common/exit_code.h"
 #include "common/paths.h"
+#include "streamctl/dlq.h"
 #include "streamctl/graph.h"
 
 #include <libstream/libstream.h>
@@ -129,6 +130,16 @@ static const subcommand subcommands[] = {
       .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"
                "input. A range of dates is one run.",
       .options = APP_OF_A_RUN | APP_OF_A_LIVE_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"dlq list", "shows the dead letters of live runs", dlq_list, NULL,
+     {.name = "streamctl dlq list", .arguments = "FILE",
+      .about = "Shows what is in the dead-letter topics of a topology's sources: counts by source, step and\n"
+               "reason, and the first letters one by one, without their payloads.",
+      .options = APP_SET | APP_PLUGINS | APP_SOURCE | APP_SHOWN | APP_OUTPUT_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"dlq replay", "sends the records of dead letters again", dlq_replay, NULL,
+     {.name = "streamctl dlq replay", .arguments = "FILE",
+      .about = "Sends the record of each dead letter to its topic and partition again, as it was, once: what\n"
+               "was replayed before is left out, also after a kill. For when the cause has been mended.",
+      .options = APP_SET | APP_PLUGINS | APP_SOURCE | APP_SHOWN | APP_DRY_RUN | APP_OUTPUT_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
     {"udf list", "lists plugins and their functions", udf_list, NULL,
      {.name = "streamctl udf list", .arguments = "[PLUGIN...]",
       .about = "Lists plugins with their functions, types and configuration keys; without names, all\n"
@@ -177,7 +188,8 @@ int main(int argc, char **argv) {
     return APP_DONE;
   }
   char typed[64];
-  int n_words = strcmp(argv[1], "udf") == 0 && argc > 2 ? 2 : 1;
+  bool two = strcmp(argv[1], "udf") == 0 || strcmp(argv[1], "dlq") == 0;
+  int n_words = two && argc > 2 ? 2 : 1;
   snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "",
            n_words == 2 ? argv[2] : "");
   for (size_t i = 0; i < N_SUBCOMMANDS; i++) {

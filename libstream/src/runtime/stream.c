@@ -206,7 +206,7 @@ static int resolve_property(ls_stream *stream, const char **out, const ls_plan_p
 }
 
 /** Values from the environment and from files are read now, and shown nowhere. */
-static int resolve_properties(ls_stream *stream, ls_error *err) {
+int ls__stream_resolve_properties(ls_stream *stream, ls_error *err) {
   const ls_plan_kafka *kafka = &stream->plan->kafka;
   ls_kafka_property *properties = LS_ARENA_ARRAY(&stream->arena, ls_kafka_property, kafka->n_properties + 1);
   for (uint32_t i = 0; i < kafka->n_properties; i++) {
@@ -298,7 +298,7 @@ static int open_globals(ls_stream *stream, ls_error *err) {
 
 static int run_threads(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__topology_set_live(stream->run->topology, true, err));
-  LS_TRY(resolve_properties(stream, err));
+  LS_TRY(ls__stream_resolve_properties(stream, err));
   LS_TRY(name_topics(stream, err));
   LS_TRY(with_patience(stream, prepare_topics, err));
   share_memory(stream);

@@ -137,6 +137,8 @@ struct ls_stream {
 /* stream.c */
 /** Runs until it is asked to stop (or, stop_at_end, until all that was there at the start is processed). @thread app */
 int ls__stream_run(ls_runtime *run, ls_error *err);
+/** Values of the Kafka properties, from the environment and files: stream->cluster. Needs the plan and the arena alone. */
+int ls__stream_resolve_properties(ls_stream *stream, ls_error *err);
 /** Name of the process: the same after a restart when the YAML gives an instance_id. */
 void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream);
 /** Name of a thread as a member and as a transactional id: the same after a restart when the YAML gives an instance_id. */
