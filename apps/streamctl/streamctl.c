@@ -6,7 +6,7 @@
 #include "common/app_run.h"
 #include "common/exit_code.h"
 #include "common/paths.h"
-#include "streamctl/dlq.h"
+#include "streamctl/letters.h"
 #include "streamctl/graph.h"
 
 #include <libstream/libstream.h>

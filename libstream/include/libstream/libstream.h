@@ -2,7 +2,7 @@
 #ifndef LIBSTREAM_LIBSTREAM_H
 #define LIBSTREAM_LIBSTREAM_H
 #include <libstream/common.h>
-#include <libstream/dead_letters.h>
+#include <libstream/dlq.h>
 #include <libstream/error.h>
 #include <libstream/runtime.h>
 #include <libstream/topology.h>

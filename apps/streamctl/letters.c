@@ -1,5 +1,5 @@
-/** @file dlq.c  Dead letters counted by source, step and reason, some of them one by one; and replayed. */
-#include "streamctl/dlq.h"
+/** @file letters.c  Dead letters counted by source, step and reason, some of them one by one; and replayed. */
+#include "streamctl/letters.h"
 
 #include "common/exit_code.h"
 
@@ -27,9 +27,10 @@ typedef struct report {
 } report;
 
 static char *duplicate(const char *text) {
-  char *copy = malloc(strlen(text) + 1);
+  size_t n = strlen(text) + 1;
+  char *copy = malloc(n);
   if (copy == NULL) abort();
-  return strcpy(copy, text);
+  return memcpy(copy, text, n);
 }
 
 static group *find_group(report *r, const ls_dead_letter_note *letter) {

@@ -1,5 +1,5 @@
 /**
- * @file dead_letters_live.c
+ * @file dlq.c
  * Dead letters of live runs, looked at and replayed. A letter tells by its headers where its record came from; the payload in it
  * is masked, so replaying fetches the record itself. Sending it and moving past its letter are one transaction.
  */
@@ -8,7 +8,7 @@
 #include "base/thread.h"
 #include "runtime/stream.h"
 
-#include <libstream/dead_letters.h>
+#include <libstream/dlq.h>
 
 #include <stdio.h>
 #include <stdlib.h>

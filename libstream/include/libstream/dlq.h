@@ -1,10 +1,10 @@
 /**
- * @file dead_letters.h
+ * @file dlq.h
  * @brief Dead letters of live runs: what is in the topics of a topology's sources, and sending the records they came from
  * again, exactly once.
  */
-#ifndef LIBSTREAM_DEAD_LETTERS_H
-#define LIBSTREAM_DEAD_LETTERS_H
+#ifndef LIBSTREAM_DLQ_H
+#define LIBSTREAM_DLQ_H
 
 #include <libstream/error.h>
 #include <libstream/topology.h>
