@@ -31,7 +31,7 @@ import live  # noqa: E402
 
 BIN = ROOT / "build/bin"
 PEER = ROOT / "bench/peers/kafka_streams"
-JARS = ROOT / ".tools/kafka-streams"
+JARS = ROOT / ".tools/kafka-streams"  # tools/install.sh puts them there
 KEY = "0123456789abcdef0123456789abcdef"
 SIZES = {"quick": (50000, 45000), "small": (500000, 450000), "large": (2000000, 1800000)}
 N_PARTITIONS = 4
@@ -133,10 +133,6 @@ class Bench:
         self.n_records = dict(zip(("transactions", "signals"), SIZES[options.size]))
 
     def compile(self):
-        if not (JARS / "complete").exists():
-            subprocess.run(["mvn", "-q", "-B", "-f", PEER / "pom.xml", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={JARS}"],
-                           check=True, stdout=subprocess.DEVNULL)
-            (JARS / "complete").touch()
         subprocess.run(["javac", "-nowarn", "-cp", f"{JARS}/*", "-d", self.classes, PEER / "StreamsPeer.java"], check=True)
         subprocess.run(["cc", "-O2", "-std=c11", "-D_DEFAULT_SOURCE", ROOT / "bench/peers/copy_loop/copy_loop.c", "-o", self.copy_loop, "-lrdkafka"], check=True)
 
@@ -220,8 +216,8 @@ def run_job(bench, job, backends, n_runs, results):
 
 def main():
     options = parse_options()
-    if not kafka_server.find():
-        raise SystemExit("Kafka is not installed: tools/install.sh test")
+    if not kafka_server.find() or not (JARS / "complete").exists():
+        raise SystemExit("Kafka or Kafka Streams is not installed: tools/install.sh test")
     results = {"size": options.size}
     with tempfile.TemporaryDirectory() as scratch, kafka_server.running(java_options=BROKER_JAVA) as cluster:
         bench = Bench(cluster, scratch, options)
