@@ -67,10 +67,13 @@ static const option_row rows[] = {
      "live: where the state on RocksDB stays"},
     {APP_AGAINST, "against", "FILE", TEXT, offsetof(app_options, against), 0, NULL,
      "the topology that runs now"},
+    {APP_KEEP, "keep", "DIR", TEXT, offsetof(app_options, keep), 0, NULL,
+     "keep the recorded topics there: the records of a partition\n"
+     "as they are, JSON one a line"},
     {APP_SOURCE, "source", "NAME", TEXT, offsetof(app_options, source), 0, NULL,
      "of this source only (default: all)"},
     {APP_SHOWN, "limit", "N", COUNT, offsetof(app_options, limit), 1000000, NULL,
-     "letters that are shown one by one (default 20)"},
+     "letters, differences that are shown one by one (default 20)"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
     {UINT32_MAX, "version", NULL, FLAG, 0, 0, NULL, "the version"},
 };

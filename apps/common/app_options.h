@@ -30,6 +30,7 @@ enum {
   APP_UNTIL_END = 1 << 14,
   APP_STATE_DIR = 1 << 15,
   APP_AGAINST = 1 << 16,
+  APP_KEEP = 1 << 17,
   APP_SOURCE = 1 << 18,
   APP_SHOWN = 1 << 19,
   APP_OF_A_RUN = APP_LAKE | APP_DATE | APP_THREADS | APP_BATCH_ROWS | APP_AS_OF | APP_SET |
@@ -39,7 +40,7 @@ enum {
 
 typedef struct app_options {
   const char *config, *lake, *date, *as_of, *work_dir;
-  const char *output_format, *format, *state_dir, *against;
+  const char *output_format, *format, *state_dir, *against, *keep;
   const char *source;
   int64_t n_threads, batch_rows, limit;
   bool dry_run, quiet, live, until_end;

@@ -194,6 +194,9 @@ static ls_runtime_opts runtime_options(const app_job *job, const app_dates *date
   opts.batch_rows = options->batch_rows;
   opts.dry_run = options->dry_run;
   if (options->live) opts.mode = LS_MODE_STREAM;
+  if (job->parity) opts.mode = LS_MODE_PARITY;
+  opts.recording_directory = options->keep;
+  opts.n_differences = options->limit;
   opts.stop_at_end = options->until_end;
   opts.state_directory = options->state_dir;
   opts.on_progress = options->quiet ? NULL : app_progress_show;
@@ -220,8 +223,10 @@ static int run_topology(const app_job *job, ls_topology *topology, const app_dat
   app_progress_clear(&progress);
   if (rc < 0) fprintf(stderr, "%s: %s\n", progress.label, err.message);
   int printed = print_summary(job, runtime);
+  bool differs = job->parity && rc >= 0 && !ls_runtime_is_equal(runtime);
   ls_runtime_free(runtime);
-  return rc < 0 ? app_exit_code(rc) : printed;
+  if (rc < 0) return app_exit_code(rc);
+  return printed == APP_DONE && differs ? APP_CHECK_FAILED : printed;
 }
 
 static int run_once(const app_job *job, const app_dates *dates) {

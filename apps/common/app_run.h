@@ -13,6 +13,8 @@ typedef struct app_job {
   const char *config; /* path of the topology */
   /** Each date is a run of its own; the topology gets it as run_date, and the start as as_of. */
   bool per_day;
+  /** Compares what a live run has written with a replay of what it has read; exit 8 when they differ. */
+  bool parity;
 } app_job;
 
 /** Runs all dates that the options name, prints a summary for each. @return the exit code */

@@ -11,7 +11,7 @@ const char app_exit_code_help[] =
     "  5  reading or writing failed; try again\n"
     "  6  a limit is reached (memory)\n"
     "  7  stopped by a signal\n"
-    "  8  streamctl plan: not all state survives\n";
+    "  8  streamctl plan: not all state survives; streamctl parity: live and replay differ\n";
 
 int app_exit_code(int ls_code) {
   switch (ls_code) {

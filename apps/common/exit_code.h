@@ -16,7 +16,7 @@ enum {
   APP_TRANSIENT = 5,   /* reading or writing failed: the same call may succeed later */
   APP_LIMIT = 6,       /* memory or another limit */
   APP_STOPPED = 7,     /* by a signal */
-  APP_STATE_LOST = 8   /* streamctl plan: not all state survives */
+  APP_CHECK_FAILED = 8 /* streamctl plan: not all state survives; streamctl parity: live and replay differ */
 };
 
 /** Exit code of an error code of the library. */

@@ -70,11 +70,16 @@ static int plan(const app_command *command, app_options *options) {
   }
   ls_topology_free(now);
   ls_topology_free(before);
-  return code == APP_DONE && n_lost > 0 ? APP_STATE_LOST : code;
+  return code == APP_DONE && n_lost > 0 ? APP_CHECK_FAILED : code;
 }
 
 static int run(const app_command *command, app_options *options) {
   app_job job = {.command = command, .options = options, .config = options->arguments[0]};
+  return app_run(&job);
+}
+
+static int parity(const app_command *command, app_options *options) {
+  app_job job = {.command = command, .options = options, .config = options->arguments[0], .parity = true};
   return app_run(&job);
 }
 
@@ -130,6 +135,14 @@ static const subcommand subcommands[] = {
       .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"
                "input. A range of dates is one run.",
       .options = APP_OF_A_RUN | APP_OF_A_LIVE_RUN, .required = APP_LAKE, .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"parity", "compares a live run with a replay of its input", parity, NULL,
+     {.name = "streamctl parity", .arguments = "FILE",
+      .about = "Records the topics that a live run has read, up to what its group has committed, replays them,\n"
+               "and compares its topics, dead letters too, key by key and in order. Exit 8 when they differ.\n"
+               "Give it the parameters (--set) and the environment of the live run. The run may go on, as long as\n"
+               "nothing comes in.",
+      .options = APP_SET | APP_PLUGINS | APP_WORK_DIR | APP_OUTPUT_FORMAT | APP_QUIET | APP_KEEP | APP_SHOWN,
+      .n_arguments_min = 1, .n_arguments_max = 1}},
     {"dlq list", "shows the dead letters of live runs", dlq_list, NULL,
      {.name = "streamctl dlq list", .arguments = "FILE",
       .about = "Shows what is in the dead-letter topics of a topology's sources: counts by source, step and\n"

@@ -15,7 +15,8 @@ typedef struct ls_runtime ls_runtime;
 
 typedef enum ls_mode {
   LS_MODE_REPLAY = 1, /* over the files of a lake, to the end of the input */
-  LS_MODE_STREAM = 2  /* live on Kafka, until it is stopped */
+  LS_MODE_STREAM = 2, /* live on Kafka, until it is stopped */
+  LS_MODE_PARITY = 3  /* replays what a live run has read, and compares with what it has written */
 } ls_mode;
 
 /** Where a run is; given to on_progress about ten times a second at most. */
@@ -40,8 +41,10 @@ typedef struct ls_runtime_opts {
   void *payload;
   const char *state_directory;  /* live: where the RocksDB database stays; NULL: as the topology says */
   bool stop_at_end;             /* live: stop when all that the topics held at the start is processed and committed */
+  const char *recording_directory; /* parity: where the recorded topics stay; NULL: in work_directory, removed at the end */
+  int64_t n_differences;        /* parity: how many are told; 0: 20 */
 } ls_runtime_opts;
-#define LS_RUNTIME_OPTS_INIT {sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL, NULL, false}
+#define LS_RUNTIME_OPTS_INIT {sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL, NULL, false, NULL, 0}
 
 /** @errors LS_EINVAL (options), LS_EIO, LS_ECONFIG */
 LS_API int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opts *opts, ls_error *err);
@@ -53,6 +56,8 @@ LS_API int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runt
 LS_API int ls_runtime_run(ls_runtime *runtime, ls_error *err);
 /** Asks a run to stop: nothing is published. Async-signal-safe, idempotent. */
 LS_API void ls_runtime_stop(ls_runtime *runtime);
+/** LS_MODE_PARITY, after a run that returned LS_OK: whether the live run's output equals the replay's. */
+LS_API bool ls_runtime_is_equal(const ls_runtime *runtime);
 /** JSON summary of the last run (also of one that failed); *out is freed with ls_text_free. */
 LS_API int ls_runtime_summary(char **out, const ls_runtime *runtime, ls_error *err);
 /** The same for people: a few lines that say what came in, went out and was left out. Freed with ls_text_free. */

@@ -290,3 +290,102 @@ int ls__kafka_admin_members(ls_kafka_admin *a, const char *group_id, ls_kafka_me
   rd_kafka_event_destroy(event);
   return rc;
 }
+
+/* ---- what a group has committed ---- */
+
+/* Offsets of one answer. *rc LS_ERETRY: one of them is about to change. */
+static int read_offsets(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id,
+                        int32_t n_partitions, int64_t *offsets, ls_error *err) {
+  size_t n = 0;
+  const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)event), &n);
+  if (n != 1) return ls_error_set(err, LS_ERETRY, "kafka: no offsets of group %s came", group_id);
+  const rd_kafka_error_t *bad = rd_kafka_group_result_error(groups[0]);
+  rd_kafka_resp_err_t code = bad ? rd_kafka_error_code(bad) : RD_KAFKA_RESP_ERR_NO_ERROR;
+  const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
+  for (int i = 0; !code && list && i < list->cnt; i++) {
+    const rd_kafka_topic_partition_t *at = &list->elems[i];
+    code = at->err;
+    if (at->partition < n_partitions) offsets[at->partition] = at->offset >= 0 ? at->offset : -1;
+  }
+  if (!code) return LS_OK;
+  return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL,
+                        "committed offsets of group %s", group_id);
+}
+
+static int ask_offsets(ls_kafka_admin *a, const char *group_id, const char *topic,
+                       int32_t n_partitions, int64_t *offsets, ls_error *err) {
+  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n_partitions);
+  for (int32_t p = 0; p < n_partitions; p++) {
+    rd_kafka_topic_partition_list_add(list, topic, p);
+    offsets[p] = -1;
+  }
+  rd_kafka_ListConsumerGroupOffsets_t *request =
+      rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
+  rd_kafka_topic_partition_list_destroy(list);
+  rd_kafka_AdminOptions_t *options =
+      rd_kafka_AdminOptions_new(a->client.rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+  char text[256];
+  rd_kafka_AdminOptions_set_request_timeout(options, LS_KAFKA_REACH_MS, text, sizeof text);
+  rd_kafka_error_t *bad = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+  if (bad) rd_kafka_error_destroy(bad);
+  rd_kafka_ListConsumerGroupOffsets(a->client.rk, &request, 1, options, a->replies);
+  rd_kafka_AdminOptions_destroy(options);
+  rd_kafka_ListConsumerGroupOffsets_destroy(request);
+  int rc;
+  rd_kafka_event_t *event = await_reply(a, "committed offsets", &rc, err);
+  if (!event) return rc;
+  rc = read_offsets(a, event, group_id, n_partitions, offsets, err);
+  rd_kafka_event_destroy(event);
+  return rc;
+}
+
+int ls__kafka_admin_committed(ls_kafka_admin *a, const char *group_id, const char *topic,
+                              int32_t n_partitions, int64_t *offsets, ls_error *err) {
+  int64_t until_us = ls__monotonic_us() + TOPIC_READY_MS * INT64_C(1000);
+  for (;;) {
+    int rc = ask_offsets(a, group_id, topic, n_partitions, offsets, err);
+    if (rc != LS_ERETRY || ls__monotonic_us() > until_us) return rc;
+    sleep_ms(100);
+  }
+}
+
+/* ---- settings of a topic ---- */
+
+static int read_setting(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *topic,
+                        const char *setting, ls_buf *value, ls_error *err) {
+  size_t n = 0, n_entries = 0;
+  const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)event), &n);
+  rd_kafka_resp_err_t code = n == 1 ? rd_kafka_ConfigResource_error(resources[0])
+                                    : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  if (code) {
+    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL, "settings of topic %s",
+                          topic);
+  }
+  const rd_kafka_ConfigEntry_t **entries =
+      rd_kafka_ConfigResource_configs(resources[0], &n_entries);
+  for (size_t i = 0; i < n_entries; i++) {
+    const char *text = rd_kafka_ConfigEntry_value(entries[i]);
+    if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), setting) != 0 || !text) continue;
+    ls__buf_puts(value, text);
+    return LS_OK;
+  }
+  return ls_error_set(err, LS_ENOTFOUND, "kafka: topic %s has no setting %s", topic, setting);
+}
+
+int ls__kafka_admin_topic_setting(ls_kafka_admin *a, const char *topic, const char *setting,
+                                  ls_buf *value, ls_error *err) {
+  rd_kafka_ConfigResource_t *resource =
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+  rd_kafka_AdminOptions_t *options = make_options(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+  rd_kafka_DescribeConfigs(a->client.rk, &resource, 1, options, a->replies);
+  rd_kafka_AdminOptions_destroy(options);
+  rd_kafka_ConfigResource_destroy(resource);
+  int rc;
+  rd_kafka_event_t *event = await_reply(a, "settings of a topic", &rc, err);
+  if (!event) return rc;
+  rc = read_setting(a, event, topic, setting, value, err);
+  rd_kafka_event_destroy(event);
+  return rc;
+}

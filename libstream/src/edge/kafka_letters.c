@@ -16,13 +16,11 @@ struct ls_kafka_letters {
 
 static void put_text(ls_buf *out, const char *name, const char *value) {
   if (value == NULL) return;
-  ls__buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+  ls__buf_printf(out, "%s\"%s\":", out->ptr[out->len - 1] != '{' ? "," : "", name);
   ls__buf_json_string(out, ls__slice_of(value));
 }
 
-static void put_value(ls_kafka_letters *letters, const ls_dead_letter *letter) {
-  ls_buf *out = &letters->value;
-  ls__buf_clear(out);
+static void put_value(ls_buf *out, const ls_dead_letter *letter) {
   ls__buf_putc(out, '{');
   put_text(out, "source", letter->source);
   put_text(out, "topic", letter->topic);
@@ -36,6 +34,12 @@ static void put_value(ls_kafka_letters *letters, const ls_dead_letter *letter) {
     ls__buf_append(out, letter->payload.ptr, letter->payload.len);
   }
   ls__buf_putc(out, '}');
+}
+
+void ls__kafka_letter_format(ls_buf *key, bool *has_key, ls_buf *value, const ls_dead_letter *letter) {
+  *has_key = letter->topic != NULL;
+  if (*has_key) ls__buf_printf(key, "%s-%d-%lld", letter->topic, letter->partition, (long long)letter->offset);
+  put_value(value, letter);
 }
 
 static size_t put_headers(ls_kafka_header *headers, const ls_dead_letter *letter, const char *partition, const char *offset) {
@@ -57,14 +61,13 @@ static int letters_write(ls_dead_letter_port *port, uint32_t source, const ls_de
   snprintf(partition, sizeof partition, "%d", letter->partition);
   snprintf(offset, sizeof offset, "%lld", (long long)letter->offset);
   ls_kafka_header headers[HEADERS_MAX];
-  put_value(letters, letter);
+  bool has_key;
+  ls__buf_clear(&letters->key);
+  ls__buf_clear(&letters->value);
+  ls__kafka_letter_format(&letters->key, &has_key, &letters->value, letter);
   ls_kafka_send send = {.topic = letters->opts.topics[source], .partition = -1, .value = ls__buf_slice(&letters->value), .timestamp_us = -1,
                         .headers = headers, .n_headers = put_headers(headers, letter, partition, offset)};
-  if (letter->topic != NULL) {
-    ls__buf_clear(&letters->key);
-    ls__buf_printf(&letters->key, "%s-%s-%s", letter->topic, partition, offset);
-    send.key = ls__buf_slice(&letters->key);
-  }
+  if (has_key) send.key = ls__buf_slice(&letters->key);
   LS_TRY(ls__kafka_producer_send(letters->producer, &send, err));
   int64_t n = atomic_fetch_add(letters->opts.n_bad, 1) + 1;
   if (letters->opts.records_max < 0 || n <= letters->opts.records_max) return LS_OK;

@@ -17,6 +17,8 @@ typedef struct ls_kafka_letters_opts {
   atomic_llong *n_bad;           /* of the process, counted here */
   int64_t records_max;           /* of them before LS_EBADRECORDS; -1: no limit */
 } ls_kafka_letters_opts;
+/** Key and value of a letter's record, appended. *has_key false: it has none. */
+void ls__kafka_letter_format(ls_buf *key, bool *has_key, ls_buf *value, const ls_dead_letter *letter);
 void ls__kafka_letters_new(ls_kafka_letters **out, const ls_kafka_letters_opts *opts);
 void ls__kafka_letters_free(ls_kafka_letters *letters);
 ls_dead_letter_port *ls__kafka_letters_port(ls_kafka_letters *letters);

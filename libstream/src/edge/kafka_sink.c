@@ -24,6 +24,11 @@ static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row
   ls__buf_append(&sink->value, sink->row.ptr, sink->row.len);
 }
 
+void ls__kafka_sink_format(ls_buf *key, ls_buf *value, const ls_batch *batch, int64_t row) {
+  if (batch->schema->n_key > 0) ls__batch_format_key(key, batch, row);
+  if (!ls__is_retract(batch, row)) ls__encode_json(value, batch, row);
+}
+
 static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
   (void)worker, (void)partition;
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
@@ -32,11 +37,11 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
     bool gone = !sink->internal && ls__is_retract(batch, row);
     ls__buf_clear(&sink->value);
     ls__buf_clear(&sink->key);
-    if (keyed) ls__batch_format_key(&sink->key, batch, row);
     if (sink->internal) {
+      if (keyed) ls__batch_format_key(&sink->key, batch, row);
       put_internal(sink, batch, row);
-    } else if (!gone) {
-      ls__encode_json(&sink->value, batch, row);
+    } else {
+      ls__kafka_sink_format(&sink->key, &sink->value, batch, row);
     }
     ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
                           .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};

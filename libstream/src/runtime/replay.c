@@ -19,7 +19,7 @@ static size_t sorter_budget(const ls_runtime *run) {
   return (size_t)(rest > SORTERS_BYTES_MIN ? rest : SORTERS_BYTES_MIN);
 }
 
-static void open_sorters(ls_runtime *run) {
+void ls__run_open_sorters(ls_runtime *run) {
   run->pool.limit_bytes = sorter_budget(run);
   for (uint32_t i = 0; i < run->plan->n_sources; i++) {
     ls_sorter_opts opts = {.schema = run->plan->sources[i].schema, .n_partitions = run->n_workers,
@@ -86,7 +86,7 @@ static void open_letters(ls_runtime *run) {
   run->letter_port = ls__dead_letters_port(run->letters);
 }
 
-static int open_state(ls_runtime *run, ls_error *err) {
+int ls__run_open_state(ls_runtime *run, ls_error *err) {
   bool rocksdb = false;
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) rocksdb = rocksdb || (run->plan->nodes[i].store.name != NULL && run->plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
   if (!rocksdb) return LS_OK;
@@ -110,8 +110,8 @@ int ls__replay_run(ls_runtime *run, ls_error *err) {
   open_letters(run);
   LS_TRY(ls__run_open_inputs(run, err));
   if (run->opts.dry_run) return LS_OK;
-  LS_TRY(open_state(run, err));
-  open_sorters(run);
+  LS_TRY(ls__run_open_state(run, err));
+  ls__run_open_sorters(run);
   LS_TRY(ls__run_open_stage(run, err));
   LS_TRY(open_sinks(run, err));
   LS_TRY(ls__run_preflight(run, err));

@@ -1,6 +1,7 @@
 /** @file replay_process.c  Processing a sub-topology: one task per worker, fed from the sorters or from files in their order. */
 #include "base/fault.h"
 #include "base/thread.h"
+#include "runtime/parity.h"
 #include "runtime/rounds.h"
 
 #include <stdio.h>
@@ -65,9 +66,12 @@ static int open_worker(worker_state *state, uint32_t partition, ls_error *err) {
   stage *at = state->at;
   ls_runtime *run = at->run;
   ls_task_opts opts = {.plan = run->plan, .sub_topology = at->sub_topology, .worker = (int)partition, .stores = state->stores,
-                       .globals = run->globals, .sinks = run->sink_ports, .repartitions = run->sorters,
+                       .globals = run->globals, .sinks = run->sink_ports,
+                       .repartitions = run->parity != NULL ? NULL : run->sorters,
+                       .repartition_ports = run->parity != NULL ? run->parity->repartition_ports : NULL,
                        .n_partitions = run->n_workers, .dead_letters = run->letter_port,
-                       .origin_of = ls__run_origin_of, .origin_payload = run};
+                       .origin_of = run->parity != NULL ? ls__parity_origin_of : ls__run_origin_of, .origin_payload = run,
+                       .goes_on = run->parity != NULL};
   LS_TRY(ls__task_new(&state->task, &opts, err));
   return ls__feed_open(&state->from, run, at->sub_topology, partition, err);
 }
@@ -106,7 +110,9 @@ static int process_worker(int worker, void *payload, ls_error *err) {
   snprintf(name, sizeof name, "%u_%d", state.at->sub_topology, worker);
   size_t budget = (size_t)run->plan->memory_bytes / 8 * 5 / run->n_workers;
   int rc = ls__store_set_new(&state.stores, run->db, name, budget, err);
+  if (run->parity != NULL) ls__expr_set_ingest_times(ls__parity_ingest_times(run->parity, state.at->sub_topology, worker));
   if (rc >= 0) rc = process_partition(&state, (uint32_t)worker, err);
+  ls__expr_set_ingest_times(NULL);
   if (rc < 0) rc = ls__run_worker_failed(run, rc);
   if (state.stores != NULL) ls__store_set_free(state.stores);
   return rc;

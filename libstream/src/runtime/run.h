@@ -57,9 +57,13 @@ struct ls_runtime {
   char error_text[1024];
   int64_t store_bytes_peak;
   ls_live_counts live;
+  struct ls_parity *parity;      /* of a parity check: where the input comes from and the output goes; else NULL */
 };
 
 /* replay.c */
+void ls__run_open_sorters(ls_runtime *run);
+/** RocksDB in the work directory when some store is to be on disk. */
+int ls__run_open_state(ls_runtime *run, ls_error *err);
 /** Where output grows, below the lake's root; on S3 in the work directory. */
 int ls__run_open_stage(ls_runtime *run, ls_error *err);
 /* replay_inputs.c */

@@ -5,7 +5,7 @@
  */
 #include "base/thread.h"
 #include "data/datetime.h"
-#include "runtime/run.h"
+#include "runtime/parity.h"
 
 #include <stdio.h>
 
@@ -256,6 +256,12 @@ static void put_live(ls_buf *out, const ls_runtime *run, double seconds) {
 int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {
   (void)err;
   ls_buf text = LS_BUF_INIT;
+  if (run->parity != NULL) {
+    ls__parity_summary_text(&text, run);
+    ls__buf_putc(&text, 0);
+    *out = text.ptr;
+    return LS_OK;
+  }
   int64_t end_us = run->finished_us > 0 ? run->finished_us : ls__monotonic_us();
   double seconds = (double)(end_us - run->started_us) / 1e6;
   put_head(&text, run, seconds);

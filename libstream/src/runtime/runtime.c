@@ -1,4 +1,5 @@
 /** @file runtime.c  The public runtime: options, one run, its summary. */
+#include "runtime/parity.h"
 #include "runtime/replay.h"
 #include "runtime/stream.h"
 
@@ -86,6 +87,7 @@ static void copy_options(ls_runtime *run, const ls_runtime_opts *opts) {
   run->opts.date_to = copy(run, run->opts.date_to);
   run->opts.as_of = copy(run, run->opts.as_of);
   run->opts.state_directory = copy(run, run->opts.state_directory);
+  run->opts.recording_directory = copy(run, run->opts.recording_directory);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   int wanted = run->opts.n_threads > 0 || run->opts.mode == LS_MODE_REPLAY ? run->opts.n_threads : run->plan->n_threads;
   int n = wanted > 0 ? wanted : cores > 0 ? (int)cores : 1;
@@ -109,7 +111,7 @@ int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opt
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   *out = NULL;
-  if (opts == NULL || (opts->lake == NULL && opts->mode != LS_MODE_STREAM)) return ls_error_set(err, LS_EINVAL, "a run needs a lake");
+  if (opts == NULL || (opts->lake == NULL && opts->mode == LS_MODE_REPLAY)) return ls_error_set(err, LS_EINVAL, "a run needs a lake");
   ls_runtime *run = LS_NEW(ls_runtime);
   ls__arena_init(&run->arena, 0);
   run->topology = topology;
@@ -133,7 +135,7 @@ int ls_runtime_run(ls_runtime *run, ls_error *err) {
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   run->started_us = ls__monotonic_us();
-  int rc = run->opts.mode == LS_MODE_STREAM ? ls__stream_run(run, err) : ls__replay_run(run, err);
+  int rc = run->opts.mode == LS_MODE_STREAM ? ls__stream_run(run, err) : run->opts.mode == LS_MODE_PARITY ? ls__parity_run(run, err) : ls__replay_run(run, err);
   run->finished_us = ls__monotonic_us();
   if (rc >= 0 && run->opts.dry_run) run->status = "dry_run";
   if (rc < 0) {
@@ -143,12 +145,18 @@ int ls_runtime_run(ls_runtime *run, ls_error *err) {
   return rc;
 }
 
+bool ls_runtime_is_equal(const ls_runtime *run) { return run->parity != NULL && strcmp(run->status, "equal") == 0; }
+
 void ls_runtime_stop(ls_runtime *run) { atomic_store(&run->stop, STOP_ASKED); }
 
 int ls_runtime_summary(char **out, const ls_runtime *run, ls_error *err) {
   (void)err;
   ls_buf text = LS_BUF_INIT;
-  ls__run_summary(&text, run);
+  if (run->parity != NULL) {
+    ls__parity_summary(&text, run);
+  } else {
+    ls__run_summary(&text, run);
+  }
   ls__buf_putc(&text, 0);
   *out = text.ptr;
   return LS_OK;
@@ -158,6 +166,7 @@ const char *ls_runtime_fault_point(size_t i) { return ls__fault_name(i); }
 
 void ls_runtime_free(ls_runtime *run) {
   if (run == NULL) return;
+  ls__parity_free(run->parity);
   ls__replay_close(run);
   if (run->work_directory != NULL) remove_tree(run->work_directory);
   ls__arena_fini(&run->arena);

@@ -291,6 +291,37 @@ static int with_patience(ls_stream *stream, int (*fn)(ls_stream *stream, ls_erro
   }
 }
 
+void ls__stream_init(ls_stream *stream, ls_runtime *run) {
+  *stream = (ls_stream){.run = run, .plan = run->plan};
+  ls__arena_init(&stream->arena, 0);
+  pthread_rwlock_init(&stream->globals_lock, NULL);
+  pthread_mutex_init(&stream->lock, NULL);
+}
+
+void ls__stream_fini(ls_stream *stream) {
+  ls__stream_globals_close(stream);
+  ls__free(stream->parked);
+  pthread_rwlock_destroy(&stream->globals_lock);
+  pthread_mutex_destroy(&stream->lock);
+  ls__arena_fini(&stream->arena);
+}
+
+static int count_topics(ls_stream *stream, ls_error *err) {
+  ls_kafka_admin *admin;
+  stream->n_tasks = 0;
+  LS_TRY(ls__kafka_admin_new(&admin, &stream->cluster, err));
+  int rc = count_partitions(stream, admin, err);
+  ls__kafka_admin_free(admin);
+  return rc;
+}
+
+int ls__stream_look(ls_stream *stream, ls_error *err) {
+  LS_TRY(ls__topology_set_live(stream->run->topology, true, err));
+  LS_TRY(ls__stream_resolve_properties(stream, err));
+  LS_TRY(name_topics(stream, err));
+  return count_topics(stream, err);
+}
+
 static int open_globals(ls_stream *stream, ls_error *err) {
   ls__stream_globals_close(stream);
   return ls__stream_globals_open(stream, err);
@@ -315,10 +346,8 @@ static int run_threads(ls_stream *stream, ls_error *err) {
 }
 
 int ls__stream_run(ls_runtime *run, ls_error *err) {
-  ls_stream stream = {.run = run, .plan = run->plan};
-  ls__arena_init(&stream.arena, 0);
-  pthread_rwlock_init(&stream.globals_lock, NULL);
-  pthread_mutex_init(&stream.lock, NULL);
+  ls_stream stream;
+  ls__stream_init(&stream, run);
   int rc = run_threads(&stream, err);
   if (rc == LS_ESTOPPED) { /* before it had begun */
     run->status = "stopped";
@@ -335,9 +364,6 @@ int ls__stream_run(ls_runtime *run, ls_error *err) {
   run->live.standby = atomic_load(&stream.n_standby);
   run->live.lake_files = atomic_load(&stream.n_lake_files);
   run->live.lake_rows = atomic_load(&stream.n_lake_rows);
-  ls__free(stream.parked);
-  pthread_rwlock_destroy(&stream.globals_lock);
-  pthread_mutex_destroy(&stream.lock);
-  ls__arena_fini(&stream.arena);
+  ls__stream_fini(&stream);
   return rc;
 }

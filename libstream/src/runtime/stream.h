@@ -135,6 +135,11 @@ struct ls_stream {
 };
 
 /* stream.c */
+/** A stream that is not run, of a run in another mode. */
+void ls__stream_init(ls_stream *stream, ls_runtime *run);
+void ls__stream_fini(ls_stream *stream);
+/** Checks that the topology can run live; finds its cluster, the names of its topics, how many partitions they have. Makes nothing. */
+int ls__stream_look(ls_stream *stream, ls_error *err);
 /** Runs until it is asked to stop (or, stop_at_end, until all that was there at the start is processed). @thread app */
 int ls__stream_run(ls_runtime *run, ls_error *err);
 /** Values of the Kafka properties, from the environment and files: stream->cluster. Needs the plan and the arena alone. */
@@ -148,6 +153,9 @@ void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread);
 const struct ls_stream_store *ls__stream_find_store(const ls_stream *stream, const char *store);
 
 /* stream_globals.c */
+/** Reads the global tables as they are now. */
+int ls__stream_globals_load(ls_stream *stream, ls_error *err);
+/** The same, and keeps them up to date. */
 int ls__stream_globals_open(ls_stream *stream, ls_error *err);
 void ls__stream_globals_close(ls_stream *stream);
 

@@ -204,7 +204,7 @@ static int load(ls_stream_globals *globals, ls_kafka_admin *admin, ls_error *err
   return poll_once(globals, err);
 }
 
-int ls__stream_globals_open(ls_stream *stream, ls_error *err) {
+int ls__stream_globals_load(ls_stream *stream, ls_error *err) {
   uint32_t n = stream->plan->n_globals;
   if (n == 0) return LS_OK;
   ls_stream_globals *globals = LS_NEW(ls_stream_globals);
@@ -216,7 +216,13 @@ int ls__stream_globals_open(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__kafka_admin_new(&admin, &stream->cluster, err));
   int rc = load(globals, admin, err);
   ls__kafka_admin_free(admin);
-  LS_TRY(rc);
+  return rc;
+}
+
+int ls__stream_globals_open(ls_stream *stream, ls_error *err) {
+  LS_TRY(ls__stream_globals_load(stream, err));
+  ls_stream_globals *globals = stream->globals;
+  if (globals == NULL) return LS_OK; /* there are no tables */
   if (pthread_create(&globals->thread, NULL, follow, globals) != 0) return ls_error_set(err, LS_ELIMIT, "a thread for the tables can't be started");
   globals->started = true;
   return LS_OK;

@@ -497,10 +497,10 @@ static int end_flush(ls_node_call *call, ls_error *err) {
 int ls__task_end(ls_task *task, int64_t end_us, ls_error *err) {
   task->error = err;
   task->error_code = LS_OK;
-  LS_TRY(run_out_timers(task, err));
+  if (!task->opts.goes_on) LS_TRY(run_out_timers(task, err));
   for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
     task_node *at = &task->nodes[i];
-    if (at->node == NULL || at->node->vtable->end == NULL) continue;
+    if (at->node == NULL || at->node->vtable->end == NULL || (at->has_timers && task->opts.goes_on)) continue;
     ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = end_us, .arena = &task->end_arena,
                          .on_error = on_node_error, .error_payload = task, .plan_node = at->plan,
                          .flush = end_flush, .flush_payload = task};

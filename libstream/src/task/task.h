@@ -25,6 +25,7 @@ typedef struct ls_task_opts {
    *  the row of one record. */
   bool (*origin_of)(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter);
   void *origin_payload;
+  bool goes_on;                         /* the input goes on after its end here: windows stay open */
 } ls_task_opts;
 
 int ls__task_new(ls_task **out, const ls_task_opts *opts, ls_error *err);
