@@ -34,6 +34,10 @@ static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan
 
 static int name_sink_topics(ls_stream *stream, uint32_t i, ls_error *err) {
   const ls_plan_sink *sink = &stream->plan->sinks[i];
+  if (stream->run->opts.mode == LS_MODE_PARITY) { /* nothing is written: what has no topic is told at the end */
+    if (sink->live_kafka != NULL) stream->sink_topic[i] = add_topic(stream, sink->live_kafka);
+    return LS_OK;
+  }
   if (sink->live_kafka == NULL && sink->lake_topic == NULL) {
     return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`, or its lake `roll: {}`", sink->name);
   }
