@@ -134,6 +134,22 @@ def committed(brokers, topic, isolation="read_committed"):
     return sorted(each_committed(brokers, topic, isolation), key=lambda record: record[:2])
 
 
+def committed_offset(reader, at, seconds=30):
+    """A broker that has just started may not know yet which of them keeps the group."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return reader.committed([at], seconds)[0].offset
+        except confluent_kafka.KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() not in (confluent_kafka.KafkaError.NOT_COORDINATOR,
+                                                                               confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+                                                                               confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE):
+                raise
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
 def progress(brokers, group, topics):
     """(topic, partition) -> (committed offset, end)."""
     reader = confluent_kafka.Consumer({"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False})
@@ -141,7 +157,7 @@ def progress(brokers, group, topics):
     for topic in topics:
         for p in reader.list_topics(topic, 30).topics[topic].partitions:
             at = confluent_kafka.TopicPartition(topic, p)
-            found[topic, p] = (reader.committed([at], 30)[0].offset, reader.get_watermark_offsets(at, 30)[1])
+            found[topic, p] = (committed_offset(reader, at), reader.get_watermark_offsets(at, 30)[1])
     reader.close()
     return found
 
