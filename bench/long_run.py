@@ -9,6 +9,7 @@ every row is known beforehand, and no more than one byte a transaction is kept t
 
 import argparse
 import collections
+import contextlib
 import datetime
 import json
 import multiprocessing
@@ -41,7 +42,7 @@ def parse_options():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=int, default=5000, help="records a second")
     parser.add_argument("--restart-every", type=float, default=120, help="seconds")
-    parser.add_argument("--memory", default="512MiB", help="budget of a process")
+    parser.add_argument("--memory", default="1536MiB", help="budget of a process; window buffers are held in memory: 11 minutes of the load")
     parser.add_argument("--backend", choices=("rocksdb", "memory"), default="rocksdb")
     parser.add_argument("--standby", type=int, choices=(0, 1), default=0)
     parser.add_argument("--commit-interval", default="100ms")
@@ -247,7 +248,7 @@ def print_report(report, faults):
         print(f"  FAILED: {fault}")
 
 
-def run(options, scratch, cluster):
+def run(options, scratch, cluster, stack):
     brokers = cluster.bootstrap
     lake = pathlib.Path(scratch, "lake")
     recon.make_lake(lake, 1000, 1, 1)  # for its merchants and policies
@@ -258,6 +259,7 @@ def run(options, scratch, cluster):
     reader = multiprocessing.Process(target=read_rows, args=(brokers, n_transactions, seen, stop, results), daemon=True)
     load = multiprocessing.Process(target=generate, args=(brokers, n_transactions, options.rate / 3 * TICK_S, sent), daemon=True)
     indexers = [Indexer(brokers, scratch, name, options) for name in ("stays", "restarts")]
+    stack.callback(lambda: [indexer.process.kill() for indexer in indexers])
     reader.start()
     time.sleep(5)  # both have their tasks
     load.start()
@@ -276,7 +278,7 @@ def run(options, scratch, cluster):
             print(f"  {now - begin:6.0f} s: {number.name}; sent {3 * sent.value}, committed {seen.value}, resident "
                   + ", ".join(f"{i.name} {i.samples[-1][2]:.0f} MiB" for i in indexers if i.samples), flush=True)
         if indexers[0].process.poll() is not None:
-            raise SystemExit("FAILED: the process that stays has ended")
+            raise SystemExit(f"FAILED: the process that stays has ended with {indexers[0].process.returncode}: its log says why (--logs)")
         if not load.is_alive():
             until = until or now + 120
             if not reader.is_alive() or not results.empty() or now > until:
@@ -297,8 +299,8 @@ def main():
     options = parse_options()
     if not kafka_server.find():
         sys.exit("Kafka or Java is not installed (tools/install.sh test)")
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch, kafka_server.running() as cluster:
-        report = run(options, scratch, cluster)
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch, kafka_server.running() as cluster, contextlib.ExitStack() as stack:
+        report = run(options, scratch, cluster, stack)
     faults = faults_of(report, options)
     print_report(report, faults)
     print(json.dumps(report))

@@ -29,6 +29,7 @@ FIRST_US = 1772323200000000  # 2026-03-01
 BUILD_DAYS = 1  # event time of the keys that are there before: a few in each window
 LOAD_TICK_S, LOAD_PER_TICK = 0.05, 25  # 500 transactions a second
 PATIENCE_S = 300
+STARTED = []  # processes, to be ended whatever happens
 
 
 def parse_options():
@@ -112,6 +113,7 @@ class Indexer:
 
     def start(self, *more):
         self.process = live.start(self.brokers, self.state, *self.arguments, *more)
+        STARTED.append(self.process)
         self.log.follow(self.process.stderr)
         return time.monotonic()
 
@@ -242,7 +244,11 @@ def main():
     if not kafka_server.find():
         sys.exit("Kafka or Java is not installed (tools/install.sh test)")
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch, kafka_server.running() as cluster:
-        print(json.dumps(Bench(options, scratch, cluster).run()))
+        try:
+            print(json.dumps(Bench(options, scratch, cluster).run()))
+        finally:
+            for process in STARTED:
+                process.kill()
 
 
 if __name__ == "__main__":
