@@ -279,8 +279,8 @@ def check_text(file, report):
             report.add(file, number, "tab", "indent with spaces")
     if file.is_c:
         for number, line in enumerate(file.lines, 1):
-            if len(line) > 120:
-                report.add(file, number, "line-length", f"{len(line)} columns, want 100", warn=True)
+            if len(line) > 140:
+                report.add(file, number, "line-length", f"{len(line)} columns, want 140", warn=True)
 
 
 def check_docs(file, report):

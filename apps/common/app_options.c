@@ -44,8 +44,7 @@ static const option_row rows[] = {
     {APP_AS_OF, "as-of", "TIME", TEXT, offsetof(app_options, as_of), 0, NULL,
      "start of the run as 2026-03-01T06:00:00Z (default: now);\n"
      "give it to get the same files again"},
-    {APP_SET, "set", "NAME=VALUE", PARAMETER, 0, 0, NULL,
-     "a parameter of the topology; may be given several times"},
+    {APP_SET, "set", "NAME=VALUE", PARAMETER, 0, 0, NULL, "a parameter of the topology; may be given several times"},
     {APP_PLUGINS, "plugins", "DIR", PLUGIN_DIR, 0, 0, NULL,
      "where plugins are looked for first; may be given several\n"
      "times"},
@@ -53,25 +52,21 @@ static const option_row rows[] = {
      "for spill files and state (default: $TMPDIR, else /tmp)"},
     {APP_DRY_RUN, "dry-run", NULL, FLAG, offsetof(app_options, dry_run), 0, NULL,
      "find the inputs, say what would be done, write nothing"},
-    {APP_OUTPUT_FORMAT, "output-format", "FORMAT", CHOICE, offsetof(app_options, output_format), 0,
-     "text|json", "summary on stdout: text (default), or json: one line per run"},
+    {APP_OUTPUT_FORMAT, "output-format", "FORMAT", CHOICE, offsetof(app_options, output_format), 0, "text|json",
+     "summary on stdout: text (default), or json: one line per run"},
     {APP_FORMAT, "format", "FORMAT", CHOICE, offsetof(app_options, format), 0, "text|dot|svg",
      "text (default), dot, or svg, which wants graphviz"},
-    {APP_QUIET, "quiet", NULL, FLAG, offsetof(app_options, quiet), 0, NULL,
-     "no progress on stderr"},
-    {APP_LIVE, "live", NULL, FLAG, offsetof(app_options, live), 0, NULL,
-     "run on Kafka, until SIGTERM or SIGINT"},
+    {APP_QUIET, "quiet", NULL, FLAG, offsetof(app_options, quiet), 0, NULL, "no progress on stderr"},
+    {APP_LIVE, "live", NULL, FLAG, offsetof(app_options, live), 0, NULL, "run on Kafka, until SIGTERM or SIGINT"},
     {APP_UNTIL_END, "until-end", NULL, FLAG, offsetof(app_options, until_end), 0, NULL,
      "live: stop when what the topics hold is processed"},
     {APP_STATE_DIR, "state-dir", "DIR", TEXT, offsetof(app_options, state_dir), 0, NULL,
      "live: where the state on RocksDB stays"},
-    {APP_AGAINST, "against", "FILE", TEXT, offsetof(app_options, against), 0, NULL,
-     "the topology that runs now"},
+    {APP_AGAINST, "against", "FILE", TEXT, offsetof(app_options, against), 0, NULL, "the topology that runs now"},
     {APP_KEEP, "keep", "DIR", TEXT, offsetof(app_options, keep), 0, NULL,
      "keep the recorded topics there: the records of a partition\n"
      "as they are, JSON one a line"},
-    {APP_SOURCE, "source", "NAME", TEXT, offsetof(app_options, source), 0, NULL,
-     "of this source only (default: all)"},
+    {APP_SOURCE, "source", "NAME", TEXT, offsetof(app_options, source), 0, NULL, "of this source only (default: all)"},
     {APP_SHOWN, "limit", "N", COUNT, offsetof(app_options, limit), 1000000, NULL,
      "letters, differences that are shown one by one (default 20)"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
@@ -132,8 +127,7 @@ static size_t smaller(size_t a, size_t b) {
 static size_t distance(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b), row[NEAREST_BYTES + 1];
   if (n > NEAREST_BYTES || m > NEAREST_BYTES) return SIZE_MAX;
-  for (size_t j = 0; j <= m; j++)
-    row[j] = j;
+  for (size_t j = 0; j <= m; j++) row[j] = j;
   for (size_t i = 1; i <= n; i++) {
     size_t diagonal = row[0];
     row[0] = i;
@@ -175,8 +169,7 @@ static int unknown_option(const app_command *command, const char *typed) {
 
 bool app_options_set(app_options *options, const char *name, const char *value) {
   size_t i = 0;
-  while (i < options->n_parameters && strcmp(options->parameters[i].name, name) != 0)
-    i++;
+  while (i < options->n_parameters && strcmp(options->parameters[i].name, name) != 0) i++;
   if (i == APP_PARAMETERS_MAX) {
     fprintf(stderr, "more than %d parameters are set\n", APP_PARAMETERS_MAX);
     return false;
@@ -198,21 +191,19 @@ static int set_parameter(app_options *out, const app_command *command, char *tex
   return app_options_set(out, text, equals + 1) ? APP_GO_ON : APP_USAGE;
 }
 
-static int set_count(int64_t *out, const app_command *command, const option_row *row,
-                     const char *text) {
+static int set_count(int64_t *out, const app_command *command, const option_row *row, const char *text) {
   char *end;
   errno = 0;
   long long value = strtoll(text, &end, 10);
   if (errno != 0 || end == text || *end != 0 || value < 1 || value > row->max) {
-    return app_usage_error(command->name, "--%s wants a whole number from 1 to %lld, not '%s'",
-                           row->name, (long long)row->max, text);
+    return app_usage_error(command->name, "--%s wants a whole number from 1 to %lld, not '%s'", row->name,
+                           (long long)row->max, text);
   }
   *out = value;
   return APP_GO_ON;
 }
 
-static int set_choice(const char **out, const app_command *command, const option_row *row,
-                      const char *text) {
+static int set_choice(const char **out, const app_command *command, const option_row *row, const char *text) {
   size_t len = strlen(text);
   for (const char *c = row->choices; *c != 0; c += *c == '|') {
     size_t n = strcspn(c, "|");
@@ -223,8 +214,7 @@ static int set_choice(const char **out, const app_command *command, const option
   return app_usage_error(command->name, "--%s wants %s, not '%s'", row->name, row->choices, text);
 }
 
-static int set_value(app_options *out, const app_command *command, const option_row *row,
-                     char *text) {
+static int set_value(app_options *out, const app_command *command, const option_row *row, char *text) {
   char *member = (char *)out + row->offset;
   if (text[0] == 0) return app_usage_error(command->name, "--%s is empty", row->name);
   switch (row->kind) {
@@ -273,8 +263,7 @@ static int set_flag(app_options *out, const app_command *command, const option_r
 }
 
 /** One option at argv[*at]; moves *at past its argument. */
-static int parse_option(app_options *out, const app_command *command, int argc, char **argv,
-                        int *at) {
+static int parse_option(app_options *out, const app_command *command, int argc, char **argv, int *at) {
   char *text = strcmp(argv[*at], "-h") == 0 ? "--help" : argv[*at];
   char *name = text + 2, *equals = strchr(name, '=');
   size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);

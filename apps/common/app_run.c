@@ -77,8 +77,7 @@ static int load(ls_topology **out, const app_command *command, const app_options
   int rc = ls_topology_load(out, config, &opts, &err);
   if (rc >= 0) return APP_DONE;
   if (n_errors > 0) {
-    fprintf(stderr, "%s: %d error%s in %s\n", command->name, n_errors, n_errors == 1 ? "" : "s",
-            config);
+    fprintf(stderr, "%s: %d error%s in %s\n", command->name, n_errors, n_errors == 1 ? "" : "s", config);
   } else {
     fprintf(stderr, "%s: %s\n", command->name, err.message);
   }
@@ -86,13 +85,11 @@ static int load(ls_topology **out, const app_command *command, const app_options
   return rc == LS_EIO ? APP_USAGE : app_exit_code(rc);
 }
 
-int app_load(ls_topology **out, const app_command *command, const app_options *options,
-             const char *config) {
+int app_load(ls_topology **out, const app_command *command, const app_options *options, const char *config) {
   return load(out, command, options, config, false);
 }
 
-int app_load_other(ls_topology **out, const app_command *command, const app_options *options,
-                   const char *config) {
+int app_load_other(ls_topology **out, const app_command *command, const app_options *options, const char *config) {
   return load(out, command, options, config, true);
 }
 
@@ -132,18 +129,17 @@ static int choose_latest(const app_job *job, app_dates *dates, const char *text)
   const char *name = job->command->name;
   latest_dates found = find_dates(text);
   if (found.newest[0] == 0) {
-    fprintf(stderr, "%s: --date latest: the lake %s has no input of any date yet\n", name,
-            job->options->lake);
+    fprintf(stderr, "%s: --date latest: the lake %s has no input of any date yet\n", name, job->options->lake);
     return APP_NO_INPUT;
   }
   if (found.whole[0] == 0) {
-    fprintf(stderr, "%s: --date latest: no date has input of all sources; %s lacks%.*s\n", name,
-            found.newest, found.lacking_len, found.lacking);
+    fprintf(stderr, "%s: --date latest: no date has input of all sources; %s lacks%.*s\n", name, found.newest,
+            found.lacking_len, found.lacking);
     return APP_NO_INPUT;
   }
   if (found.lacking_len > 0 && !job->options->quiet) {
-    fprintf(stderr, "%s: --date latest is %s: %s lacks%.*s\n", name, found.whole, found.newest,
-            found.lacking_len, found.lacking);
+    fprintf(stderr, "%s: --date latest is %s: %s lacks%.*s\n", name, found.whole, found.newest, found.lacking_len,
+            found.lacking);
   }
   memcpy(dates->from, found.whole, APP_DATE_BYTES);
   memcpy(dates->to, found.whole, APP_DATE_BYTES);
@@ -173,16 +169,14 @@ static int find_latest(const app_job *job, app_dates *dates) {
 static int print_summary(const app_job *job, const ls_runtime *runtime) {
   ls_error err = LS_ERROR_INIT;
   char *text = NULL;
-  int rc = strcmp(job->options->output_format, "json") == 0
-               ? ls_runtime_summary(&text, runtime, &err)
-               : ls_runtime_summary_text(&text, runtime, &err);
+  int rc = strcmp(job->options->output_format, "json") == 0 ? ls_runtime_summary(&text, runtime, &err)
+                                                            : ls_runtime_summary_text(&text, runtime, &err);
   if (rc >= 0) return app_print(job->command->name, text);
   fprintf(stderr, "%s: no summary: %s\n", job->command->name, err.message);
   return app_exit_code(rc);
 }
 
-static ls_runtime_opts runtime_options(const app_job *job, const app_dates *dates,
-                                       app_progress *progress) {
+static ls_runtime_opts runtime_options(const app_job *job, const app_dates *dates, app_progress *progress) {
   const app_options *options = job->options;
   ls_runtime_opts opts = LS_RUNTIME_OPTS_INIT;
   opts.lake = options->lake;
@@ -274,8 +268,7 @@ int app_run(const app_job *job) {
   return job->per_day ? run_days(job, &dates) : run_once(job, &dates);
 }
 
-int app_main(const app_command *command, const char *topology, bool per_day, int argc,
-             char **argv) {
+int app_main(const app_command *command, const char *topology, bool per_day, int argc, char **argv) {
   app_options options;
   char config[PATH_MAX];
   int code = app_options_parse(&options, command, argc, argv);
@@ -283,9 +276,8 @@ int app_main(const app_command *command, const char *topology, bool per_day, int
   if (options.config != NULL) {
     snprintf(config, sizeof config, "%s", options.config);
   } else if (!app_find_config(config, sizeof config, topology)) {
-    return app_usage_error(
-        command->name, "no topology is installed, nor is there a %s here; name one with --config",
-        config);
+    return app_usage_error(command->name, "no topology is installed, nor is there a %s here; name one with --config",
+                           config);
   }
   app_job job = {.command = command, .options = &options, .config = config, .per_day = per_day};
   return app_run(&job);

@@ -21,11 +21,9 @@ typedef struct app_job {
 int app_run(const app_job *job);
 /** Loads a topology with the options' parameters and plugins; diagnostics go to stderr.
  *  @return the exit code, APP_DONE when *out is set */
-int app_load(ls_topology **out, const app_command *command, const app_options *options,
-             const char *config);
+int app_load(ls_topology **out, const app_command *command, const app_options *options, const char *config);
 /** The same for a topology beside it: parameters that it does not have are passed over. */
-int app_load_other(ls_topology **out, const app_command *command, const app_options *options,
-                   const char *config);
+int app_load_other(ls_topology **out, const app_command *command, const app_options *options, const char *config);
 /** Prints a text of the library and frees it. @return the exit code: stdout may be full or gone */
 int app_print(const char *command, char *text);
 /** Runs an application that has a topology of its own. @return the exit code */

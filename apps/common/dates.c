@@ -42,8 +42,7 @@ bool app_dates_parse(app_dates *out, const char *text, char *why, size_t why_byt
   const char *dots = strstr(text, ".."), *to = dots != NULL ? dots + 2 : text;
   size_t from_len = dots != NULL ? (size_t)(dots - text) : strlen(text);
   if (!take_date(out->from, text, from_len) || !take_date(out->to, to, strlen(to))) {
-    snprintf(why, why_bytes,
-             "--date wants YYYY-MM-DD, YYYY-MM-DD..YYYY-MM-DD or latest, not '%.60s'", text);
+    snprintf(why, why_bytes, "--date wants YYYY-MM-DD, YYYY-MM-DD..YYYY-MM-DD or latest, not '%.60s'", text);
     return false;
   }
   if (strcmp(out->from, out->to) <= 0) return true;

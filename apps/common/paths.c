@@ -40,7 +40,6 @@ void app_add_plugin_path(void) {
   const char *given = getenv(PLUGIN_PATH);
   if (!find_root(root)) return;
   bool empty = given == NULL || given[0] == 0;
-  int n = snprintf(path, sizeof path, "%s%s%s/lib/libstream/udf", empty ? "" : given,
-                   empty ? "" : ":", root);
+  int n = snprintf(path, sizeof path, "%s%s%s/lib/libstream/udf", empty ? "" : given, empty ? "" : ":", root);
   if (n > 0 && (size_t)n < sizeof path) setenv(PLUGIN_PATH, path, 1);
 }

@@ -40,8 +40,7 @@ static void put_clock(char *out, size_t size, double seconds) {
 }
 
 /** "1.2M records, 410k/s, 0:12 left": the time of the phase, the only one that can be told. */
-static void put_numbers(char *out, size_t size, const app_progress *progress,
-                        const ls_progress *at) {
+static void put_numbers(char *out, size_t size, const app_progress *progress, const ls_progress *at) {
   char records[24], rate[24], left[24];
   put_count(records, sizeof records, (double)at->records);
   put_count(rate, sizeof rate, at->seconds > 0 ? (double)at->records / at->seconds : 0);
@@ -60,9 +59,7 @@ static int percent(const ls_progress *at) {
 static void draw(app_progress *progress, const ls_progress *at) {
   char line[LINE_BYTES], numbers[96], bar[BAR_CELLS + 1];
   struct winsize window = {0};
-  int n_columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0
-                      ? window.ws_col
-                      : COLUMNS_GUESS;
+  int n_columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : COLUMNS_GUESS;
   int share = percent(at), cells = share < 0 ? 0 : share * BAR_CELLS / 100;
   memset(bar, '.', BAR_CELLS);
   memset(bar, '#', (size_t)cells);

@@ -44,8 +44,7 @@ int graph_print_svg(const char *command, const char *dot_text) {
   close(ends[0]);
   if (rc != 0) {
     close(ends[1]);
-    fprintf(stderr, "%s: --format svg wants graphviz, and dot can't be run: %s\n", command,
-            strerror(rc));
+    fprintf(stderr, "%s: --format svg wants graphviz, and dot can't be run: %s\n", command, strerror(rc));
     return APP_USAGE;
   }
   signal(SIGPIPE, SIG_IGN); /* a dot that dies early is told by its exit status */

@@ -43,7 +43,7 @@ static group *find_group(report *r, const ls_dead_letter_note *letter) {
   if (r->n_groups == GROUPS_MAX) return NULL;
   group *g = &r->groups[r->n_groups++];
   *g = (group){duplicate(letter->source), duplicate(letter->node), duplicate(letter->reason), 0,
-               letter->written_us, letter->written_us};
+               letter->written_us,        letter->written_us};
   return g;
 }
 
@@ -57,16 +57,17 @@ static const char *instant(char *out, size_t n_bytes, int64_t us) {
 
 /** Control characters of others' texts must not reach a terminal. */
 static void print_plain(const char *text) {
-  for (const char *c = text; *c != 0; c++)
-    putchar((unsigned char)*c < 0x20 || *c == 0x7F ? ' ' : *c);
+  for (const char *c = text; *c != 0; c++) putchar((unsigned char)*c < 0x20 || *c == 0x7F ? ' ' : *c);
 }
 
 static void print_json(const char *name, const char *text) {
   printf("\"%s\":\"", name);
   for (const char *c = text; *c != 0; c++) {
     if (*c == '"' || *c == '\\') putchar('\\');
-    if ((unsigned char)*c < 0x20) printf("\\u%04x", (unsigned)*c);
-    else putchar(*c);
+    if ((unsigned char)*c < 0x20)
+      printf("\\u%04x", (unsigned)*c);
+    else
+      putchar(*c);
   }
   putchar('"');
 }
@@ -117,8 +118,8 @@ static void print_groups(const report *r) {
   for (size_t i = 0; i < r->n_groups; i++) {
     const group *g = &r->groups[i];
     char first[32], last[32];
-    printf("%8" PRId64 "  %-22s %-22s %-18s %-21s %s\n", g->n, g->source, g->node[0] != 0 ? g->node : "-",
-           g->reason, instant(first, sizeof first, g->first_us), instant(last, sizeof last, g->last_us));
+    printf("%8" PRId64 "  %-22s %-22s %-18s %-21s %s\n", g->n, g->source, g->node[0] != 0 ? g->node : "-", g->reason,
+           instant(first, sizeof first, g->first_us), instant(last, sizeof last, g->last_us));
   }
   if (r->n_ungrouped > 0) printf("%8" PRId64 "  of other kinds\n", r->n_ungrouped);
 }
@@ -131,10 +132,12 @@ static void print_end(const report *r, const ls_letters_counts *counts, bool dry
     printf("{\"letters\":%" PRId64 "}\n", counts->letters);
   } else {
     print_groups(r);
-    if (!r->replaying) printf("%s%" PRId64 " dead letters\n", counts->letters > 0 ? "\n" : "", counts->letters);
+    if (!r->replaying)
+      printf("%s%" PRId64 " dead letters\n", counts->letters > 0 ? "\n" : "", counts->letters);
     else
-      printf("%s%" PRId64 " dead letters: %" PRId64 " records %s, %" PRId64 " no longer there\n", counts->letters > 0 ? "\n" : "",
-             counts->letters, counts->sent, dry_run ? "would be sent again" : "sent again", counts->gone);
+      printf("%s%" PRId64 " dead letters: %" PRId64 " records %s, %" PRId64 " no longer there\n",
+             counts->letters > 0 ? "\n" : "", counts->letters, counts->sent,
+             dry_run ? "would be sent again" : "sent again", counts->gone);
   }
 }
 
@@ -154,9 +157,12 @@ static int work(const app_command *command, app_options *options, bool replaying
   opts.on_letter = take;
   opts.payload = r;
   ls_letters_counts counts;
-  int rc = replaying ? ls_dead_letters_replay(&counts, topology, &opts, &err) : ls_dead_letters_list(&counts, topology, &opts, &err);
-  if (rc >= 0) print_end(r, &counts, options->dry_run);
-  else fprintf(stderr, "%s: %s\n", command->name, err.message);
+  int rc = replaying ? ls_dead_letters_replay(&counts, topology, &opts, &err)
+                     : ls_dead_letters_list(&counts, topology, &opts, &err);
+  if (rc >= 0)
+    print_end(r, &counts, options->dry_run);
+  else
+    fprintf(stderr, "%s: %s\n", command->name, err.message);
   for (size_t i = 0; i < r->n_groups; i++) {
     free(r->groups[i].source);
     free(r->groups[i].node);

@@ -6,8 +6,8 @@
 #include "common/app_run.h"
 #include "common/exit_code.h"
 #include "common/paths.h"
-#include "streamctl/letters.h"
 #include "streamctl/graph.h"
+#include "streamctl/letters.h"
 
 #include <libstream/libstream.h>
 
@@ -35,8 +35,8 @@ static int validate(const app_command *command, app_options *options) {
   if (code != APP_DONE) return code;
   ls_topology_counts counts;
   ls_topology_count(&counts, topology);
-  printf("ok: %zu sources, %zu tables, %zu steps, %zu sinks\n", counts.n_sources, counts.n_tables,
-         counts.n_steps, counts.n_sinks);
+  printf("ok: %zu sources, %zu tables, %zu steps, %zu sinks\n", counts.n_sources, counts.n_tables, counts.n_steps,
+         counts.n_sinks);
   ls_topology_free(topology);
   return APP_DONE;
 }
@@ -90,8 +90,7 @@ static int udf_list(const app_command *command, app_options *options) {
   opts.plugin_dirs = options->plugin_dirs;
   opts.n_plugin_dirs = options->n_plugin_dirs;
   app_add_plugin_path();
-  int rc =
-      ls_plugins_describe(&text, options->arguments, (size_t)options->n_arguments, &opts, &err);
+  int rc = ls_plugins_describe(&text, options->arguments, (size_t)options->n_arguments, &opts, &err);
   return print_text(command, rc, text, &err);
 }
 
@@ -107,8 +106,7 @@ static int faults(const app_command *command, app_options *options) {
   (void)command;
   (void)options;
   const char *name;
-  for (size_t i = 0; (name = ls_runtime_fault_point(i)) != NULL; i++)
-    puts(name);
+  for (size_t i = 0; (name = ls_runtime_fault_point(i)) != NULL; i++) puts(name);
   return APP_DONE;
 }
 
@@ -152,7 +150,9 @@ static const subcommand subcommands[] = {
      {.name = "streamctl dlq replay", .arguments = "FILE",
       .about = "Sends the record of each dead letter to its topic and partition again, as it was, once: what\n"
                "was replayed before is left out, also after a kill. For when the cause has been mended.",
-      .options = APP_SET | APP_PLUGINS | APP_SOURCE | APP_SHOWN | APP_DRY_RUN | APP_OUTPUT_FORMAT, .n_arguments_min = 1, .n_arguments_max = 1}},
+      .options = APP_SET | APP_PLUGINS | APP_SOURCE | APP_SHOWN | APP_DRY_RUN | APP_OUTPUT_FORMAT,
+      .n_arguments_min = 1,
+      .n_arguments_max = 1}},
     {"udf list", "lists plugins and their functions", udf_list, NULL,
      {.name = "streamctl udf list", .arguments = "[PLUGIN...]",
       .about = "Lists plugins with their functions, types and configuration keys; without names, all\n"
@@ -184,8 +184,7 @@ static int help(void) {
 
 static int unknown(const char *typed) {
   const char *words[N_SUBCOMMANDS];
-  for (size_t i = 0; i < N_SUBCOMMANDS; i++)
-    words[i] = subcommands[i].word;
+  for (size_t i = 0; i < N_SUBCOMMANDS; i++) words[i] = subcommands[i].word;
   const char *nearest = app_nearest(typed, words, N_SUBCOMMANDS);
   if (strncmp(typed, "udf", 3) == 0) nearest = "udf list";
   if (nearest == NULL) return app_usage_error("streamctl", "unknown command '%s'", typed);
@@ -203,15 +202,13 @@ int main(int argc, char **argv) {
   char typed[64];
   bool two = strcmp(argv[1], "udf") == 0 || strcmp(argv[1], "dlq") == 0;
   int n_words = two && argc > 2 ? 2 : 1;
-  snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "",
-           n_words == 2 ? argv[2] : "");
+  snprintf(typed, sizeof typed, "%s%s%s", argv[1], n_words == 2 ? " " : "", n_words == 2 ? argv[2] : "");
   for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
     const subcommand *sub = &subcommands[i];
     if (strcmp(sub->word, typed) != 0) continue;
     int code = app_options_parse(&options, &sub->command, argc - n_words, argv + n_words);
     if (code != APP_GO_ON) return code;
-    return sub->run != NULL ? sub->run(&sub->command, &options)
-                            : print_reference(&sub->command, sub->text);
+    return sub->run != NULL ? sub->run(&sub->command, &options) : print_reference(&sub->command, sub->text);
   }
   return unknown(typed);
 }

@@ -14,11 +14,12 @@
 #include "base/thread.h"
 #include "store/store.h"
 
-#define KEY_BYTES 22
+#define KEY_BYTES   22
 #define VALUE_BYTES 200
 #define COMMIT_ROWS 5000 /* 50,000 rows a second, a commit each 100 ms */
 
-typedef int (*new_set_fn)(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err);
+typedef int (*new_set_fn)(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes,
+                          ls_error *err);
 
 typedef struct bench {
   size_t n;
@@ -51,14 +52,19 @@ typedef struct stopwatch {
   int64_t cpu_us, wall_us;
 } stopwatch;
 
-static stopwatch start(void) { return (stopwatch){cpu_us(), ls__monotonic_us()}; }
+static stopwatch start(void) {
+  return (stopwatch){cpu_us(), ls__monotonic_us()};
+}
 
 static void report(const char *what, size_t n, stopwatch since) {
-  double cpu_ns = (double)(cpu_us() - since.cpu_us) * 1000 / (double)n, wall_ns = (double)(ls__monotonic_us() - since.wall_us) * 1000 / (double)n;
+  double cpu_ns = (double)(cpu_us() - since.cpu_us) * 1000 / (double)n,
+         wall_ns = (double)(ls__monotonic_us() - since.wall_us) * 1000 / (double)n;
   printf("  %-44s %7.0f ns CPU %7.0f ns wall %11.0f rows/s\n", what, cpu_ns, wall_ns, 1e9 / wall_ns);
 }
 
-static ls_slice key_at(const bench *b, size_t i) { return (ls_slice){b->keys[i], KEY_BYTES}; }
+static ls_slice key_at(const bench *b, size_t i) {
+  return (ls_slice){b->keys[i], KEY_BYTES};
+}
 
 static int count_bytes(void *payload, uint32_t store, ls_slice key, ls_slice value, ls_error *error) {
   (void)store, (void)error;
@@ -91,8 +97,8 @@ static void bench_kv(const bench *b, ls_store_backend backend, bool logged, cons
       if (i % COMMIT_ROWS == COMMIT_ROWS - 1) commit(set, logged, &n_bytes);
     }
     char what[80];
-    snprintf(what, sizeof what, "%s%s: get, put (%s), commit", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory", logged ? ", changelog" : "",
-             round == 0 ? "new" : "over");
+    snprintf(what, sizeof what, "%s%s: get, put (%s), commit", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory",
+             logged ? ", changelog" : "", round == 0 ? "new" : "over");
     report(what, b->n, since);
   }
   printf("  %-44s %7.1f MB\n", "", (double)ls__store_set_bytes(set) / 1e6);
@@ -115,7 +121,8 @@ static void bench_window(const bench *b, ls_store_backend backend, bool logged, 
     if (i % COMMIT_ROWS == COMMIT_ROWS - 1) commit(set, logged, &n_bytes);
   }
   char what[80];
-  snprintf(what, sizeof what, "window, %s%s: put, expire, commit", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory", logged ? ", changelog" : "");
+  snprintf(what, sizeof what, "window, %s%s: put, expire, commit", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory",
+           logged ? ", changelog" : "");
   report(what, b->n, since);
   ls__store_set_free(set);
 }
@@ -133,8 +140,8 @@ static void bench_restore(const bench *b, ls_store_backend backend, size_t budge
       check(ls__store_set_restore(set, 0, key_at(b, b->shuffled[i]), (ls_slice){value, sizeof value}, &err));
     }
     check(ls__store_set_restored(set, (ls_slice){"p", 1}, &err));
-    snprintf(what, sizeof what, "%s, %zu MiB: restore (%s)", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory", budget >> 20,
-             round == 0 ? "empty before" : "over older state");
+    snprintf(what, sizeof what, "%s, %zu MiB: restore (%s)", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory",
+             budget >> 20, round == 0 ? "empty before" : "over older state");
     report(what, b->n, since);
   }
   stopwatch since = start();
@@ -152,7 +159,9 @@ static void bench_restore(const bench *b, ls_store_backend backend, size_t budge
   ls__store_set_free(set);
 }
 
-static uint64_t sortable(uint64_t n) { return __builtin_bswap64(n ^ UINT64_C(1) << 63); }
+static uint64_t sortable(uint64_t n) {
+  return __builtin_bswap64(n ^ UINT64_C(1) << 63);
+}
 
 static void bench_window_restore(const bench *b, ls_store_backend backend, const char *task_name) {
   ls_store_set *set;
@@ -170,7 +179,8 @@ static void bench_window_restore(const bench *b, ls_store_backend backend, const
       check(ls__store_set_restore(set, 0, (ls_slice){key, sizeof key}, round == 0 ? row : gone, &err));
     }
     check(ls__store_set_restored(set, (ls_slice){"p", 1}, &err));
-    snprintf(what, sizeof what, "window, %s: restore (%s)", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory", round == 0 ? "rows" : "deletions");
+    snprintf(what, sizeof what, "window, %s: restore (%s)", backend == LS_STORE_ROCKSDB ? "RocksDB" : "memory",
+             round == 0 ? "rows" : "deletions");
     report(what, b->n, since);
     if (round != 0 || backend != LS_STORE_ROCKSDB) continue;
     ls__store_set_free(set);
@@ -182,7 +192,9 @@ static void bench_window_restore(const bench *b, ls_store_backend backend, const
   ls__store_set_free(set);
 }
 
-static bool is_wanted(const char *part, const char *name) { return part[0] == '\0' || strcmp(part, name) == 0; }
+static bool is_wanted(const char *part, const char *name) {
+  return part[0] == '\0' || strcmp(part, name) == 0;
+}
 
 int main(int argc, char **argv) {
   if (argc < 3) {
@@ -203,7 +215,8 @@ int main(int argc, char **argv) {
     b.shuffled[i - 1] = b.shuffled[k];
     b.shuffled[k] = swap;
   }
-  printf("%zu keys of %d bytes, values of %d bytes, a commit every %d rows\n", b.n, KEY_BYTES, VALUE_BYTES, COMMIT_ROWS);
+  printf("%zu keys of %d bytes, values of %d bytes, a commit every %d rows\n", b.n, KEY_BYTES, VALUE_BYTES,
+         COMMIT_ROWS);
   for (int logged = 0; logged < 2 && is_wanted(part, "kv"); logged++) {
     bench_kv(&b, LS_STORE_MEMORY, logged != 0, "0_0");
     bench_kv(&b, LS_STORE_ROCKSDB, logged != 0, logged != 0 ? "0_1" : "0_2");

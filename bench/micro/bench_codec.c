@@ -29,10 +29,8 @@ static uint32_t first_key[] = {0};
 static const ls_schema txn_schema = {"transactions", txn_fields, 7, first_key, 1, 6};
 
 static ls_field statement_fields[] = {
-    {.name = "statement_id", .type = &ls__type_string},
-    {.name = "transaction_id", .type = &ls__type_string},
-    {.name = "posting_date", .type = &ls__type_date},
-    {.name = "amount_posted", .type = &amount_type},
+    {.name = "statement_id", .type = &ls__type_string}, {.name = "transaction_id", .type = &ls__type_string},
+    {.name = "posting_date", .type = &ls__type_date},   {.name = "amount_posted", .type = &amount_type},
     {.name = "fee_charged", .type = &amount_type},
 };
 static const ls_schema statement_schema = {"statements", statement_fields, 5, first_key, 1, 2};
@@ -47,13 +45,11 @@ static ls_field signal_fields[] = {
 static const ls_schema signal_schema = {"fraud_signals", signal_fields, 5, first_key, 1, 4};
 
 static void put_transaction(ls_buf *out, int i) {
-  ls__buf_printf(
-      out,
-      "{\"transaction_id\":\"txn_%012d\",\"merchant_id\":\"mer_%06d\",\"user_id\":\"usr_%010d\","
-      "\"amount\":\"%d.%02d\",\"currency\":\"USD\",\"status\":\"%s\","
-      "\"timestamp\":\"2026-03-01T09:%02d:%02d.%06dZ\"}\n",
-      i, i % 9973, i * 31 % 1000003, i % 9999, i % 100, statuses[i & 3], i % 60, i % 59,
-      i * 7919 % 1000000);
+  ls__buf_printf(out,
+                 "{\"transaction_id\":\"txn_%012d\",\"merchant_id\":\"mer_%06d\",\"user_id\":\"usr_%010d\","
+                 "\"amount\":\"%d.%02d\",\"currency\":\"USD\",\"status\":\"%s\","
+                 "\"timestamp\":\"2026-03-01T09:%02d:%02d.%06dZ\"}\n",
+                 i, i % 9973, i * 31 % 1000003, i % 9999, i % 100, statuses[i & 3], i % 60, i % 59, i * 7919 % 1000000);
 }
 
 static void put_spaced(ls_buf *out, int i) {
@@ -66,21 +62,20 @@ static void put_spaced(ls_buf *out, int i) {
 }
 
 static void put_signal(ls_buf *out, int i) {
-  ls__buf_printf(
-      out,
-      "{\"fraud_signal_id\":\"sig_%012d\",\"transaction_id\":\"txn_%012d\",\"fraud_score\":0.%04d,"
-      "\"model_version\":\"v3.2.1\",\"inference_time\":\"2026-03-01T09:%02d:%02d.%03dZ\"}\n",
-      i, i, i % 10000, i % 60, i % 59, i % 1000);
+  ls__buf_printf(out,
+                 "{\"fraud_signal_id\":\"sig_%012d\",\"transaction_id\":\"txn_%012d\",\"fraud_score\":0.%04d,"
+                 "\"model_version\":\"v3.2.1\",\"inference_time\":\"2026-03-01T09:%02d:%02d.%03dZ\"}\n",
+                 i, i, i % 10000, i % 60, i % 59, i % 1000);
 }
 
 static void put_statement(ls_buf *out, int i) {
-  ls__buf_printf(out, "st_%012d,txn_%012d,2026-03-%02d,%d.%02d,0.%02d\r\n", i, i, i % 28 + 1,
-                 i % 9999, i % 100, i % 99);
+  ls__buf_printf(out, "st_%012d,txn_%012d,2026-03-%02d,%d.%02d,0.%02d\r\n", i, i, i % 28 + 1, i % 9999, i % 100,
+                 i % 99);
 }
 
 static void put_quoted(ls_buf *out, int i) {
-  ls__buf_printf(out, "\"st_%012d\",\"txn_%012d\",\"2026-03-%02d\",\"%d.%02d\",\"0.%02d\"\r\n", i,
-                 i, i % 28 + 1, i % 9999, i % 100, i % 99);
+  ls__buf_printf(out, "\"st_%012d\",\"txn_%012d\",\"2026-03-%02d\",\"%d.%02d\",\"0.%02d\"\r\n", i, i, i % 28 + 1,
+                 i % 9999, i % 100, i % 99);
 }
 
 static int64_t cpu_ns(void) {
@@ -95,11 +90,10 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
   exit(1);
 }
 
-static void bench_decode(const char *name, const ls_schema *schema, ls_format format,
-                         void (*put)(ls_buf *, int), const char *header, int n, int rounds) {
+static void bench_decode(const char *name, const ls_schema *schema, ls_format format, void (*put)(ls_buf *, int),
+                         const char *header, int n, int rounds) {
   ls_buf text = LS_BUF_INIT;
-  for (int i = 0; i < n; i++)
-    put(&text, i);
+  for (int i = 0; i < n; i++) put(&text, i);
   size_t len = text.len;
   ls__buf_reserve(&text, LS_JSON_PADDING);
   memset(text.ptr + len, 0, LS_JSON_PADDING);
@@ -125,8 +119,8 @@ static void bench_decode(const char *name, const ls_schema *schema, ls_format fo
     if (took < best) best = took;
     if (batch->n_rows != n) exit(1);
   }
-  printf("%-34s %4zu bytes %7.1f ns per record %6.0f MB/s\n", name, len / (size_t)n,
-         (double)best / n, (double)len * 1e3 / (double)best);
+  printf("%-34s %4zu bytes %7.1f ns per record %6.0f MB/s\n", name, len / (size_t)n, (double)best / n,
+         (double)len * 1e3 / (double)best);
   ls__arena_fini(&arena);
   ls__free(lines);
   ls__decoder_free(decoder);
@@ -135,8 +129,7 @@ static void bench_decode(const char *name, const ls_schema *schema, ls_format fo
 
 static void bench_encode(int n, int rounds) {
   ls_buf text = LS_BUF_INIT, out = LS_BUF_INIT;
-  for (int i = 0; i < n; i++)
-    put_transaction(&text, i);
+  for (int i = 0; i < n; i++) put_transaction(&text, i);
   size_t len = text.len;
   ls__buf_reserve(&text, LS_JSON_PADDING);
   ls_decoder *decoder;
@@ -159,8 +152,7 @@ static void bench_encode(int n, int rounds) {
     int64_t took = cpu_ns() - start;
     if (took < best[round & 1]) best[round & 1] = took;
   }
-  printf("%-34s            %7.1f ns per record\n", "encode JSON, transactions",
-         (double)best[0] / n);
+  printf("%-34s            %7.1f ns per record\n", "encode JSON, transactions", (double)best[0] / n);
   printf("%-34s            %7.1f ns per record\n", "encode CSV, transactions", (double)best[1] / n);
   ls__arena_fini(&arena);
   ls__free(lines);
@@ -171,18 +163,12 @@ static void bench_encode(int n, int rounds) {
 
 int main(int argc, char **argv) {
   int n = argc > 1 ? atoi(argv[1]) : 20000, rounds = argc > 2 ? atoi(argv[2]) : 40;
-  static const char header[] =
-      "statement_id,transaction_id,posting_date,amount_posted,fee_charged\r\n";
-  bench_decode("JSON lines, transactions", &txn_schema, LS_FORMAT_JSON, put_transaction, NULL, n,
-               rounds);
-  bench_decode("JSON lines, spaced, extra field", &txn_schema, LS_FORMAT_JSON, put_spaced, NULL, n,
-               rounds);
-  bench_decode("JSON lines, fraud signals", &signal_schema, LS_FORMAT_JSON, put_signal, NULL, n,
-               rounds);
-  bench_decode("CSV, statements", &statement_schema, LS_FORMAT_CSV, put_statement, header, n,
-               rounds);
-  bench_decode("CSV, statements, all quoted", &statement_schema, LS_FORMAT_CSV, put_quoted, header,
-               n, rounds);
+  static const char header[] = "statement_id,transaction_id,posting_date,amount_posted,fee_charged\r\n";
+  bench_decode("JSON lines, transactions", &txn_schema, LS_FORMAT_JSON, put_transaction, NULL, n, rounds);
+  bench_decode("JSON lines, spaced, extra field", &txn_schema, LS_FORMAT_JSON, put_spaced, NULL, n, rounds);
+  bench_decode("JSON lines, fraud signals", &signal_schema, LS_FORMAT_JSON, put_signal, NULL, n, rounds);
+  bench_decode("CSV, statements", &statement_schema, LS_FORMAT_CSV, put_statement, header, n, rounds);
+  bench_decode("CSV, statements, all quoted", &statement_schema, LS_FORMAT_CSV, put_quoted, header, n, rounds);
   bench_encode(n, rounds);
   return 0;
 }

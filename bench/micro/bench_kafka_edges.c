@@ -31,8 +31,7 @@ static void check(int rc) {
 
 static int on_assigned(void *payload, const ls_kafka_partition *partitions, size_t n, ls_error *e) {
   copying *c = payload;
-  for (size_t i = 0; i < n; i++)
-    LS_TRY(ls__kafka_consumer_start(c->consumer, 0, partitions[i].partition, -1, e));
+  for (size_t i = 0; i < n; i++) LS_TRY(ls__kafka_consumer_start(c->consumer, 0, partitions[i].partition, -1, e));
   return LS_OK;
 }
 
@@ -104,8 +103,7 @@ int main(int argc, char **argv) {
   static copying c;
   int n_partitions = (int)strtol(argv[4], NULL, 10);
   int64_t commit_us = strtol(argv[5], NULL, 10) * INT64_C(1000);
-  for (int p = 0; p < n_partitions; p++)
-    c.next[p].partition = p;
+  for (int p = 0; p < n_partitions; p++) c.next[p].partition = p;
   open_clients(&c, &cluster, argv);
   int64_t begin_us = ls__monotonic_us(), committed_us = begin_us;
   check(ls__kafka_producer_begin(c.producer, &err));
@@ -125,10 +123,8 @@ int main(int argc, char **argv) {
   printf("{\"records\": %" PRId64 ", \"seconds\": %.3f, \"cpu_seconds\": %.3f, "
          "\"peak_bytes\": %ld, \"commits\": %" PRId64 ", \"flush_ms\": %.1f, \"offsets_ms\": %.1f, "
          "\"commit_ms\": %.1f}\n",
-         c.n_copied, seconds, cpu, used.ru_maxrss * 1024, c.n_commits,
-         (double)c.flush_us / 1e3 / (double)c.n_commits,
-         (double)c.offsets_us / 1e3 / (double)c.n_commits,
-         (double)c.commit_us / 1e3 / (double)c.n_commits);
+         c.n_copied, seconds, cpu, used.ru_maxrss * 1024, c.n_commits, (double)c.flush_us / 1e3 / (double)c.n_commits,
+         (double)c.offsets_us / 1e3 / (double)c.n_commits, (double)c.commit_us / 1e3 / (double)c.n_commits);
   check(ls__kafka_producer_abort(c.producer, &err));
   check(ls__kafka_consumer_close(c.consumer, &err));
   ls__kafka_consumer_free(c.consumer);

@@ -34,8 +34,7 @@ static bool visit(ondemand::value value) {
     for (auto field : object) {
       std::string_view key;
       ondemand::value member;
-      if (field.unescaped_key().get(key) || field.value().get(member) || !visit(member))
-        return false;
+      if (field.unescaped_key().get(key) || field.value().get(member) || !visit(member)) return false;
     }
     return true;
   }
@@ -90,16 +89,14 @@ static int compare(const char *path) {
     bool valid = line[0] == 'V';
     bool said[3] = {accepts(parser, text, false), accepts(parser, text, true),
                     dom_parser.parse(text).error() == SUCCESS};
-    for (int i = 0; i < 3; i++)
-      wrong[i][valid] += said[i] != valid;
+    for (int i = 0; i < 3; i++) wrong[i][valid] += said[i] != valid;
     n++;
   }
   fclose(file);
-  static const char *const what[] = {"on demand, fields read as needed",
-                                     "on demand, every value visited", "DOM"};
+  static const char *const what[] = {"on demand, fields read as needed", "on demand, every value visited", "DOM"};
   for (int i = 0; i < 3; i++) {
-    printf("simdjson %s: of %d lines, %d broken ones accepted, %d whole ones refused\n", what[i], n,
-           wrong[i][0], wrong[i][1]);
+    printf("simdjson %s: of %d lines, %d broken ones accepted, %d whole ones refused\n", what[i], n, wrong[i][0],
+           wrong[i][1]);
   }
   return 0;
 }
@@ -111,8 +108,7 @@ static size_t walk(ondemand::object object, bool raw) {
     ondemand::raw_json_string key;
     std::string_view text;
     if (field.key().get(key) || i == 7 || !key.unsafe_is_equal(names[i++])) return 0;
-    if (raw ? field.value().raw_json_token().get(text) : field.value().get_string().get(text))
-      return 0;
+    if (raw ? field.value().raw_json_token().get(text) : field.value().get_string().get(text)) return 0;
     total += text.size();
   }
   return total;
@@ -151,13 +147,11 @@ int main(int argc, char **argv) {
   std::string lines;
   for (int i = 0; i < n; i++) {
     char line[512];
-    snprintf(
-        line, sizeof line,
-        "{\"transaction_id\":\"txn_%012d\",\"merchant_id\":\"mer_%06d\",\"user_id\":\"usr_%010d\","
-        "\"amount\":\"%d.%02d\",\"currency\":\"USD\",\"status\":\"%s\",\"timestamp\":"
-        "\"2026-03-01T09:%02d:%02d.%06dZ\"}\n",
-        i, i % 9973, i * 31 % 1000003, i % 9999, i % 100, statuses[i & 3], i % 60, i % 59,
-        i % 1000000);
+    snprintf(line, sizeof line,
+             "{\"transaction_id\":\"txn_%012d\",\"merchant_id\":\"mer_%06d\",\"user_id\":\"usr_%010d\","
+             "\"amount\":\"%d.%02d\",\"currency\":\"USD\",\"status\":\"%s\",\"timestamp\":"
+             "\"2026-03-01T09:%02d:%02d.%06dZ\"}\n",
+             i, i % 9973, i * 31 % 1000003, i % 9999, i % 100, statuses[i & 3], i % 60, i % 59, i % 1000000);
     lines += line;
   }
   size_t len = lines.size();
@@ -178,7 +172,6 @@ int main(int argc, char **argv) {
   }
   static const char *const what[] = {"iterate per line, raw tokens", "iterate per line, get_string",
                                      "iterate_many, get_string", "validate_utf8"};
-  for (int i = 0; i < 4; i++)
-    printf("simdjson %-32s %7.1f ns per record\n", what[i], best[i]);
+  for (int i = 0; i < 4; i++) printf("simdjson %-32s %7.1f ns per record\n", what[i], best[i]);
   return total ? 0 : 1;
 }

@@ -15,7 +15,7 @@
 #include "store/store.h"
 
 #define KEY_BYTES 22
-#define BATCH 1024
+#define BATCH     1024
 
 typedef struct bench_key {
   char text[KEY_BYTES + 2];
@@ -38,7 +38,8 @@ static uint64_t mix(uint64_t n) {
 /* Keys as records bring them: contiguous text in a random order. */
 static bench_key *make_keys(size_t n, const char *prefix) {
   bench_key *keys = ls__alloc(n * sizeof *keys);
-  for (size_t i = 0; i < n; i++) snprintf(keys[i].text, sizeof keys[i].text, "%s-%018" PRIu64, prefix, mix(i + 1) % UINT64_C(1000000000000000000));
+  for (size_t i = 0; i < n; i++)
+    snprintf(keys[i].text, sizeof keys[i].text, "%s-%018" PRIu64, prefix, mix(i + 1) % UINT64_C(1000000000000000000));
   return keys;
 }
 
@@ -93,7 +94,8 @@ static void run(ls_table *table, const bench_key *keys, size_t n, size_t value_l
       }
       memcpy(value, &start, sizeof start);
       value[0] = 0;
-      if (do_what != GET) check(ls__table_put(table, key, hashes[i], (ls_slice){value, value_len}, (ls_stamp){0, start + i}, &err));
+      if (do_what != GET)
+        check(ls__table_put(table, key, hashes[i], (ls_slice){value, value_len}, (ls_stamp){0, start + i}, &err));
     }
   }
   if (found == (size_t)-1) printf("?");
@@ -116,8 +118,9 @@ static void bench_memory(size_t n, size_t value_len) {
   int64_t at = cpu_us();
   run(table, keys, n, value_len, GET_PUT, true);
   report("get (absent) and put (new)", n, at);
-  printf("  %-46s %8.1f bytes per key, %.1f MB; peak resident +%.1f MB\n", "memory", (double)ls__store_set_bytes(set) / (double)n,
-         (double)ls__store_set_bytes(set) / 1e6, (double)(ls__peak_memory_bytes() - rss) / 1e6);
+  printf("  %-46s %8.1f bytes per key, %.1f MB; peak resident +%.1f MB\n", "memory",
+         (double)ls__store_set_bytes(set) / (double)n, (double)ls__store_set_bytes(set) / 1e6,
+         (double)(ls__peak_memory_bytes() - rss) / 1e6);
   at = cpu_us();
   run(table, shuffled, n, value_len, GET, false);
   report("get, random, no prefetch", n, at);
@@ -161,7 +164,8 @@ static void bench_as_of(size_t n) {
     size_t m = n - start < BATCH ? n - start : BATCH;
     for (size_t i = 0; i < m; i++) {
       ls_slice key = {keys[start + i].text, KEY_BYTES};
-      check(ls__table_put(table, key, ls__hash64(key), (ls_slice){value, sizeof value}, (ls_stamp){(int64_t)(start + i), 0}, &err));
+      check(ls__table_put(table, key, ls__hash64(key), (ls_slice){value, sizeof value},
+                          (ls_stamp){(int64_t)(start + i), 0}, &err));
     }
     int64_t mid = cpu_us();
     for (size_t i = 0; i < m; i++) {
@@ -186,7 +190,8 @@ static int touch(void *payload, const ls_window_entry *entry, ls_error *error) {
 
 /* live: rows in the buffer at a time; each new row fetches its key, is put, and the old ones expire. */
 static void bench_window(size_t n, size_t live, size_t n_keys, int64_t disorder_us, size_t value_len) {
-  printf("window buffer, %zu rows live, %zu keys, %" PRId64 " us of disorder, values of %zu bytes\n", live, n_keys, disorder_us, value_len);
+  printf("window buffer, %zu rows live, %zu keys, %" PRId64 " us of disorder, values of %zu bytes\n", live, n_keys,
+         disorder_us, value_len);
   bench_key *keys = make_keys(n_keys, "txn");
   ls_store_set *set;
   ls_window *window;
@@ -214,7 +219,8 @@ static void bench_window(size_t n, size_t live, size_t n_keys, int64_t disorder_
 }
 
 static void bench_rocksdb(size_t n, size_t value_len, const char *directory, size_t budget) {
-  printf("RocksDB, %zu keys, values of %zu bytes, budget %zu MB, commit every 50000 rows\n", n, value_len, budget >> 20);
+  printf("RocksDB, %zu keys, values of %zu bytes, budget %zu MB, commit every 50000 rows\n", n, value_len,
+         budget >> 20);
   bench_key *keys = make_keys(n, "txn"), *others = make_keys(n, "not"), *newest, *oldest;
   ls_store_db *db;
   ls_store_set *set;

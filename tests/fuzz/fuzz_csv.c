@@ -37,15 +37,14 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
   seen *s = payload;
   s->n_bads++;
   if (!ls__utf8_valid(bad->payload)) fail("a payload is not UTF-8");
-  ls__buf_printf(&s->reports, "%lld %s %s %s ", (long long)bad->line, bad->reason,
-                 bad->field ? bad->field : "-", bad->error);
+  ls__buf_printf(&s->reports, "%lld %s %s %s ", (long long)bad->line, bad->reason, bad->field ? bad->field : "-",
+                 bad->error);
   ls__buf_append(&s->reports, bad->payload.ptr, bad->payload.len);
 }
 
 static const ls_schema *schema_of(ls_arena *arena) {
-  static const char *const types[][2] = {{"id", "string"},       {"user_id", "string"},
-                                         {"d", "decimal(18,4)"}, {"s", "string"},
-                                         {"l", "list<int64>"},   {"t", "timestamp"}};
+  static const char *const types[][2] = {{"id", "string"}, {"user_id", "string"}, {"d", "decimal(18,4)"},
+                                         {"s", "string"},  {"l", "list<int64>"},  {"t", "timestamp"}};
   static uint32_t key = 0;
   uint32_t n = sizeof types / sizeof *types;
   ls_schema *schema = LS_ARENA_NEW(arena, ls_schema);
@@ -54,8 +53,7 @@ static const ls_schema *schema_of(ls_arena *arena) {
     ls_field *field = &schema->fields[i];
     field->name = types[i][0];
     field->nullable = i != 0;
-    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0)
-      fail("a type is wrong");
+    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0) fail("a type is wrong");
   }
   schema->fields[1].sensitive = true;
   schema->fields[3].pattern = "[a-z]+";
@@ -88,44 +86,37 @@ static int64_t count_records(const char *p, size_t len) {
 }
 
 /* Decodes a copy of exactly size bytes. */
-static int64_t decode(ls_batch *batch, ls_decoder *decoder, ls_arena *arena, const char *data,
-                      size_t size, int64_t line, seen *s) {
+static int64_t decode(ls_batch *batch, ls_decoder *decoder, ls_arena *arena, const char *data, size_t size,
+                      int64_t line, seen *s) {
   int64_t before = batch->n_rows;
   char *block = ls__alloc(size + !size);
   memcpy(block, data, size);
   int64_t *lines = LS_ARENA_ARRAY(arena, int64_t, size + 2);
-  if (ls__decode_csv(batch, lines, decoder, (ls_slice){block, size}, line, on_bad, s, NULL) < 0)
-    fail("it gave up");
+  if (ls__decode_csv(batch, lines, decoder, (ls_slice){block, size}, line, on_bad, s, NULL) < 0) fail("it gave up");
   ls__free(block);
   return batch->n_rows - before;
 }
 
-static void check_same(const ls_batch *a, const ls_batch *b, const seen *seen_a,
-                       const seen *seen_b) {
-  if (a->n_rows != b->n_rows ||
-      !ls__slice_eq(ls__buf_slice(&seen_a->reports), ls__buf_slice(&seen_b->reports))) {
+static void check_same(const ls_batch *a, const ls_batch *b, const seen *seen_a, const seen *seen_b) {
+  if (a->n_rows != b->n_rows || !ls__slice_eq(ls__buf_slice(&seen_a->reports), ls__buf_slice(&seen_b->reports))) {
     fail("two blocks differ from one");
   }
   for (uint32_t i = 0; i < a->schema->n_fields; i++) {
     for (int64_t row = 0; row < a->n_rows; row++) {
-      if (!ls__column_value_eq(&a->columns[i], row, &b->columns[i], row))
-        fail("a row of two blocks differs");
+      if (!ls__column_value_eq(&a->columns[i], row, &b->columns[i], row)) fail("a row of two blocks differs");
     }
   }
 }
 
 static void check_blocks(ls_decoder *decoder, ls_arena *arena, const char *data, size_t size) {
   seen whole = {LS_BUF_INIT, 0}, parts = {LS_BUF_INIT, 0};
-  ls_batch *one = ls__batch_new(decoder->schema, arena, 0),
-           *two = ls__batch_new(decoder->schema, arena, 0);
+  ls_batch *one = ls__batch_new(decoder->schema, arena, 0), *two = ls__batch_new(decoder->schema, arena, 0);
   int64_t n_rows = decode(one, decoder, arena, data, size, 2, &whole);
-  if (n_rows + whole.n_bads != count_records(data, size))
-    fail("rows and reports are not the records");
+  if (n_rows + whole.n_bads != count_records(data, size)) fail("rows and reports are not the records");
   int64_t n_lines, n_rest;
   size_t cut = ls__csv_block_end((ls_slice){data, size / 2}, false, &n_lines);
   if (cut > size / 2) fail("the cut is outside");
-  if (size > cut &&
-      ls__csv_block_end((ls_slice){data + cut, size - cut}, true, &n_rest) != size - cut) {
+  if (size > cut && ls__csv_block_end((ls_slice){data + cut, size - cut}, true, &n_rest) != size - cut) {
     fail("the end of the file is no end");
   }
   decode(two, decoder, arena, data, cut, 2, &parts);

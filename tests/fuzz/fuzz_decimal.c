@@ -45,8 +45,7 @@ static void check_pair(ls_int128 a, ls_int128 b, int scale) {
     ls_assert(ls__decimal_div(&back, product, 0, b, 0, 0) == LS_OK && back == a);
   }
   ls_assert((ls__decimal_div(&quotient, a, scale, b, scale, 0) == LS_EDATA) == (b == 0));
-  if (b != 0 && ls__decimal_div(&quotient, a, 0, b, 0, 0) == LS_OK &&
-      ls__decimal_mul(&product, quotient, b) == LS_OK) {
+  if (b != 0 && ls__decimal_div(&quotient, a, 0, b, 0, 0) == LS_OK && ls__decimal_mul(&product, quotient, b) == LS_OK) {
     /* half up: |a - quotient * b| <= |b| / 2 */
     ls_int128 rest = a - product, size = b < 0 ? -b : b;
     if (rest < 0) rest = -rest;
@@ -70,7 +69,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ls_assert(ls__decimal_fits(a, precision));
   check_text(a, precision, scale);
   check_rescale(a, scale);
-  if (ls__decimal_parse(&b, second, precision, scale, allow_exponent) == LS_OK)
-    check_pair(a, b, scale);
+  if (ls__decimal_parse(&b, second, precision, scale, allow_exponent) == LS_OK) check_pair(a, b, scale);
   return 0;
 }

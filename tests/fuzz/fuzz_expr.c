@@ -35,18 +35,15 @@ static void append_number(ls_column *col, int64_t v) {
     ls__column_append_decimal(col, (ls_int128)v * 1000003 - 2000000);
     break;
   case LS_LIST:
-    for (int64_t i = 0; i < v % 4; i++)
-      append_number(&col->children[0], v + i);
+    for (int64_t i = 0; i < v % 4; i++) append_number(&col->children[0], v + i);
     ls__column_append_list_end(col);
     break;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < col->type->n_fields; i++)
-      append_number(&col->children[i], v + i);
+    for (uint32_t i = 0; i < col->type->n_fields; i++) append_number(&col->children[i], v + i);
     ls__column_append_struct_end(col);
     break;
   default: {
-    static const char *const texts[] = {"",     "a",          "Zürich", "USD",
-                                        "12.5", "2026-03-01", "a,b,,c", "%_\\"};
+    static const char *const texts[] = {"", "a", "Zürich", "USD", "12.5", "2026-03-01", "a,b,,c", "%_\\"};
     ls__column_append_slice(col, ls__slice_of(texts[v & 7]));
   }
   }
@@ -61,8 +58,7 @@ static void make_schema(ls_schema *out, const char *const (*fields)[2], uint32_t
     ls_error err = LS_ERROR_INIT;
     out->fields[i].name = fields[i][0];
     out->fields[i].nullable = true;
-    ls_assert(ls__type_parse(&out->fields[i].type, &rows_arena, ls__slice_of(fields[i][1]), &err) ==
-              LS_OK);
+    ls_assert(ls__type_parse(&out->fields[i].type, &rows_arena, ls__slice_of(fields[i][1]), &err) == LS_OK);
   }
 }
 
@@ -137,8 +133,8 @@ static void evaluate(ls_expr *expr, const ls_expr_env *env, ls_arena *arena) {
   ls_assert(ls__expr_state_new(&state, expr, env, &err) == LS_OK);
   for (int round = 0; round < 2; round++) {
     ls_column out;
-    ls_assert(ls__expr_eval(&out, state, batch, round ? &some : NULL, arena, on_row_error,
-                            round ? &some : NULL, &err) == LS_OK);
+    ls_assert(ls__expr_eval(&out, state, batch, round ? &some : NULL, arena, on_row_error, round ? &some : NULL,
+                            &err) == LS_OK);
     ls_assert(out.n_rows == batch->n_rows && ls__type_eq(out.type, ls__expr_type(expr)));
     for (int64_t row = 0; row < out.n_rows; row++) {
       ls_buf buf = LS_BUF_INIT;
@@ -157,8 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ls_expr_error where = {.offset = 0};
   ls_expr_env env = {.schema = &schema, .tables = &table, .n_tables = 1};
   ls__arena_init(&arena, 0);
-  if (ls__expr_compile(&expr, (ls_slice){(const char *)data, size}, &env, &arena, &where) ==
-      LS_OK) {
+  if (ls__expr_compile(&expr, (ls_slice){(const char *)data, size}, &env, &arena, &where) == LS_OK) {
     check_canonical(expr, &env, &arena);
     evaluate(expr, &env, &arena);
   } else {

@@ -37,14 +37,12 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
   if (bad->line <= s->last_line) fail("reports are not in the order of the lines");
   s->last_line = bad->line;
   if (!bad->reason || !bad->error[0]) fail("a report says nothing");
-  if (!ls__utf8_valid(bad->payload) || !ls__utf8_valid(ls__slice_of(bad->error)))
-    fail("a report is not UTF-8");
+  if (!ls__utf8_valid(bad->payload) || !ls__utf8_valid(ls__slice_of(bad->error))) fail("a report is not UTF-8");
 }
 
 static void on_bad_planted(void *payload, const ls_bad_record *bad) {
   on_bad(payload, bad);
-  if (holds(bad->payload, SECRET) || holds(ls__slice_of(bad->error), SECRET))
-    fail("a report shows the secret");
+  if (holds(bad->payload, SECRET) || holds(ls__slice_of(bad->error), SECRET)) fail("a report shows the secret");
 }
 
 static const ls_schema *rich_schema(ls_arena *arena) {
@@ -70,8 +68,7 @@ static const ls_schema *rich_schema(ls_arena *arena) {
     ls_field *field = &schema->fields[i];
     field->name = types[i][0];
     field->nullable = i != 0;
-    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0)
-      fail("a type is wrong");
+    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0) fail("a type is wrong");
   }
   schema->fields[1].sensitive = true;
   schema->fields[4].min = "0";
@@ -89,15 +86,14 @@ static bool is_blank(const char *p, size_t len) {
 }
 
 /* Decodes size bytes in a block of exactly that much and its padding. */
-static ls_batch *decode(ls_decoder *decoder, ls_arena *arena, const char *data, size_t size,
-                        ls_bad_record_fn fn, seen *s) {
+static ls_batch *decode(ls_decoder *decoder, ls_arena *arena, const char *data, size_t size, ls_bad_record_fn fn,
+                        seen *s) {
   char *block = ls__alloc(size + LS_JSON_PADDING);
   memcpy(block, data, size);
   memset(block + size, '"', LS_JSON_PADDING);
   ls_batch *batch = ls__batch_new(decoder->schema, arena, 0);
   int64_t *lines = LS_ARENA_ARRAY(arena, int64_t, size + 2);
-  if (ls__decode_json_lines(batch, lines, decoder, (ls_slice){block, size}, 2, fn, s, NULL) < 0)
-    fail("it gave up");
+  if (ls__decode_json_lines(batch, lines, decoder, (ls_slice){block, size}, 2, fn, s, NULL) < 0) fail("it gave up");
   for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
     if (batch->columns[i].n_rows != batch->n_rows) fail("columns have different lengths");
   }
@@ -106,8 +102,8 @@ static ls_batch *decode(ls_decoder *decoder, ls_arena *arena, const char *data, 
 }
 
 /* Lines one by one, against the rows of the whole block. */
-static void check_lines(ls_decoder *decoder, ls_arena *arena, const ls_batch *batch,
-                        const char *data, size_t size, int64_t n_bads) {
+static void check_lines(ls_decoder *decoder, ls_arena *arena, const ls_batch *batch, const char *data, size_t size,
+                        int64_t n_bads) {
   int64_t n_records = 0, n_rows = 0;
   for (size_t at = 0; at < size;) {
     const char *newline = memchr(data + at, '\n', size - at);
@@ -118,8 +114,7 @@ static void check_lines(ls_decoder *decoder, ls_arena *arena, const ls_batch *ba
       ls__decode_json_record(one, decoder, (ls_slice){data + at, len}, 1, on_bad, &alone, NULL);
       if (one->n_rows + alone.n_bads != 1) fail("a record gave not one result");
       for (uint32_t i = 0; one->n_rows && i < one->schema->n_fields; i++) {
-        if (n_rows >= batch->n_rows ||
-            !ls__column_value_eq(&one->columns[i], 0, &batch->columns[i], n_rows)) {
+        if (n_rows >= batch->n_rows || !ls__column_value_eq(&one->columns[i], 0, &batch->columns[i], n_rows)) {
           fail("a line alone differs from the line in its block");
         }
       }
@@ -128,8 +123,7 @@ static void check_lines(ls_decoder *decoder, ls_arena *arena, const ls_batch *ba
     }
     at += len + 1;
   }
-  if (n_rows != batch->n_rows || n_rows + n_bads != n_records)
-    fail("rows and reports are not the lines");
+  if (n_rows != batch->n_rows || n_rows + n_bads != n_records) fail("rows and reports are not the lines");
 }
 
 static void check_planted(ls_decoder *decoder, ls_arena *arena, const char *data, size_t size) {

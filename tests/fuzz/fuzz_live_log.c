@@ -8,8 +8,9 @@
 #include "data/row.h"
 #include "edge/live_log.h"
 
-static const char *const types[] = {"string", "decimal(18,4)", "decimal(38,10)", "list<string>", "timestamp", "bool",
-                                    "struct<a: int64, b: string>", "date", "float64", "bytes"};
+static const char *const types[] = {
+    "string", "decimal(18,4)", "decimal(38,10)", "list<string>", "timestamp", "bool", "struct<a: int64, b: string>",
+    "date",   "float64",       "bytes"};
 #define N_TYPES (sizeof types / sizeof *types)
 
 static ls_schema *all_kinds(ls_arena *arena) {

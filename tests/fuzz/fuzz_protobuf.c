@@ -35,8 +35,7 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
 
 static void on_bad_planted(void *payload, const ls_bad_record *bad) {
   on_bad(payload, bad);
-  if (holds(bad->payload, SECRET) || holds(ls__slice_of(bad->error), SECRET))
-    fail("a report shows the secret");
+  if (holds(bad->payload, SECRET) || holds(ls__slice_of(bad->error), SECRET)) fail("a report shows the secret");
 }
 
 static const ls_schema *schema_of(ls_arena *arena) {
@@ -74,8 +73,7 @@ static const ls_schema *schema_of(ls_arena *arena) {
     ls_field *field = &schema->fields[i];
     field->name = types[i][0];
     field->nullable = i != 0;
-    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0)
-      fail("a type is wrong");
+    if (ls__type_parse(&field->type, arena, ls__slice_of(types[i][1]), NULL) < 0) fail("a type is wrong");
   }
   schema->fields[1].sensitive = true;
   return schema;
@@ -93,8 +91,7 @@ static void check_read_back(ls_decoder *decoder, ls_arena *arena, const ls_batch
     ls__decode_protobuf(back, decoder, ls__buf_slice(&bytes), 1, on_bad, &n_bads, NULL);
     if (n_bads || back->n_rows != 1) fail("what was written can't be read");
     for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
-      if (!ls__column_value_eq(&batch->columns[i], 0, &back->columns[i], 0))
-        fail(batch->schema->fields[i].name);
+      if (!ls__column_value_eq(&batch->columns[i], 0, &back->columns[i], 0)) fail(batch->schema->fields[i].name);
     }
   }
   ls__buf_fini(&bytes);
@@ -104,8 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
   ls_decoder *decoder;
-  ls_decoder_opts opts = {.format = LS_FORMAT_PROTOBUF,
-                          .protobuf_descriptor = &test__payment__descriptor};
+  ls_decoder_opts opts = {.format = LS_FORMAT_PROTOBUF, .protobuf_descriptor = &test__payment__descriptor};
   if (ls__decoder_new(&decoder, schema_of(&arena), &opts, NULL) < 0) fail("no decoder");
   ls_batch *batch = ls__batch_new(decoder->schema, &arena, 0);
   int n_bads = 0;

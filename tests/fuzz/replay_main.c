@@ -34,7 +34,9 @@ static int replay_file(const char *path) {
   return rc;
 }
 
-static int is_plain_name(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+static int is_plain_name(const struct dirent *entry) {
+  return entry->d_name[0] != '.';
+}
 
 static int replay_dir(const char *dir, long *n_inputs) {
   struct dirent **names = NULL;

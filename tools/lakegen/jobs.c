@@ -46,10 +46,8 @@ static void sheet_add(sheet *sheet, int64_t arrival, size_t start) {
       exit(70);
     }
   }
-  sheet->entries[sheet->n_entries] = (entry){.arrival = arrival,
-                                             .sequence = sheet->n_entries,
-                                             .at = start,
-                                             .size = sheet->lines.size - start};
+  sheet->entries[sheet->n_entries] =
+      (entry){.arrival = arrival, .sequence = sheet->n_entries, .at = start, .size = sheet->lines.size - start};
   sheet->n_entries++;
 }
 
@@ -64,9 +62,8 @@ static bool happened(const sheet *sheet, int64_t time_us) { /* not after the las
 
 static bool arrives(const sheet *sheet, int64_t time_us, int64_t arrival_us) {
   int64_t last = sheet->world->options->first_day;
-  int64_t day = arrival_us / LG_DAY_US < last
-                    ? last
-                    : arrival_us / LG_DAY_US; /* a score just before the first midnight */
+  int64_t day =
+      arrival_us / LG_DAY_US < last ? last : arrival_us / LG_DAY_US; /* a score just before the first midnight */
   return happened(sheet, time_us) && day == sheet_day(sheet);
 }
 
@@ -100,8 +97,7 @@ static void write_events(sheet *sheet, lg_txn *txn) {
     count_if(sheet, txn->unknown_merchant, LG_UNKNOWN_MERCHANT);
     count_if(sheet, txn->above_limit, LG_ABOVE_LIMIT);
     count_if(sheet, txn->at_limit, LG_AT_LIMIT);
-    lg_rng style =
-        lg_rng_of(sheet->world->options->seed, DOMAIN_DEFECTS + 4 + event->status, txn->index);
+    lg_rng style = lg_rng_of(sheet->world->options->seed, DOMAIN_DEFECTS + 4 + event->status, txn->index);
     lg_record_txn(&sheet->record, txn, event, sheet->world, &sheet->planted);
     write_record(sheet, event->arrival_us, &style, LG_BAD_TRANSACTIONS);
   }
@@ -110,8 +106,7 @@ static void write_events(sheet *sheet, lg_txn *txn) {
 static void write_signals(sheet *sheet, lg_txn *txn) {
   uint64_t index = txn->index, seed = sheet->world->options->seed;
   lg_txn_signals(txn, sheet->world);
-  count_if(sheet, txn->n_signals == 0 && txn->first_us / LG_DAY_US == sheet_day(sheet),
-           LG_NO_SIGNAL);
+  count_if(sheet, txn->n_signals == 0 && txn->first_us / LG_DAY_US == sheet_day(sheet), LG_NO_SIGNAL);
   for (int i = 0; i < txn->n_signals; i++) {
     const lg_signal *signal = &txn->signals[i];
     if (!arrives(sheet, signal->time_us, signal->arrival_us)) continue;
@@ -135,31 +130,26 @@ static bool other_columns(const job *job) {
 }
 
 static const char *newline_of(const sheet *sheet) {
-  return sheet->world->options->defects && other_columns(sheet->job) && sheet->job->day % 2 == 0
-             ? "\r\n"
-             : "\n";
+  return sheet->world->options->defects && other_columns(sheet->job) && sheet->job->day % 2 == 0 ? "\r\n" : "\n";
 }
 
 static void write_postings(sheet *sheet, lg_txn *txn) {
   bool other = other_columns(sheet->job), defects = sheet->world->options->defects;
   lg_txn_postings(txn, sheet->world);
-  count_if(sheet, txn->missing_statement && txn->first_us / LG_DAY_US == sheet_day(sheet),
-           LG_MISSING_STATEMENT);
+  count_if(sheet, txn->missing_statement && txn->first_us / LG_DAY_US == sheet_day(sheet), LG_MISSING_STATEMENT);
   for (int i = 0; i < txn->n_postings; i++) {
     const lg_posting *posting = &txn->postings[i];
     if (posting->file_day != sheet_day(sheet)) continue;
     size_t start = sheet->lines.size;
-    lg_rng rng =
-        lg_rng_of(sheet->world->options->seed, DOMAIN_POSTING_STYLE + (unsigned)i, txn->index);
-    lg_line_csv(&sheet->lines, txn, posting, sheet->world, other, newline_of(sheet), &rng,
-                LG_BREAK_NONE, &sheet->planted);
+    lg_rng rng = lg_rng_of(sheet->world->options->seed, DOMAIN_POSTING_STYLE + (unsigned)i, txn->index);
+    lg_line_csv(&sheet->lines, txn, posting, sheet->world, other, newline_of(sheet), &rng, LG_BREAK_NONE,
+                &sheet->planted);
     count_if(sheet, true, LG_STATEMENTS);
     for (int k = 0; k < 3; k++)
       if (posting->kinds[k] >= 0) count_if(sheet, true, posting->kinds[k]);
     if (defects && lg_chance(&rng, 0.001)) {
       lg_break breakage = lg_break_csv(&rng);
-      lg_line_csv(&sheet->lines, txn, posting, sheet->world, other, newline_of(sheet), &rng,
-                  breakage, &sheet->planted);
+      lg_line_csv(&sheet->lines, txn, posting, sheet->world, other, newline_of(sheet), &rng, breakage, &sheet->planted);
       count_if(sheet, true, LG_BAD_STATEMENTS);
     }
     if (defects && lg_chance(&rng, 0.0003))
@@ -180,8 +170,8 @@ static void fill(sheet *sheet) {
       job->kind == JOB_SIGNALS) /* scores of just after midnight's first transactions */
     to = lg_day_first_txn(options, job->day + 2);
   lg_txn txn;
-  for (uint64_t i = from + (job->n_shards + job->shard - from % job->n_shards) % job->n_shards;
-       i < to; i += job->n_shards) {
+  for (uint64_t i = from + (job->n_shards + job->shard - from % job->n_shards) % job->n_shards; i < to;
+       i += job->n_shards) {
     lg_txn_life(&txn, sheet->world, i);
     if (job->kind == JOB_TRANSACTIONS)
       write_events(sheet, &txn);
@@ -201,12 +191,11 @@ static int entry_compare(const void *a, const void *b) {
 static void put_unterminated(sheet *sheet, lg_text *out) {
   lg_txn txn;
   uint64_t index = lg_day_first_txn(sheet->world->options, sheet->job->day);
-  lg_posting posting = {
-      .posting_day = sheet_day(sheet), .amount_e4 = 125000, .fee_e4 = 5000, .serial = 15};
+  lg_posting posting = {.posting_day = sheet_day(sheet), .amount_e4 = 125000, .fee_e4 = 5000, .serial = 15};
   lg_rng rng = lg_rng_of(sheet->world->options->seed, DOMAIN_POSTING_STYLE + 20, index);
   lg_txn_life(&txn, sheet->world, index);
-  lg_line_csv(out, &txn, &posting, sheet->world, other_columns(sheet->job), "", &rng,
-              LG_BREAK_CSV_QUOTE, &sheet->planted);
+  lg_line_csv(out, &txn, &posting, sheet->world, other_columns(sheet->job), "", &rng, LG_BREAK_CSV_QUOTE,
+              &sheet->planted);
   count_if(sheet, true, LG_BAD_STATEMENTS);
 }
 
@@ -216,8 +205,7 @@ static void arrange(sheet *sheet, lg_text *out) {
   if (csv) lg_line_csv_header(out, other_columns(job), newline_of(sheet));
   count_if(sheet, csv && other_columns(job), LG_CSV_REORDERED);
   count_if(sheet, csv && newline_of(sheet)[0] == '\r', LG_CSV_CRLF);
-  if (sheet->n_entries > 0)
-    qsort(sheet->entries, sheet->n_entries, sizeof *sheet->entries, entry_compare);
+  if (sheet->n_entries > 0) qsort(sheet->entries, sheet->n_entries, sizeof *sheet->entries, entry_compare);
   for (size_t i = 0; i < sheet->n_entries; i++)
     lg_put(out, sheet->lines.data + sheet->entries[i].at, sheet->entries[i].size);
   if (defects && csv && job->shard == 0 && job->day % 2 == 0) {
@@ -238,9 +226,7 @@ static const char *ending_of(const sheet *sheet) {
   case LG_FORMAT_ZST:
     return ".jsonl.zst";
   case LG_FORMAT_MIXED:
-    return job->shard + 2 == job->n_shards   ? ".jsonl.gz"
-           : job->shard + 1 == job->n_shards ? ".jsonl.zst"
-                                             : ".jsonl";
+    return job->shard + 2 == job->n_shards ? ".jsonl.gz" : job->shard + 1 == job->n_shards ? ".jsonl.zst" : ".jsonl";
   default:
     return ".jsonl";
   }
@@ -251,13 +237,11 @@ static int write_sheet(sheet *sheet) {
   char path[4096], folder[4000];
   lg_text date = {0}, out = {0};
   lg_put_date(&date, sheet_day(sheet));
-  snprintf(folder, sizeof folder, "%s/raw/%s/dt=%.*s", sheet->world->options->lake,
-           folders[sheet->job->kind], (int)date.size, date.data);
-  snprintf(path, sizeof path, "%s/part-%05" PRIu32 "%s", folder, sheet->job->shard,
-           ending_of(sheet));
+  snprintf(folder, sizeof folder, "%s/raw/%s/dt=%.*s", sheet->world->options->lake, folders[sheet->job->kind],
+           (int)date.size, date.data);
+  snprintf(path, sizeof path, "%s/part-%05" PRIu32 "%s", folder, sheet->job->shard, ending_of(sheet));
   arrange(sheet, &out);
-  bool packed = strlen(ending_of(sheet)) > strlen(".jsonl"),
-       two = packed && sheet->world->options->defects;
+  bool packed = strlen(ending_of(sheet)) > strlen(".jsonl"), two = packed && sheet->world->options->defects;
   count_if(sheet, two, LG_MULTI_MEMBER);
   int rc = lg_make_dirs(folder);
   if (rc == 0) rc = lg_file_write(path, &out, two);
@@ -280,8 +264,7 @@ typedef struct pool {
 
 static void *pool_work(void *payload) {
   pool *pool = payload;
-  for (size_t i;
-       (i = atomic_fetch_add(&pool->next, 1)) < pool->n_jobs && !atomic_load(&pool->failed);) {
+  for (size_t i; (i = atomic_fetch_add(&pool->next, 1)) < pool->n_jobs && !atomic_load(&pool->failed);) {
     sheet *sheet = calloc(1, sizeof *sheet);
     if (!sheet) {
       atomic_store(&pool->failed, true);
@@ -309,16 +292,13 @@ static uint32_t shards(uint64_t rows, uint64_t per_file, uint32_t at_least) {
 
 static job *plan(const lg_options *options, size_t *n_jobs) {
   uint64_t per_day = options->n_transactions / options->n_days + 1;
-  uint32_t n_shards[] = {shards(per_day, 60000, 4), shards(per_day, 100000, 2),
-                         shards(per_day, 150000, 2)};
-  job *jobs =
-      calloc((size_t)options->n_days * (n_shards[0] + n_shards[1] + n_shards[2]), sizeof *jobs);
+  uint32_t n_shards[] = {shards(per_day, 60000, 4), shards(per_day, 100000, 2), shards(per_day, 150000, 2)};
+  job *jobs = calloc((size_t)options->n_days * (n_shards[0] + n_shards[1] + n_shards[2]), sizeof *jobs);
   *n_jobs = 0;
   for (uint32_t day = 0; jobs && day < options->n_days; day++)
     for (job_kind kind = JOB_TRANSACTIONS; kind <= JOB_STATEMENTS; kind++)
       for (uint32_t shard = 0; shard < n_shards[kind]; shard++)
-        jobs[(*n_jobs)++] =
-            (job){.kind = kind, .day = day, .shard = shard, .n_shards = n_shards[kind]};
+        jobs[(*n_jobs)++] = (job){.kind = kind, .day = day, .shard = shard, .n_shards = n_shards[kind]};
   return jobs;
 }
 
@@ -329,12 +309,9 @@ int lg_jobs_run(const lg_world *world, lg_planted *planted) {
   pthread_t threads[256];
   uint32_t n_threads = world->options->n_threads, n_started = 0;
   if (!jobs) return -1;
-  while (n_started + 1 < n_threads &&
-         pthread_create(&threads[n_started], NULL, pool_work, &pool) == 0)
-    n_started++;
+  while (n_started + 1 < n_threads && pthread_create(&threads[n_started], NULL, pool_work, &pool) == 0) n_started++;
   pool_work(&pool); /* this thread is one of them */
-  for (uint32_t i = 0; i < n_started; i++)
-    pthread_join(threads[i], NULL);
+  for (uint32_t i = 0; i < n_started; i++) pthread_join(threads[i], NULL);
   free(jobs);
   return atomic_load(&pool.failed) ? -1 : 0;
 }

@@ -28,8 +28,7 @@ enum {
   LG_EVENTS_MAX = 8, /* of one transaction, repeats included */
   LG_SIGNALS_MAX = 4,
   LG_POSTINGS_MAX = 8,
-  LG_SPREAD_DAYS =
-      4, /* a transaction's records fall on its first day and at most this many days after */
+  LG_SPREAD_DAYS = 4, /* a transaction's records fall on its first day and at most this many days after */
   LG_ID_SIZE = 40,
 };
 
@@ -48,44 +47,55 @@ typedef struct lg_options {
 
 /* ---- what was planted: name in _lakegen.json, one row per kind ---- */
 
-#define LG_PLANTED(X)                                                                              \
-  X(TXN_EVENTS, "transaction_events")                                                              \
-  X(SIGNALS, "fraud_signals")                                                                      \
-  X(STATEMENTS, "statement_rows")                                                                  \
-  X(MERCHANTS, "merchant_rows")                                                                    \
-  X(POLICIES, "policy_rows") X(DUPLICATE, "duplicate_events") X(                                   \
-      EQUAL_TIME, "equal_timestamp_events") X(NEXT_DAY, "records_in_next_day_files")               \
-      X(SHUFFLED, "records_delayed_in_file") X(UNKNOWN_MERCHANT, "unknown_merchant_events") X(     \
-          REFUND, "refund_events") X(ABOVE_LIMIT, "amounts_above_limit")                           \
-          X(AT_LIMIT, "amounts_at_limit") X(AMOUNT_NUMBER, "amounts_as_json_numbers") X(           \
-              EXTRA_FIELDS, "lines_with_extra_fields") X(NO_SIGNAL, "transactions_without_signal") \
-              X(SIGNAL_BEFORE, "signals_before_first_event") X(                                    \
-                  SIGNAL_OUTSIDE, "signals_outside_window") X(SIGNAL_AT_BOUND,                     \
-                                                              "signals_at_window_bound")           \
-                  X(SIGNAL_PAST_BOUND, "signals_one_microsecond_past_bound") X(                    \
-                      SIGNAL_ORPHAN, "signals_of_unknown_transactions") X(MISSING_STATEMENT,       \
-                                                                          "statements_missing")    \
-                      X(SPLIT, "split_postings") X(PARTIAL, "partial_postings") X(                 \
-                          DOUBLED, "doubled_postings") X(REVERSED, "reversed_postings")            \
-                          X(ORPHAN, "orphan_postings") X(POSTED_LATER, "posted_on_a_later_day") X( \
-                              RESENT_SAME,                                                         \
-                              "resent_in_same_file") X(RESENT_NEXT,                                \
-                                                       "resent_next_day") X(RESENT_CHANGED,        \
-                                                                            "resent_with_changes") \
-                              X(DATE_EARLIER, "posting_date_before_file_date") X(                  \
-                                  DATE_OUTSIDE, "posting_date_outside_lookback")                   \
-                                  X(CSV_QUOTED, "csv_quoted_fields") X(CSV_CRLF, "csv_files_crlf") \
-                                      X(CSV_REORDERED, "csv_files_with_other_column_order")        \
-                                          X(NO_LAST_NEWLINE, "files_without_last_newline") X(      \
-                                              MULTI_MEMBER, "compressed_files_of_two_members")     \
-                                              X(EMPTY_LINE, "empty_lines")                         \
-                                                  X(SUPERSEDED, "superseded_reference_rows") X(    \
-                                                      INACTIVE_POLICY, "inactive_policy_rows")     \
-                                                      X(BAD_TRANSACTIONS, "bad_transactions")      \
-                                                          X(BAD_SIGNALS, "bad_fraud_signals") X(   \
-                                                              BAD_STATEMENTS, "bad_statements")    \
-                                                              X(BAD_MERCHANTS, "bad_merchants")    \
-                                                                  X(BAD_POLICIES, "bad_policies")
+/* clang-format off */
+#define LG_PLANTED(X) \
+  X(TXN_EVENTS, "transaction_events") \
+  X(SIGNALS, "fraud_signals") \
+  X(STATEMENTS, "statement_rows") \
+  X(MERCHANTS, "merchant_rows") \
+  X(POLICIES, "policy_rows") \
+  X(DUPLICATE, "duplicate_events") \
+  X(EQUAL_TIME, "equal_timestamp_events") \
+  X(NEXT_DAY, "records_in_next_day_files") \
+  X(SHUFFLED, "records_delayed_in_file") \
+  X(UNKNOWN_MERCHANT, "unknown_merchant_events") \
+  X(REFUND, "refund_events") \
+  X(ABOVE_LIMIT, "amounts_above_limit") \
+  X(AT_LIMIT, "amounts_at_limit") \
+  X(AMOUNT_NUMBER, "amounts_as_json_numbers") \
+  X(EXTRA_FIELDS, "lines_with_extra_fields") \
+  X(NO_SIGNAL, "transactions_without_signal") \
+  X(SIGNAL_BEFORE, "signals_before_first_event") \
+  X(SIGNAL_OUTSIDE, "signals_outside_window") \
+  X(SIGNAL_AT_BOUND, "signals_at_window_bound") \
+  X(SIGNAL_PAST_BOUND, "signals_one_microsecond_past_bound") \
+  X(SIGNAL_ORPHAN, "signals_of_unknown_transactions") \
+  X(MISSING_STATEMENT, "statements_missing") \
+  X(SPLIT, "split_postings") \
+  X(PARTIAL, "partial_postings") \
+  X(DOUBLED, "doubled_postings") \
+  X(REVERSED, "reversed_postings") \
+  X(ORPHAN, "orphan_postings") \
+  X(POSTED_LATER, "posted_on_a_later_day") \
+  X(RESENT_SAME, "resent_in_same_file") \
+  X(RESENT_NEXT, "resent_next_day") \
+  X(RESENT_CHANGED, "resent_with_changes") \
+  X(DATE_EARLIER, "posting_date_before_file_date") \
+  X(DATE_OUTSIDE, "posting_date_outside_lookback") \
+  X(CSV_QUOTED, "csv_quoted_fields") \
+  X(CSV_CRLF, "csv_files_crlf") \
+  X(CSV_REORDERED, "csv_files_with_other_column_order") \
+  X(NO_LAST_NEWLINE, "files_without_last_newline") \
+  X(MULTI_MEMBER, "compressed_files_of_two_members") \
+  X(EMPTY_LINE, "empty_lines") \
+  X(SUPERSEDED, "superseded_reference_rows") \
+  X(INACTIVE_POLICY, "inactive_policy_rows") \
+  X(BAD_TRANSACTIONS, "bad_transactions") \
+  X(BAD_SIGNALS, "bad_fraud_signals") \
+  X(BAD_STATEMENTS, "bad_statements") \
+  X(BAD_MERCHANTS, "bad_merchants") \
+  X(BAD_POLICIES, "bad_policies")
+/* clang-format on */
 
 enum {
 #define LG_X(kind, name) LG_##kind,
@@ -95,18 +105,27 @@ enum {
 };
 
 /* Kinds of broken line; each count appears in _lakegen.json as broken_<name>. */
-#define LG_BREAKS(X)                                                                               \
-  X(TRUNCATED, "truncated_json")                                                                   \
-  X(NOT_JSON, "not_json")                                                                          \
-  X(NOT_OBJECT, "not_an_object")                                                                   \
-  X(BAD_UTF8, "bad_utf8")                                                                          \
-  X(WRONG_TYPE, "wrong_type") X(MISSING_KEY, "missing_key") X(NULL_KEY, "null_key")                \
-      X(EMPTY_ID, "empty_id") X(BAD_ENUM, "value_outside_its_set") X(BAD_DATE, "bad_date")         \
-          X(DECIMALS, "amount_with_five_decimals") X(DIGITS, "amount_with_nineteen_digits")        \
-              X(NEGATIVE, "negative_amount") X(CURRENCY, "bad_currency")                           \
-                  X(CSV_FEW, "csv_too_few_columns") X(CSV_MANY, "csv_too_many_columns")            \
-                      X(CSV_AMOUNT, "csv_unparseable_amount")                                      \
-                          X(CSV_QUOTE, "csv_unterminated_quote")
+/* clang-format off */
+#define LG_BREAKS(X) \
+  X(TRUNCATED, "truncated_json") \
+  X(NOT_JSON, "not_json") \
+  X(NOT_OBJECT, "not_an_object") \
+  X(BAD_UTF8, "bad_utf8") \
+  X(WRONG_TYPE, "wrong_type") \
+  X(MISSING_KEY, "missing_key") \
+  X(NULL_KEY, "null_key") \
+  X(EMPTY_ID, "empty_id") \
+  X(BAD_ENUM, "value_outside_its_set") \
+  X(BAD_DATE, "bad_date") \
+  X(DECIMALS, "amount_with_five_decimals") \
+  X(DIGITS, "amount_with_nineteen_digits") \
+  X(NEGATIVE, "negative_amount") \
+  X(CURRENCY, "bad_currency") \
+  X(CSV_FEW, "csv_too_few_columns") \
+  X(CSV_MANY, "csv_too_many_columns") \
+  X(CSV_AMOUNT, "csv_unparseable_amount") \
+  X(CSV_QUOTE, "csv_unterminated_quote")
+/* clang-format on */
 
 typedef enum lg_break {
   LG_BREAK_NONE,
@@ -215,8 +234,7 @@ typedef struct lg_txn {
 void lg_txn_life(lg_txn *txn, const lg_world *world, uint64_t index); /* amount and events */
 void lg_txn_signals(lg_txn *txn, const lg_world *world);
 void lg_txn_postings(lg_txn *txn, const lg_world *world);
-uint64_t lg_day_first_txn(const lg_options *options,
-                          uint32_t day); /* number of the first one that starts on a day */
+uint64_t lg_day_first_txn(const lg_options *options, uint32_t day); /* number of the first one that starts on a day */
 
 /* ---- text ---- */
 
@@ -262,30 +280,24 @@ typedef struct lg_record {
   lg_field fields[10];
 } lg_record;
 
-void lg_record_txn(lg_record *record, const lg_txn *txn, const lg_event *event,
-                   const lg_world *world, lg_planted *planted);
+void lg_record_txn(lg_record *record, const lg_txn *txn, const lg_event *event, const lg_world *world,
+                   lg_planted *planted);
 void lg_record_signal(lg_record *record, const lg_txn *txn, int which, const lg_world *world);
-void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merchant,
-                        uint32_t edition);
-void lg_record_policy(lg_record *record, const char *id, const char *type, const char *text,
-                      bool active);
+void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merchant, uint32_t edition);
+void lg_record_policy(lg_record *record, const char *id, const char *type, const char *text, bool active);
 /** Appends the record as one JSON line; breakage LG_BREAK_NONE writes it whole. */
-void lg_line_json(lg_text *out, const lg_record *record, lg_rng *rng, lg_break breakage,
-                  lg_planted *planted);
+void lg_line_json(lg_text *out, const lg_record *record, lg_rng *rng, lg_break breakage, lg_planted *planted);
 /** Perhaps appends a broken copy of the record, or an empty line. */
-void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad_kind,
-                     lg_planted *planted);
+void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad_kind, lg_planted *planted);
 void lg_line_csv_header(lg_text *out, bool reordered, const char *newline);
-void lg_line_csv(lg_text *out, const lg_txn *txn, const lg_posting *posting, const lg_world *world,
-                 bool reordered, const char *newline, lg_rng *rng, lg_break breakage,
-                 lg_planted *planted);
+void lg_line_csv(lg_text *out, const lg_txn *txn, const lg_posting *posting, const lg_world *world, bool reordered,
+                 const char *newline, lg_rng *rng, lg_break breakage, lg_planted *planted);
 lg_break lg_break_csv(lg_rng *rng);
 
 /* ---- files and jobs ---- */
 
 int lg_make_dirs(const char *path);
-int lg_file_write(const char *path, const lg_text *text,
-                  bool two_members); /* compression by the path's ending */
+int lg_file_write(const char *path, const lg_text *text, bool two_members); /* compression by the path's ending */
 int lg_jobs_run(const lg_world *world, lg_planted *planted);
 int lg_reference_write(const lg_world *world, lg_planted *planted);
 

@@ -12,8 +12,8 @@ enum { DOMAIN_STYLE_TXN = 20, DOMAIN_STYLE_SIGNAL = 25, DOMAIN_MERCHANT = 30 };
 /* ---- building records ---- */
 
 static lg_text *open_field(lg_record *record, const char *name, lg_field_kind kind, bool required) {
-  record->fields[record->n_fields++] = (lg_field){
-      .name = name, .kind = kind, .required = required, .at = (uint32_t)record->text.size};
+  record->fields[record->n_fields++] =
+      (lg_field){.name = name, .kind = kind, .required = required, .at = (uint32_t)record->text.size};
   return &record->text;
 }
 
@@ -22,8 +22,7 @@ static void close_field(lg_record *record) {
   field->size = (uint32_t)record->text.size - field->at;
 }
 
-static void add_string(lg_record *record, const char *name, lg_field_kind kind, bool required,
-                       const char *value) {
+static void add_string(lg_record *record, const char *name, lg_field_kind kind, bool required, const char *value) {
   lg_text *text = open_field(record, name, kind, required);
   lg_puts(text, "\"");
   lg_puts(text, value);
@@ -41,8 +40,7 @@ static void add_time(lg_record *record, const char *name, int64_t time_us, lg_rn
 
 static void put_txn_id(lg_text *text, const lg_world *world, uint64_t index) {
   lg_puts(text, "txn_");
-  lg_put_hex(text, lg_mix(index ^ lg_mix(world->options->seed + 77)),
-             16); /* a bijection: no two alike */
+  lg_put_hex(text, lg_mix(index ^ lg_mix(world->options->seed + 77)), 16); /* a bijection: no two alike */
 }
 
 static void put_merchant_id(lg_text *text, uint32_t merchant) {
@@ -50,8 +48,7 @@ static void put_merchant_id(lg_text *text, uint32_t merchant) {
   lg_put_u64(text, merchant, 5);
 }
 
-static void put_id_pair(lg_record *record, const char *name, const lg_txn *txn,
-                        const lg_world *world) {
+static void put_id_pair(lg_record *record, const char *name, const lg_txn *txn, const lg_world *world) {
   lg_text *text = open_field(record, name, LG_FIELD_ID, true);
   lg_puts(text, "\"");
   put_txn_id(text, world, txn->index);
@@ -63,22 +60,18 @@ static void record_reset(lg_record *record) {
   record->text.size = 0, record->n_fields = 0;
 }
 
-static void add_amount(lg_record *record, int64_t amount_e4, int decimals, lg_rng *rng,
-                       lg_planted *planted) {
+static void add_amount(lg_record *record, int64_t amount_e4, int decimals, lg_rng *rng, lg_planted *planted) {
   lg_text *text = open_field(record, "amount", LG_FIELD_AMOUNT, true);
   bool number = lg_chance(rng, 0.15);
   if (!number) lg_puts(text, "\"");
-  lg_put_decimal(text, amount_e4,
-                 number && lg_chance(rng, 0.7) ? 0
-                 : lg_chance(rng, 0.03)        ? 4
-                                               : decimals);
+  lg_put_decimal(text, amount_e4, number && lg_chance(rng, 0.7) ? 0 : lg_chance(rng, 0.03) ? 4 : decimals);
   if (!number) lg_puts(text, "\"");
   planted->count[LG_AMOUNT_NUMBER] += number;
   close_field(record);
 }
 
-void lg_record_txn(lg_record *record, const lg_txn *txn, const lg_event *event,
-                   const lg_world *world, lg_planted *planted) {
+void lg_record_txn(lg_record *record, const lg_txn *txn, const lg_event *event, const lg_world *world,
+                   lg_planted *planted) {
   static const char *const names[] = {"PENDING", "APPROVED", "DECLINED", "REFUNDED"};
   lg_rng rng = lg_rng_of(world->options->seed, DOMAIN_STYLE_TXN + event->status, txn->index);
   record_reset(record);
@@ -110,13 +103,11 @@ static void put_score(lg_text *text, uint64_t score_e6, lg_rng *rng) {
   uint64_t fraction = score_e6 % 1000000;
   int digits = 6;
   if (u < 0.9)
-    while (digits > 0 && fraction % 10 == 0)
-      fraction /= 10, digits--;
+    while (digits > 0 && fraction % 10 == 0) fraction /= 10, digits--;
   if (digits == 0) return;
   lg_puts(text, ".");
   lg_put_u64(text, fraction, digits);
-  if (u > 0.98 && digits == 6 && score_e6 < 1000000)
-    lg_puts(text, "0000000001"); /* as printed from a double */
+  if (u > 0.98 && digits == 6 && score_e6 < 1000000) lg_puts(text, "0000000001"); /* as printed from a double */
 }
 
 void lg_record_signal(lg_record *record, const lg_txn *txn, int which, const lg_world *world) {
@@ -126,18 +117,14 @@ void lg_record_signal(lg_record *record, const lg_txn *txn, int which, const lg_
   record_reset(record);
   lg_text *text = open_field(record, "fraud_signal_id", LG_FIELD_ID, true);
   lg_puts(text, "\"fs_");
-  lg_put_hex(
-      text,
-      lg_mix(txn->index * LG_SIGNALS_MAX + (uint64_t)which + lg_mix(world->options->seed + 78)),
-      16);
+  lg_put_hex(text, lg_mix(txn->index * LG_SIGNALS_MAX + (uint64_t)which + lg_mix(world->options->seed + 78)), 16);
   lg_puts(text, "\"");
   close_field(record);
   put_id_pair(record, "transaction_id", txn, world);
   text = open_field(record, "fraud_score", LG_FIELD_SCORE, true);
   put_score(text, signal->score_e6, &rng);
   close_field(record);
-  if (signal->version < 36)
-    add_string(record, "model_version", LG_FIELD_STRING, false, versions[signal->version % 3]);
+  if (signal->version < 36) add_string(record, "model_version", LG_FIELD_STRING, false, versions[signal->version % 3]);
   if (signal->version == 36) {
     lg_puts(open_field(record, "model_version", LG_FIELD_STRING, false), "null");
     close_field(record);
@@ -145,8 +132,7 @@ void lg_record_signal(lg_record *record, const lg_txn *txn, int which, const lg_
   add_time(record, "inference_time", signal->time_us, &rng);
 }
 
-void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merchant,
-                        uint32_t edition) {
+void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merchant, uint32_t edition) {
   static const char *const names[] = {"Bäckerei Müller & Söhne",
                                       "Café de l\\u2019Étoile",
                                       "Łódzka Księgarnia",
@@ -178,10 +164,7 @@ void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merch
   lg_puts(text, "\"");
   close_field(record);
   double u = lg_unit(&rng);
-  add_string(record, "risk_level", LG_FIELD_ENUM, true,
-             u < 0.70   ? "LOW"
-             : u < 0.92 ? "MEDIUM"
-                        : "HIGH");
+  add_string(record, "risk_level", LG_FIELD_ENUM, true, u < 0.70 ? "LOW" : u < 0.92 ? "MEDIUM" : "HIGH");
   if (lg_chance(&rng, 0.05)) return; /* no onboarding_date */
   text = open_field(record, "onboarding_date", LG_FIELD_DATE, false);
   lg_puts(text, "\"");
@@ -190,8 +173,7 @@ void lg_record_merchant(lg_record *record, const lg_world *world, uint32_t merch
   close_field(record);
 }
 
-void lg_record_policy(lg_record *record, const char *id, const char *type, const char *rule,
-                      bool active) {
+void lg_record_policy(lg_record *record, const char *id, const char *type, const char *rule, bool active) {
   record_reset(record);
   add_string(record, "policy_id", LG_FIELD_ID, true, id);
   add_string(record, "policy_type", LG_FIELD_ENUM, true, type);
@@ -214,8 +196,8 @@ static const char *const bad_times[] = {"\"2026-02-30T10:00:00Z\"",
                                         "\"2026-03-01T10:00:00.Z\"",
                                         "\"\"",
                                         "\"2026-3-1T10:00:00Z\""};
-static const char *const bad_dates[] = {"\"2026-02-30\"", "\"01/03/2026\"", "\"2026-3-1\"",
-                                        "\"20260301\"", "\"2025-02-29\""};
+static const char *const bad_dates[] = {"\"2026-02-30\"", "\"01/03/2026\"", "\"2026-3-1\"", "\"20260301\"",
+                                        "\"2025-02-29\""};
 
 static const char *pick(lg_rng *rng, const char *const *from, size_t n) {
   return from[lg_below(rng, n)];
@@ -223,8 +205,9 @@ static const char *pick(lg_rng *rng, const char *const *from, size_t n) {
 #define PICK(rng, from) pick(rng, from, sizeof(from) / sizeof *(from))
 
 static const char *wrong_type(lg_field_kind kind, lg_rng *rng) {
-  static const char *const not_string[] = {"42", "{}", "[\"a\"]", "true"},
-                           *const not_amount[] = {"true", "[12.5]", "{\"value\":\"12.5\"}"};
+  static const char *const not_string[] = {"42", "{}", "[\"a\"]", "true"}, *const not_amount[] = {
+                                                                               "true", "[12.5]",
+                                                                               "{\"value\":\"12.5\"}"};
   switch (kind) {
   case LG_FIELD_AMOUNT:
     return PICK(rng, not_amount);
@@ -241,14 +224,12 @@ static const char *wrong_type(lg_field_kind kind, lg_rng *rng) {
  * it. */
 static const char *broken_value(const lg_field *field, lg_break breakage, lg_rng *rng) {
   static const char *const decimals[] = {"\"12.34567\"", "12.34567", "\"0.00001\""};
-  static const char *const digits[] = {"\"123456789012345.6789\"", "1234567890123456789",
-                                       "\"123456789012345\"", "100000000000000.5"};
+  static const char *const digits[] = {"\"123456789012345.6789\"", "1234567890123456789", "\"123456789012345\"",
+                                       "100000000000000.5"};
   static const char *const currencies[] = {"\"usd\"", "\"US\"", "\"EURO\"", "\"U$D\"", "\"\""};
-  static const char *const scores[] = {"1.5", "-0.01", "1.0000001", "85"}, *const enums[] = {
-                                                                               "\"SETTLED\"",
-                                                                               "\"approved\"",
-                                                                               "\"\"",
-                                                                               "\"LOWEST\""};
+  static const char *const scores[] = {"1.5", "-0.01", "1.0000001", "85"}, *const enums[] = {"\"SETTLED\"",
+                                                                                             "\"approved\"", "\"\"",
+                                                                                             "\"LOWEST\""};
   lg_field_kind kind = field->kind;
   switch (breakage) {
   case LG_BREAK_WRONG_TYPE:
@@ -262,13 +243,9 @@ static const char *broken_value(const lg_field *field, lg_break breakage, lg_rng
   case LG_BREAK_BAD_UTF8:
     return kind == LG_FIELD_ID ? "\"x_\xc3\x28\xff\"" : NULL;
   case LG_BREAK_BAD_ENUM:
-    return kind == LG_FIELD_ENUM    ? PICK(rng, enums)
-           : kind == LG_FIELD_SCORE ? PICK(rng, scores)
-                                    : NULL;
+    return kind == LG_FIELD_ENUM ? PICK(rng, enums) : kind == LG_FIELD_SCORE ? PICK(rng, scores) : NULL;
   case LG_BREAK_BAD_DATE:
-    return kind == LG_FIELD_TIME   ? PICK(rng, bad_times)
-           : kind == LG_FIELD_DATE ? PICK(rng, bad_dates)
-                                   : NULL;
+    return kind == LG_FIELD_TIME ? PICK(rng, bad_times) : kind == LG_FIELD_DATE ? PICK(rng, bad_dates) : NULL;
   case LG_BREAK_CURRENCY:
     return kind == LG_FIELD_CURRENCY ? PICK(rng, currencies) : NULL;
   case LG_BREAK_DECIMALS:
@@ -283,8 +260,8 @@ static const char *broken_value(const lg_field *field, lg_break breakage, lg_rng
 }
 
 static void put_extra(lg_text *out, lg_rng *rng, const char *colon, const char *comma) {
-  static const char *const extras[] = {"\"channel\"%\"web\"",
-                                       "\"device\"%{\"os\":\"ios\",\"v\":[17,2]}", "\"note\"%null",
+  static const char *const extras[] = {"\"channel\"%\"web\"", "\"device\"%{\"os\":\"ios\",\"v\":[17,2]}",
+                                       "\"note\"%null",
                                        "\"metadata\"%{\"amount\":\"999.99\",\"status\":\"NONE\","
                                        "\"note\":\"a \\\"quoted\\\" } word\"}"};
   const char *extra = PICK(rng, extras), *at = strchr(extra, '%');
@@ -294,8 +271,8 @@ static void put_extra(lg_text *out, lg_rng *rng, const char *colon, const char *
   lg_puts(out, at + 1);
 }
 
-static void put_object(lg_text *out, const lg_record *record, lg_rng *rng, int target,
-                       const char *value, lg_planted *planted) {
+static void put_object(lg_text *out, const lg_record *record, lg_rng *rng, int target, const char *value,
+                       lg_planted *planted) {
   bool spaced = lg_chance(rng, 0.05), extra = lg_chance(rng, 0.05), first = true;
   int turn = lg_chance(rng, 0.05) ? (int)lg_below(rng, (uint64_t)record->n_fields) : 0;
   const char *colon = spaced ? " : " : ":", *comma = spaced ? ", " : ",";
@@ -320,17 +297,13 @@ static void put_object(lg_text *out, const lg_record *record, lg_rng *rng, int t
   lg_puts(out, spaced ? " }" : "}");
 }
 
-void lg_line_json(lg_text *out, const lg_record *record, lg_rng *rng, lg_break breakage,
-                  lg_planted *planted) {
-  static const char *const not_json[] = {"ERROR upstream connection reset",
-                                         "<html><body>502</body></html>",
+void lg_line_json(lg_text *out, const lg_record *record, lg_rng *rng, lg_break breakage, lg_planted *planted) {
+  static const char *const not_json[] = {"ERROR upstream connection reset", "<html><body>502</body></html>",
                                          "{'transaction_id': 'txn_1'}", "\\N"};
-  static const char *const not_object[] = {"[]", "42", "\"text\"", "null",
-                                           "[{\"amount\":\"1.00\"}]"};
+  static const char *const not_object[] = {"[]", "42", "\"text\"", "null", "[{\"amount\":\"1.00\"}]"};
   int target = -1;
   const char *value = NULL;
-  for (int turn = (int)lg_below(rng, (uint64_t)record->n_fields), k = 0;
-       k < record->n_fields && !value; k++) {
+  for (int turn = (int)lg_below(rng, (uint64_t)record->n_fields), k = 0; k < record->n_fields && !value; k++) {
     target = (turn + k) % record->n_fields;
     value = broken_value(&record->fields[target], breakage, rng);
   }
@@ -347,16 +320,13 @@ void lg_line_json(lg_text *out, const lg_record *record, lg_rng *rng, lg_break b
 }
 
 static bool applies(const lg_record *record, lg_break breakage, lg_rng *rng) {
-  if (breakage == LG_BREAK_TRUNCATED || breakage == LG_BREAK_NOT_JSON ||
-      breakage == LG_BREAK_NOT_OBJECT)
-    return true;
+  if (breakage == LG_BREAK_TRUNCATED || breakage == LG_BREAK_NOT_JSON || breakage == LG_BREAK_NOT_OBJECT) return true;
   for (int i = 0; i < record->n_fields; i++)
     if (broken_value(&record->fields[i], breakage, rng)) return true;
   return false;
 }
 
-void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad_kind,
-                     lg_planted *planted) {
+void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad_kind, lg_planted *planted) {
   double u = lg_unit(rng);
   if (u > 0.9997) {
     lg_puts(out, u > 0.99985 ? "\n" : " \t \n");
@@ -364,8 +334,7 @@ void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad
   }
   if (u >= (bad_kind == LG_BAD_MERCHANTS || bad_kind == LG_BAD_POLICIES ? 0.02 : 0.001)) return;
   lg_break breakage;
-  do
-    breakage = (lg_break)(1 + lg_below(rng, LG_N_BREAKS - 1));
+  do breakage = (lg_break)(1 + lg_below(rng, LG_N_BREAKS - 1));
   while (!applies(record, breakage, rng));
   lg_line_json(out, record, rng, breakage, planted);
   planted->count[bad_kind]++;
@@ -374,8 +343,8 @@ void lg_line_defects(lg_text *out, const lg_record *record, lg_rng *rng, int bad
 /* ---- CSV ---- */
 
 enum { CSV_COLUMNS = 5 };
-static const char *const csv_names[CSV_COLUMNS] = {"statement_id", "transaction_id", "posting_date",
-                                                   "amount_posted", "fee_charged"};
+static const char *const csv_names[CSV_COLUMNS] = {"statement_id", "transaction_id", "posting_date", "amount_posted",
+                                                   "fee_charged"};
 static const int csv_usual[CSV_COLUMNS] = {0, 1, 2, 3, 4}, csv_other[CSV_COLUMNS] = {2, 1, 0, 4, 3};
 
 void lg_line_csv_header(lg_text *out, bool reordered, const char *newline) {
@@ -395,8 +364,7 @@ lg_break lg_break_csv(lg_rng *rng) {
 
 static void put_csv_value(lg_text *out, int column, const lg_txn *txn, const lg_posting *posting,
                           const lg_world *world) {
-  uint64_t seed = world->options->seed, row = txn->index * 16 + posting->serial,
-           odd = lg_mix(row + 5) % 500;
+  uint64_t seed = world->options->seed, row = txn->index * 16 + posting->serial, odd = lg_mix(row + 5) % 500;
   int decimals = lg_currencies[txn->currency].decimals;
   switch (column) {
   case 0:
@@ -425,8 +393,7 @@ static void put_csv_value(lg_text *out, int column, const lg_txn *txn, const lg_
 static const char *broken_csv_value(int column, lg_break breakage, lg_rng *rng) {
   static const char *const amounts[] = {"abc", "12,50", "1,234.50", "12.5.0", "$12.50",
                                         "--3", "1e3",   ".",        "12.",    "NaN"};
-  static const char *const dates[] = {"2026-02-30", "01.03.2026", "2026-3-1", "20260301",
-                                      "2026-03-01T00:00:00Z"};
+  static const char *const dates[] = {"2026-02-30", "01.03.2026", "2026-3-1", "20260301", "2026-03-01T00:00:00Z"};
   bool fee = lg_chance(rng, 0.3);
   switch (breakage) {
   case LG_BREAK_EMPTY_ID:
@@ -460,13 +427,11 @@ static void put_csv_field(lg_text *out, const char *value, size_t size, bool quo
   lg_puts(out, "\"");
 }
 
-void lg_line_csv(lg_text *out, const lg_txn *txn, const lg_posting *posting, const lg_world *world,
-                 bool reordered, const char *newline, lg_rng *rng, lg_break breakage,
-                 lg_planted *planted) {
+void lg_line_csv(lg_text *out, const lg_txn *txn, const lg_posting *posting, const lg_world *world, bool reordered,
+                 const char *newline, lg_rng *rng, lg_break breakage, lg_planted *planted) {
   lg_text value = {0};
   lg_rng choice = *rng;
-  int n_columns =
-      breakage == LG_BREAK_CSV_FEW ? 1 + (int)lg_below(rng, CSV_COLUMNS - 1) : CSV_COLUMNS;
+  int n_columns = breakage == LG_BREAK_CSV_FEW ? 1 + (int)lg_below(rng, CSV_COLUMNS - 1) : CSV_COLUMNS;
   for (int i = 0; i < n_columns; i++) {
     int column = (reordered ? csv_other : csv_usual)[i];
     lg_rng same = choice; /* every column must see the same draw */

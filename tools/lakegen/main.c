@@ -45,8 +45,8 @@ static bool parse_choice(const char *text, const char *const *names, int n, int 
 static bool parse_date(const char *text, int32_t *out) {
   int year, month, day, used = 0;
   lg_text again = {0};
-  if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || text[used] || year < 1971 ||
-      month < 1 || month > 12)
+  if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || text[used] || year < 1971 || month < 1 ||
+      month > 12)
     return false;
   *out = lg_day_from_civil(year, month, day);
   lg_put_date(&again, *out);
@@ -56,20 +56,16 @@ static bool parse_date(const char *text, int32_t *out) {
 }
 
 static bool parse_option(lg_options *options, const char *name, const char *value) {
-  static const char *const on_off[] = {"off", "on"}, *const formats[] = {"jsonl", "gz", "zst",
-                                                                         "mixed"};
+  static const char *const on_off[] = {"off", "on"}, *const formats[] = {"jsonl", "gz", "zst", "mixed"};
   uint64_t number;
   int choice;
-  if (strcmp(name, "--lake") == 0)
-    return options->lake = value, *value != '\0' && strlen(value) < 3000;
-  if (strcmp(name, "--transactions") == 0)
-    return parse_number(value, 1, 1000000000, &options->n_transactions);
+  if (strcmp(name, "--lake") == 0) return options->lake = value, *value != '\0' && strlen(value) < 3000;
+  if (strcmp(name, "--transactions") == 0) return parse_number(value, 1, 1000000000, &options->n_transactions);
   if (strcmp(name, "--days") == 0 && parse_number(value, 1, 3650, &number))
     return options->n_days = (uint32_t)number, true;
   if (strcmp(name, "--seed") == 0) return parse_number(value, 0, UINT64_MAX, &options->seed);
   if (strcmp(name, "--start") == 0) return parse_date(value, &options->first_day);
-  if (strcmp(name, "--defects") == 0 && parse_choice(value, on_off, 2, &choice))
-    return options->defects = choice, true;
+  if (strcmp(name, "--defects") == 0 && parse_choice(value, on_off, 2, &choice)) return options->defects = choice, true;
   if (strcmp(name, "--threads") == 0 && parse_number(value, 1, 256, &number))
     return options->n_threads = (uint32_t)number, true;
   if (strcmp(name, "--format") == 0 && parse_choice(value, formats, 4, &choice))
@@ -90,8 +86,7 @@ static int parse_options(lg_options *options, int argc, char **argv) {
                           .first_day = lg_day_from_civil(2026, 3, 1)};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 < argc && parse_option(options, argv[i], argv[i + 1])) continue;
-    fprintf(stderr, "lakegen: cannot use %s %s\n\n%s", argv[i],
-            i + 1 < argc ? argv[i + 1] : "(no value)", usage);
+    fprintf(stderr, "lakegen: cannot use %s %s\n\n%s", argv[i], i + 1 < argc ? argv[i + 1] : "(no value)", usage);
     return 2;
   }
   if (!options->lake) fprintf(stderr, "lakegen: --lake is missing\n\n%s", usage);
@@ -142,9 +137,8 @@ int main(int argc, char **argv) {
   double start = seconds();
   if (generate(&options, &planted) != 0) return 1;
   printf("%llu transactions: %llu events, %llu fraud signals, %llu statement rows in %.2f s\n",
-         (unsigned long long)options.n_transactions,
-         (unsigned long long)planted.count[LG_TXN_EVENTS],
-         (unsigned long long)planted.count[LG_SIGNALS],
-         (unsigned long long)planted.count[LG_STATEMENTS], seconds() - start);
+         (unsigned long long)options.n_transactions, (unsigned long long)planted.count[LG_TXN_EVENTS],
+         (unsigned long long)planted.count[LG_SIGNALS], (unsigned long long)planted.count[LG_STATEMENTS],
+         seconds() - start);
   return 0;
 }

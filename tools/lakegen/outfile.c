@@ -52,8 +52,7 @@ static int write_gzip(FILE *file, const char *data, size_t size) {
     stream.avail_in = (uInt)size;
     stream.next_out = packed;
     stream.avail_out = (uInt)bound;
-    if (deflate(&stream, Z_FINISH) == Z_STREAM_END)
-      rc = write_plain(file, (char *)packed, stream.total_out);
+    if (deflate(&stream, Z_FINISH) == Z_STREAM_END) rc = write_plain(file, (char *)packed, stream.total_out);
   }
   deflateEnd(&stream);
   free(packed);
@@ -71,8 +70,7 @@ int lg_file_write(const char *path, const lg_text *text, bool two_members) {
   int (*write)(FILE *, const char *, size_t) = ends_with(path, ".gz")    ? write_gzip
                                                : ends_with(path, ".zst") ? write_zstd
                                                                          : write_plain;
-  size_t cut =
-      two_members ? text->size / 2 : 0; /* in the middle of a line: a reader must not care */
+  size_t cut = two_members ? text->size / 2 : 0; /* in the middle of a line: a reader must not care */
   int rc = cut ? write(file, text->data, cut) : 0;
   if (rc == 0) rc = write(file, text->data + cut, text->size - cut);
   if (fclose(file) != 0) rc = -1;

@@ -16,14 +16,11 @@ static const char *const break_names[LG_N_BREAKS] = {"none",
 };
 
 void lg_planted_add(lg_planted *into, const lg_planted *other) {
-  for (int i = 0; i < LG_N_PLANTED; i++)
-    into->count[i] += other->count[i];
-  for (int i = 0; i < LG_N_BREAKS; i++)
-    into->broken[i] += other->broken[i];
+  for (int i = 0; i < LG_N_PLANTED; i++) into->count[i] += other->count[i];
+  for (int i = 0; i < LG_N_BREAKS; i++) into->broken[i] += other->broken[i];
 }
 
-static void put_count(lg_text *out, const char *prefix, const char *name, uint64_t count,
-                      bool last) {
+static void put_count(lg_text *out, const char *prefix, const char *name, uint64_t count, bool last) {
   lg_puts(out, "    \"");
   lg_puts(out, prefix);
   lg_puts(out, name);
@@ -50,8 +47,7 @@ int lg_planted_write(const lg_planted *planted, const lg_options *options) {
   lg_puts(&out, ",\n  \"format\": \"");
   lg_puts(&out, formats[options->format]);
   lg_puts(&out, "\",\n  \"planted\": {\n");
-  for (int i = 0; i < LG_N_PLANTED; i++)
-    put_count(&out, "", kind_names[i], planted->count[i], false);
+  for (int i = 0; i < LG_N_PLANTED; i++) put_count(&out, "", kind_names[i], planted->count[i], false);
   for (int i = 1; i < LG_N_BREAKS; i++)
     put_count(&out, "broken_", break_names[i], planted->broken[i], i == LG_N_BREAKS - 1);
   lg_puts(&out, "  }\n}\n");

@@ -26,8 +26,8 @@ static const policy_row policy_rows[2][9] = {
      {"pol_limit_2025", "REGIONAL_LIMIT", "Limits of 2025, replaced", false, true}},
 };
 
-static void put_record(const lg_world *world, lg_text *out, const lg_record *record, uint64_t salt,
-                       int bad_kind, lg_planted *planted) {
+static void put_record(const lg_world *world, lg_text *out, const lg_record *record, uint64_t salt, int bad_kind,
+                       lg_planted *planted) {
   lg_rng rng = lg_rng_of(world->options->seed, DOMAIN_REFERENCE + (unsigned)bad_kind, salt);
   lg_line_json(out, record, &rng, LG_BREAK_NONE, planted);
   planted->count[bad_kind == LG_BAD_MERCHANTS ? LG_MERCHANTS : LG_POLICIES]++;
@@ -87,8 +87,7 @@ static int write_policies(const lg_world *world, lg_planted *planted) {
       planted->count[LG_INACTIVE_POLICY] += !row->active;
       planted->count[LG_SUPERSEDED] += row->defect && file == 0;
     }
-    if (world->options
-            ->defects) { /* one broken row for certain, and last: the valid ones before it stand */
+    if (world->options->defects) { /* one broken row for certain, and last: the valid ones before it stand */
       lg_rng rng = lg_rng_of(world->options->seed, DOMAIN_REFERENCE + 1, file);
       lg_record_policy(&record, "pol_aml_global", "AML", "broken", false);
       lg_line_json(&out, &record, &rng, LG_BREAK_WRONG_TYPE, planted);

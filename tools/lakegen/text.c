@@ -16,8 +16,7 @@ void lg_text_free(lg_text *text) {
 static void text_reserve(lg_text *text, size_t more) {
   if (text->size + more <= text->capacity) return;
   size_t capacity = text->capacity ? text->capacity * 2 : 4096;
-  while (capacity < text->size + more)
-    capacity *= 2;
+  while (capacity < text->size + more) capacity *= 2;
   char *data = realloc(text->data, capacity);
   if (!data) {
     fprintf(stderr, "lakegen: out of memory\n");
@@ -41,19 +40,16 @@ void lg_puts(lg_text *text, const char *string) {
 void lg_put_u64(lg_text *text, uint64_t value, int width) {
   char digits[24];
   int n = 0;
-  do
-    digits[sizeof digits - (size_t)++n] = (char)('0' + value % 10);
+  do digits[sizeof digits - (size_t)++n] = (char)('0' + value % 10);
   while ((value /= 10) > 0);
-  while (n < width && n < (int)sizeof digits)
-    digits[sizeof digits - (size_t)++n] = '0';
+  while (n < width && n < (int)sizeof digits) digits[sizeof digits - (size_t)++n] = '0';
   lg_put(text, digits + sizeof digits - n, (size_t)n);
 }
 
 void lg_put_hex(lg_text *text, uint64_t value, int digits) {
   static const char hex[] = "0123456789abcdef";
   char out[16];
-  for (int i = 0; i < digits; i++)
-    out[i] = hex[(value >> (4 * (digits - 1 - i))) & 15];
+  for (int i = 0; i < digits; i++) out[i] = hex[(value >> (4 * (digits - 1 - i))) & 15];
   lg_put(text, out, (size_t)digits);
 }
 
@@ -63,8 +59,7 @@ void lg_put_decimal(lg_text *text, int64_t value_e4, int decimals_min) {
   lg_put_u64(text, size / 10000, 1);
   uint64_t fraction = size % 10000;
   int decimals = 4;
-  while (decimals > decimals_min && fraction % 10 == 0)
-    fraction /= 10, decimals--;
+  while (decimals > decimals_min && fraction % 10 == 0) fraction /= 10, decimals--;
   if (decimals == 0) return;
   lg_puts(text, ".");
   lg_put_u64(text, fraction, decimals);
@@ -75,8 +70,7 @@ int32_t lg_day_from_civil(int year, int month, int day) {
   int era = (year >= 0 ? year : year - 399) / 400;
   int year_of_era = year - era * 400;
   int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-         719468;
+  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
 void lg_put_date(lg_text *text, int32_t day) {

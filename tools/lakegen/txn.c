@@ -15,10 +15,8 @@ uint64_t lg_day_first_txn(const lg_options *options, uint32_t day) {
 
 static uint32_t day_of_txn(const lg_options *options, uint64_t index) {
   uint32_t day = (uint32_t)((unsigned __int128)index * options->n_days / options->n_transactions);
-  while (day + 1 < options->n_days && lg_day_first_txn(options, day + 1) <= index)
-    day++;
-  while (day > 0 && lg_day_first_txn(options, day) > index)
-    day--;
+  while (day + 1 < options->n_days && lg_day_first_txn(options, day + 1) <= index) day++;
+  while (day > 0 && lg_day_first_txn(options, day) > index) day--;
   return day;
 }
 
@@ -59,8 +57,7 @@ static void choose_amount(lg_txn *txn, lg_rng *rng) {
 
 static lg_event *add_event(lg_txn *txn, lg_status status, int64_t time_us, int64_t amount_e4) {
   lg_event *event = &txn->events[txn->n_events++];
-  *event = (lg_event){
-      .time_us = time_us, .arrival_us = time_us, .amount_e4 = amount_e4, .status = status};
+  *event = (lg_event){.time_us = time_us, .arrival_us = time_us, .amount_e4 = amount_e4, .status = status};
   return event;
 }
 
@@ -91,11 +88,9 @@ static void choose_events(lg_txn *txn, const lg_world *world, lg_rng *rng) {
 }
 
 /* A record that is written after its time: later in its file, or in the file of the next day. */
-static int64_t arrival_of(const lg_world *world, lg_rng *rng, int64_t time_us, bool *delayed,
-                          bool *next_day) {
+static int64_t arrival_of(const lg_world *world, lg_rng *rng, int64_t time_us, bool *delayed, bool *next_day) {
   const lg_options *options = world->options;
-  int64_t last_us = (options->first_day + (int64_t)options->n_days) * LG_DAY_US - 1,
-          arrival = time_us;
+  int64_t last_us = (options->first_day + (int64_t)options->n_days) * LG_DAY_US - 1, arrival = time_us;
   if (time_us > last_us || !options->defects) return arrival;
   double u = lg_unit(rng);
   if (u < 0.03)
@@ -126,8 +121,7 @@ void lg_txn_life(lg_txn *txn, const lg_world *world, uint64_t index) {
   const lg_options *options = world->options;
   lg_rng rng = lg_rng_of(options->seed, DOMAIN_LIFE, index);
   *txn = (lg_txn){.index = index};
-  txn->first_us =
-      (options->first_day + (int64_t)day_of_txn(options, index)) * LG_DAY_US + time_of_day(&rng);
+  txn->first_us = (options->first_day + (int64_t)day_of_txn(options, index)) * LG_DAY_US + time_of_day(&rng);
   txn->merchant = lg_world_merchant(world, &rng);
   double user = lg_unit(&rng);
   txn->user = (uint32_t)(user * user * world->n_users); /* some buy often */
@@ -169,11 +163,9 @@ static void add_odd_signal(lg_txn *txn, lg_rng *rng) {
   else if (u < 0.5)
     add_signal(txn, rng, txn->first_us + side * (window + 1), LG_SIGNAL_PAST_BOUND);
   else if (u < 0.75)
-    add_signal(txn, rng, txn->first_us + window + 2 + (int64_t)lg_below(rng, LG_MINUTE_US),
-               LG_SIGNAL_OUTSIDE);
+    add_signal(txn, rng, txn->first_us + window + 2 + (int64_t)lg_below(rng, LG_MINUTE_US), LG_SIGNAL_OUTSIDE);
   else
-    add_signal(txn, rng, txn->first_us + (int64_t)(11 + lg_below(rng, 600)) * LG_MINUTE_US,
-               LG_SIGNAL_OUTSIDE);
+    add_signal(txn, rng, txn->first_us + (int64_t)(11 + lg_below(rng, 600)) * LG_MINUTE_US, LG_SIGNAL_OUTSIDE);
 }
 
 void lg_txn_signals(lg_txn *txn, const lg_world *world) {
@@ -181,14 +173,12 @@ void lg_txn_signals(lg_txn *txn, const lg_world *world) {
   if (lg_chance(&rng, 0.9)) {
     add_signal(txn, &rng, txn->first_us + seconds_us(&rng, 1.5, 1.3), -1);
     if (lg_chance(&rng, 0.05)) add_signal(txn, &rng, txn->first_us + seconds_us(&rng, 60, 0.8), -1);
-    if (lg_chance(&rng, 0.03))
-      add_signal(txn, &rng, txn->first_us - seconds_us(&rng, 3, 1.0), LG_SIGNAL_BEFORE);
+    if (lg_chance(&rng, 0.03)) add_signal(txn, &rng, txn->first_us - seconds_us(&rng, 3, 1.0), LG_SIGNAL_BEFORE);
   }
   if (lg_chance(&rng, 0.015)) add_odd_signal(txn, &rng);
   bool ignored;
   for (int i = 0; i < txn->n_signals; i++)
-    txn->signals[i].arrival_us =
-        arrival_of(world, &rng, txn->signals[i].time_us, &ignored, &ignored);
+    txn->signals[i].arrival_us = arrival_of(world, &rng, txn->signals[i].time_us, &ignored, &ignored);
 }
 
 /* ---- bank postings ---- */
@@ -196,8 +186,7 @@ void lg_txn_signals(lg_txn *txn, const lg_world *world) {
 static lg_posting *add_posting(lg_txn *txn, lg_rng *rng, int32_t day, int64_t amount_e4, int kind) {
   lg_posting *posting = &txn->postings[txn->n_postings];
   int64_t unit = amount_unit_e4(txn->currency), size = amount_e4 < 0 ? 0 : amount_e4;
-  int64_t fee = lg_chance(rng, 0.9) ? size / 10000 * 140 / unit * unit
-                                    : -1; /* 1.4 %; none given now and then */
+  int64_t fee = lg_chance(rng, 0.9) ? size / 10000 * 140 / unit * unit : -1; /* 1.4 %; none given now and then */
   *posting = (lg_posting){.file_day = day,
                           .posting_day = day,
                           .amount_e4 = amount_e4,
@@ -218,8 +207,7 @@ static int32_t bank_day(lg_rng *rng, int64_t time_us, int *kind) {
 static void add_capture(lg_txn *txn, lg_rng *rng, int64_t time_us, int64_t amount) {
   int kind = -1;
   int32_t day = bank_day(rng, time_us, &kind);
-  int64_t unit = amount_unit_e4(txn->currency),
-          part = amount / unit * (int64_t)(1 + lg_below(rng, 98)) / 100 * unit;
+  int64_t unit = amount_unit_e4(txn->currency), part = amount / unit * (int64_t)(1 + lg_below(rng, 98)) / 100 * unit;
   double u = lg_unit(rng);
   if (u < 0.012) {
     txn->missing_statement = true;
@@ -244,9 +232,7 @@ static void add_capture(lg_txn *txn, lg_rng *rng, int64_t time_us, int64_t amoun
 }
 
 static void add_orphan(lg_txn *txn, lg_rng *rng) {
-  int64_t amount = lg_chance(rng, 0.75)  ? txn->amount_e4
-                   : lg_chance(rng, 0.9) ? -txn->amount_e4
-                                         : 0;
+  int64_t amount = lg_chance(rng, 0.75) ? txn->amount_e4 : lg_chance(rng, 0.9) ? -txn->amount_e4 : 0;
   add_posting(txn, rng, (int32_t)(txn->first_us / LG_DAY_US), amount, LG_ORPHAN)->orphan = true;
 }
 
@@ -293,8 +279,7 @@ void lg_txn_postings(lg_txn *txn, const lg_world *world) {
       add_capture(txn, &rng, event->time_us, amount);
     if (event->status != LG_REFUNDED) continue;
     int kind = LG_REVERSED;
-    if (lg_chance(&rng, 0.1))
-      amount = amount / 2 / amount_unit_e4(txn->currency) * amount_unit_e4(txn->currency);
+    if (lg_chance(&rng, 0.1)) amount = amount / 2 / amount_unit_e4(txn->currency) * amount_unit_e4(txn->currency);
     add_posting(txn, &rng, bank_day(&rng, event->time_us, &kind), -amount, kind);
   }
   if (lg_chance(&rng, 0.002)) add_orphan(txn, &rng);

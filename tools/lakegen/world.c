@@ -29,10 +29,8 @@ int lg_world_init(lg_world *world, const lg_options *options) {
   world->merchant_cdf = malloc(world->n_merchants * sizeof *world->merchant_cdf);
   if (!world->merchant_cdf) return -1;
   double sum = 0;
-  for (uint32_t i = 0; i < world->n_merchants; i++)
-    world->merchant_cdf[i] = sum += 1.0 / pow(i + 4.0, 0.95);
-  for (uint32_t i = 0; i < world->n_merchants; i++)
-    world->merchant_cdf[i] /= sum;
+  for (uint32_t i = 0; i < world->n_merchants; i++) world->merchant_cdf[i] = sum += 1.0 / pow(i + 4.0, 0.95);
+  for (uint32_t i = 0; i < world->n_merchants; i++) world->merchant_cdf[i] /= sum;
   return 0;
 }
 

@@ -71,20 +71,17 @@ static rd_kafka_t *new_producer(const char *brokers, const char *id) {
   return rk;
 }
 
-static void produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, void *value,
-                    size_t value_len, const void *key, size_t key_len) {
-  while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, value, value_len, key, key_len,
-                          NULL) != 0) {
-    if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-      die("produce", rd_kafka_err2str(rd_kafka_last_error()));
+static void produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, void *value, size_t value_len,
+                    const void *key, size_t key_len) {
+  while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, value, value_len, key, key_len, NULL) != 0) {
+    if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) die("produce", rd_kafka_err2str(rd_kafka_last_error()));
     rd_kafka_poll(rk, 10);
   }
 }
 
 /* ---- load ---- */
 
-static void load(const char *brokers, const char *name, int n_partitions, int64_t n,
-                 size_t n_bytes) {
+static void load(const char *brokers, const char *name, int n_partitions, int64_t n, size_t n_bytes) {
   rd_kafka_t *rk = new_producer(brokers, "load");
   rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
   char *value = malloc(n_bytes + 1);
@@ -156,8 +153,7 @@ static void take(copying *c, rd_kafka_message_t *message) {
     return;
   }
   if (message->err) die("consume", rd_kafka_message_errstr(message));
-  produce(c->producer, c->to, message->partition, message->payload, message->len, message->key,
-          message->key_len);
+  produce(c->producer, c->to, message->partition, message->payload, message->len, message->key, message->key_len);
   c->next->elems[message->partition].offset = message->offset + 1;
   c->n_copied++;
 }
@@ -182,8 +178,7 @@ static void run(copying *c, double commit_s) {
   rd_kafka_queue_destroy(queue);
 }
 
-static void copy(const char *brokers, const char *from, const char *to, int n_partitions,
-                 int commit_ms, int queue_mb) {
+static void copy(const char *brokers, const char *from, const char *to, int n_partitions, int commit_ms, int queue_mb) {
   copying c = {.n_partitions = n_partitions};
   c.producer = new_producer(brokers, "copy");
   c.consumer = new_consumer(brokers, from, queue_mb);
@@ -216,8 +211,7 @@ int main(int argc, char **argv) {
   if (argc == 7 && strcmp(argv[1], "load") == 0) {
     load(argv[2], argv[3], (int)number(argv[4]), number(argv[5]), (size_t)number(argv[6]));
   } else if (argc == 8 && strcmp(argv[1], "copy") == 0) {
-    copy(argv[2], argv[3], argv[4], (int)number(argv[5]), (int)number(argv[6]),
-         (int)number(argv[7]));
+    copy(argv[2], argv[3], argv[4], (int)number(argv[5]), (int)number(argv[6]), (int)number(argv[7]));
   } else {
     die("usage", "load BROKERS TOPIC N_PARTITIONS N_RECORDS N_BYTES | "
                  "copy BROKERS FROM TO N_PARTITIONS COMMIT_MS QUEUE_MB");

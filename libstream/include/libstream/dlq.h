@@ -34,7 +34,8 @@ typedef struct ls_letters_opts {
   int (*on_letter)(void *payload, const ls_dead_letter_note *letter, bool sent);
   void *payload;
 } ls_letters_opts;
-#define LS_LETTERS_OPTS_INIT {sizeof(ls_letters_opts), NULL, false, NULL, NULL}
+#define LS_LETTERS_OPTS_INIT                                                                                           \
+  { sizeof(ls_letters_opts), NULL, false, NULL, NULL }
 
 typedef struct ls_letters_counts {
   int64_t letters; /* seen */
@@ -44,7 +45,8 @@ typedef struct ls_letters_counts {
 
 /** Reads the dead-letter topics from their beginning to their end. A topic that is not there has no letters.
  *  @thread app @errors LS_ECONFIG no such source, the cluster refuses; LS_ERETRY it can't be reached */
-LS_API int ls_dead_letters_list(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts, ls_error *err);
+LS_API int ls_dead_letters_list(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts,
+                                ls_error *err);
 /**
  * Sends the record of each dead letter that was not replayed yet to its topic and partition again: key, value, headers and
  * timestamp as they were, and a header `ls.replayed_from`, "topic/partition/offset" of the letter. Records and the place up to
@@ -52,7 +54,8 @@ LS_API int ls_dead_letters_list(ls_letters_counts *out, ls_topology *topology, c
  * once, also when this is killed. Letters written meanwhile, by what fails again, are left for the next call.
  * @thread app @errors as ls_dead_letters_list; LS_EFENCED another replay has taken over
  */
-LS_API int ls_dead_letters_replay(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts, ls_error *err);
+LS_API int ls_dead_letters_replay(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts,
+                                  ls_error *err);
 
 #ifdef __cplusplus
 }

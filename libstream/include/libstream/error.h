@@ -38,16 +38,16 @@ typedef struct ls_error {
   char message[1024];
 } ls_error;
 
-#define LS_ERROR_INIT                                                                              \
-  {                                                                                                \
-    0, LS_CLASS_NONE, NULL, 0, {                                                                   \
-      0                                                                                            \
-    }                                                                                              \
+#define LS_ERROR_INIT                                                                                                  \
+  {                                                                                                                    \
+    0, LS_CLASS_NONE, NULL, 0, {                                                                                       \
+      0                                                                                                                \
+    }                                                                                                                  \
   }
 
 /** Fills err (if not NULL) and returns code. Class follows from the code. @thread any */
-LS_API int ls_error_set_at(ls_error *err, int code, const char *src_file, int src_line,
-                           const char *fmt, ...) LS_PRINTF(5, 6);
+LS_API int ls_error_set_at(ls_error *err, int code, const char *src_file, int src_line, const char *fmt, ...)
+    LS_PRINTF(5, 6);
 /** Puts text before the message ("line 3: " + message). @thread any */
 LS_API void ls_error_prefix(ls_error *err, const char *fmt, ...) LS_PRINTF(2, 3);
 /** Name of a code, e.g. "LS_EIO"; "LS_OK" for 0. @thread any */
@@ -56,10 +56,10 @@ LS_API const char *ls_error_name(int code);
 #define ls_error_set(err, code, ...) ls_error_set_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
 
 /** Propagates a failure. Not in functions that clean up with goto. */
-#define LS_TRY(expr)                                                                               \
-  do {                                                                                             \
-    int ls_try_rc_ = (expr);                                                                       \
-    if (ls_try_rc_ < 0) return ls_try_rc_;                                                         \
+#define LS_TRY(expr)                                                                                                   \
+  do {                                                                                                                 \
+    int ls_try_rc_ = (expr);                                                                                           \
+    if (ls_try_rc_ < 0) return ls_try_rc_;                                                                             \
   } while (0)
 
 #ifdef __cplusplus

@@ -21,30 +21,35 @@ typedef enum ls_mode {
 
 /** Where a run is; given to on_progress about ten times a second at most. */
 typedef struct ls_progress {
-  const char *phase;      /* "read", "process", "write" with the sub-topology's number, e.g. "read 1/2" */
-  int64_t done, total;    /* bytes or rows; total 0: unknown */
-  int64_t records;        /* records read so far in the run */
-  double seconds;         /* since the run began */
+  const char *phase;   /* "read", "process", "write" with the sub-topology's number, e.g. "read 1/2" */
+  int64_t done, total; /* bytes or rows; total 0: unknown */
+  int64_t records;     /* records read so far in the run */
+  double seconds;      /* since the run began */
 } ls_progress;
 
 typedef struct ls_runtime_opts {
   uint32_t struct_size;
   ls_mode mode;
-  const char *lake;             /* directory, file://, s3://bucket/prefix */
-  const char *work_directory;   /* scratch: spill files, RocksDB, S3 staging; NULL: $TMPDIR or /tmp */
+  const char *lake;                /* directory, file://, s3://bucket/prefix */
+  const char *work_directory;      /* scratch: spill files, RocksDB, S3 staging; NULL: $TMPDIR or /tmp */
   const char *date_from, *date_to; /* YYYY-MM-DD, inclusive; NULL: every date there is */
-  const char *as_of;            /* start of the run, RFC 3339; NULL: now. Only labels, never results */
-  int n_threads;                /* 0: one per core */
-  int64_t batch_rows;           /* rows of a slice; 0: 4096. Never observable in the output */
-  bool dry_run;                 /* find the inputs, say what would be done, write nothing */
+  const char *as_of;               /* start of the run, RFC 3339; NULL: now. Only labels, never results */
+  int n_threads;                   /* 0: one per core */
+  int64_t batch_rows;              /* rows of a slice; 0: 4096. Never observable in the output */
+  bool dry_run;                    /* find the inputs, say what would be done, write nothing */
   void (*on_progress)(void *payload, const ls_progress *progress);
   void *payload;
-  const char *state_directory;  /* live: where the RocksDB database stays; NULL: as the topology says */
-  bool stop_at_end;             /* live: stop when all that the topics held at the start is processed and committed */
-  const char *recording_directory; /* parity: where the recorded topics stay; NULL: in work_directory, removed at the end */
-  int64_t n_differences;        /* parity: how many are told; 0: 20 */
+  const char *state_directory; /* live: where the RocksDB database stays; NULL: as the topology says */
+  bool stop_at_end;            /* live: stop when all that the topics held at the start is processed and committed */
+  const char
+      *recording_directory; /* parity: where the recorded topics stay; NULL: in work_directory, removed at the end */
+  int64_t n_differences;    /* parity: how many are told; 0: 20 */
 } ls_runtime_opts;
-#define LS_RUNTIME_OPTS_INIT {sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL, NULL, false, NULL, 0}
+#define LS_RUNTIME_OPTS_INIT                                                                                           \
+  {                                                                                                                    \
+    sizeof(ls_runtime_opts), LS_MODE_REPLAY, NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL, NULL, NULL, false, NULL, \
+        0                                                                                                              \
+  }
 
 /** @errors LS_EINVAL (options), LS_EIO, LS_ECONFIG */
 LS_API int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opts *opts, ls_error *err);

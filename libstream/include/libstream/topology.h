@@ -21,7 +21,8 @@ typedef struct ls_topology_opts {
   uint32_t struct_size;
   const ls_parameter *parameters; /* override the file's defaults and the environment; unknown names are errors */
   size_t n_parameters;
-  const char *const *plugin_dirs; /* searched in order, before LIBSTREAM_PLUGIN_PATH (':'-separated) and the installed directory */
+  const char *const
+      *plugin_dirs; /* searched in order, before LIBSTREAM_PLUGIN_PATH (':'-separated) and the installed directory */
   size_t n_plugin_dirs;
   /** Called for each error and warning, in file order. text is "file:line:col: error: ...". NULL: collected in err only
    *  (first error; the count of all). */
@@ -29,7 +30,8 @@ typedef struct ls_topology_opts {
   void *payload;
   bool any_parameters; /* parameters that the file does not have are passed over */
 } ls_topology_opts;
-#define LS_TOPOLOGY_OPTS_INIT {sizeof(ls_topology_opts), NULL, 0, NULL, 0, NULL, NULL, false}
+#define LS_TOPOLOGY_OPTS_INIT                                                                                          \
+  { sizeof(ls_topology_opts), NULL, 0, NULL, 0, NULL, NULL, false }
 
 /** Reads, checks and plans a topology with its plugins. @errors LS_ECONFIG, LS_EPLUGIN, LS_EIO (no such file) */
 LS_API int ls_topology_load(ls_topology **out, const char *yaml_path, const ls_topology_opts *opts, ls_error *err);

@@ -21,20 +21,20 @@ extern "C" {
 
 #define LS_UDF_EXPORT __attribute__((visibility("default")))
 
-#define LS_UDF_MAGIC 0x4455534Cu /* "LSUD" */
+#define LS_UDF_MAGIC     0x4455534Cu /* "LSUD" */
 #define LS_UDF_ABI_MAJOR 1u
 #define LS_UDF_ABI_MINOR 1u
 
 /** Type of an argument or result. precision 0 on a DECIMAL argument: any precision, and any scale when scale is 0 too
  *  (scale above 0: that scale); then bind() decides the result. */
 typedef struct ls_udf_type {
-  uint8_t kind;                      /* ls_kind */
-  uint8_t precision;                 /* DECIMAL */
-  int8_t scale;                      /* DECIMAL */
+  uint8_t kind;      /* ls_kind */
+  uint8_t precision; /* DECIMAL */
+  int8_t scale;      /* DECIMAL */
   uint8_t reserved;
-  uint32_t n_children;               /* LIST: 1, STRUCT: fields */
+  uint32_t n_children; /* LIST: 1, STRUCT: fields */
   const struct ls_udf_type *children;
-  const char *const *names;          /* STRUCT: n_children field names */
+  const char *const *names; /* STRUCT: n_children field names */
 } ls_udf_type;
 
 /** One input column, borrowed for the call. */
@@ -76,22 +76,23 @@ enum {
 typedef struct ls_udf_host {
   uint32_t struct_size;
   uint16_t abi_major, abi_minor;
-  void *(*alloc)(ls_udf_call *call, size_t n_bytes, size_t align);            /* lives until the call's batch is done */
-  int32_t (*fail)(ls_udf_call *call, int32_t code, const char *fmt, ...);     /* the whole call; returns code */
+  void *(*alloc)(ls_udf_call *call, size_t n_bytes, size_t align);        /* lives until the call's batch is done */
+  int32_t (*fail)(ls_udf_call *call, int32_t code, const char *fmt, ...); /* the whole call; returns code */
   /** The row goes to the dead letters, and is null in the result; the batch goes on. No payload in the text. */
   void (*fail_row)(ls_udf_call *call, int64_t row, const char *fmt, ...);
   /** Copies; for STRING and BYTES results. In finish() of a STRUCT result, row is the index of the field. */
   void (*set_bytes)(ls_udf_call *call, int64_t row, const char *ptr, size_t len);
-  int64_t (*stream_time_us)(const ls_udf_call *call, int64_t row);            /* the only clock */
+  int64_t (*stream_time_us)(const ls_udf_call *call, int64_t row); /* the only clock */
 } ls_udf_host;
 
 /** Configuration of a plugin: what stands under `plugins: <name>: config:` in the YAML, plus secrets. */
 typedef struct ls_udf_config {
   uint32_t struct_size;
-  const char *(*get)(const struct ls_udf_config *config, const char *key);    /* NULL: not set */
+  const char *(*get)(const struct ls_udf_config *config, const char *key); /* NULL: not set */
   /** Secret by name from environment NAME, or the file that NAME_FILE names; NULL: neither. Never logged. */
   const char *(*secret)(const struct ls_udf_config *config, const char *name);
-  void (*fail)(const struct ls_udf_config *config, const char *fmt, ...);     /* why open() refuses; open then returns < 0 */
+  void (*fail)(const struct ls_udf_config *config, const char *fmt,
+               ...); /* why open() refuses; open then returns < 0 */
 } ls_udf_config;
 
 /** A key the plugin understands under config:. Unknown keys are configuration errors. */
@@ -123,7 +124,7 @@ typedef struct ls_udf_agg {
   const char *name, *about;
   const ls_udf_type *args;
   uint32_t n_args;
-  ls_udf_type ret;               /* a flat type, or a STRUCT of them */
+  ls_udf_type ret;                 /* a flat type, or a STRUCT of them */
   uint32_t acc_bytes, acc_version; /* fixed size of the accumulator, 16-byte aligned when passed */
   int32_t (*open)(const ls_udf_config *config, void **state);
   void (*init)(void *state, void *acc);
@@ -147,7 +148,7 @@ typedef struct ls_udf_agg {
 /** A schema plugin: message types compiled by protoc-c, by name. descriptor is a ProtobufCMessageDescriptor. */
 typedef struct ls_udf_message {
   uint32_t struct_size;
-  const char *name;              /* as in the YAML: protobuf: payments.v1.Transaction */
+  const char *name; /* as in the YAML: protobuf: payments.v1.Transaction */
   const void *descriptor;
 } ls_udf_message;
 
@@ -192,33 +193,32 @@ static inline ls_slice ls_udf_slice(const ls_udf_vec *vec, int64_t row) {
  *
  * It returns LS_UDF_OK, LS_UDF_NULL, or LS_UDF_EDATA after host->fail_row() (that row fails, the batch goes on), or
  * what host->fail() returned (the batch fails). Rows with a null argument are not shown to it: set LS_UDF_STRICT. */
-#define LS_UDF_CTYPE_BOOL bool
-#define LS_UDF_CTYPE_INT64 int64_t
-#define LS_UDF_CTYPE_FLOAT64 double
-#define LS_UDF_CTYPE_DECIMAL ls_i128
-#define LS_UDF_CTYPE_STRING ls_slice
-#define LS_UDF_CTYPE_BYTES ls_slice
+#define LS_UDF_CTYPE_BOOL      bool
+#define LS_UDF_CTYPE_INT64     int64_t
+#define LS_UDF_CTYPE_FLOAT64   double
+#define LS_UDF_CTYPE_DECIMAL   ls_i128
+#define LS_UDF_CTYPE_STRING    ls_slice
+#define LS_UDF_CTYPE_BYTES     ls_slice
 #define LS_UDF_CTYPE_TIMESTAMP int64_t
-#define LS_UDF_CTYPE_DATE int32_t
+#define LS_UDF_CTYPE_DATE      int32_t
 
-#define LS_UDF_GET_BOOL(vec, row) ((((const uint64_t *)(vec)->values)[(row) >> 6] >> ((row) & 63)) & 1u)
-#define LS_UDF_GET_INT64(vec, row) (((const int64_t *)(vec)->values)[row])
-#define LS_UDF_GET_FLOAT64(vec, row) (((const double *)(vec)->values)[row])
-#define LS_UDF_GET_DECIMAL(vec, row) (((const ls_i128 *)(vec)->values)[row])
-#define LS_UDF_GET_STRING(vec, row) ls_udf_slice((vec), (row))
-#define LS_UDF_GET_BYTES(vec, row) ls_udf_slice((vec), (row))
+#define LS_UDF_GET_BOOL(vec, row)      ((((const uint64_t *)(vec)->values)[(row) >> 6] >> ((row)&63)) & 1u)
+#define LS_UDF_GET_INT64(vec, row)     (((const int64_t *)(vec)->values)[row])
+#define LS_UDF_GET_FLOAT64(vec, row)   (((const double *)(vec)->values)[row])
+#define LS_UDF_GET_DECIMAL(vec, row)   (((const ls_i128 *)(vec)->values)[row])
+#define LS_UDF_GET_STRING(vec, row)    ls_udf_slice((vec), (row))
+#define LS_UDF_GET_BYTES(vec, row)     ls_udf_slice((vec), (row))
 #define LS_UDF_GET_TIMESTAMP(vec, row) (((const int64_t *)(vec)->values)[row])
-#define LS_UDF_GET_DATE(vec, row) (((const int32_t *)(vec)->values)[row])
+#define LS_UDF_GET_DATE(vec, row)      (((const int32_t *)(vec)->values)[row])
 
-#define LS_UDF_PUT_BOOL(v) \
-  (((uint64_t *)out->values)[row >> 6] |= (uint64_t)((v) ? 1 : 0) << (row & 63), (void)0)
-#define LS_UDF_PUT_INT64(v) (((int64_t *)out->values)[row] = (v), (void)0)
-#define LS_UDF_PUT_FLOAT64(v) (((double *)out->values)[row] = (v), (void)0)
-#define LS_UDF_PUT_DECIMAL(v) (((ls_i128 *)out->values)[row] = (v), (void)0)
-#define LS_UDF_PUT_STRING(v) host->set_bytes(call, row, (v).ptr, (v).len)
-#define LS_UDF_PUT_BYTES(v) host->set_bytes(call, row, (v).ptr, (v).len)
+#define LS_UDF_PUT_BOOL(v)      (((uint64_t *)out->values)[row >> 6] |= (uint64_t)((v) ? 1 : 0) << (row & 63), (void)0)
+#define LS_UDF_PUT_INT64(v)     (((int64_t *)out->values)[row] = (v), (void)0)
+#define LS_UDF_PUT_FLOAT64(v)   (((double *)out->values)[row] = (v), (void)0)
+#define LS_UDF_PUT_DECIMAL(v)   (((ls_i128 *)out->values)[row] = (v), (void)0)
+#define LS_UDF_PUT_STRING(v)    host->set_bytes(call, row, (v).ptr, (v).len)
+#define LS_UDF_PUT_BYTES(v)     host->set_bytes(call, row, (v).ptr, (v).len)
 #define LS_UDF_PUT_TIMESTAMP(v) (((int64_t *)out->values)[row] = (v), (void)0)
-#define LS_UDF_PUT_DATE(v) (((int32_t *)out->values)[row] = (v), (void)0)
+#define LS_UDF_PUT_DATE(v)      (((int32_t *)out->values)[row] = (v), (void)0)
 
 /* The one loop behind all of them. A row function that refuses a row without saying why gets a text of ours: fail_row
  * keeps the first text of a row. */
@@ -246,36 +246,48 @@ static inline ls_slice ls_udf_slice(const ls_udf_vec *vec, int64_t row) {
   }
 #define LS_UDF_ARG_(A, i) LS_UDF_GET_##A(&args[i], row)
 
-#define LS_UDF_ROWWISE1(eval_name, row_fn, RET, A) \
+#define LS_UDF_ROWWISE1(eval_name, row_fn, RET, A)                                                                     \
   LS_UDF_ROWS_(eval_name, RET, row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), &result))
-#define LS_UDF_ROWWISE2(eval_name, row_fn, RET, A, B) \
+#define LS_UDF_ROWWISE2(eval_name, row_fn, RET, A, B)                                                                  \
   LS_UDF_ROWS_(eval_name, RET, row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), &result))
-#define LS_UDF_ROWWISE3(eval_name, row_fn, RET, A, B, C)                                                 \
-  LS_UDF_ROWS_(eval_name, RET,                                                                           \
+#define LS_UDF_ROWWISE3(eval_name, row_fn, RET, A, B, C)                                                               \
+  LS_UDF_ROWS_(eval_name, RET,                                                                                         \
                row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2), &result))
-#define LS_UDF_ROWWISE4(eval_name, row_fn, RET, A, B, C, D)                                          \
-  LS_UDF_ROWS_(eval_name, RET,                                                                       \
-               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2), \
+#define LS_UDF_ROWWISE4(eval_name, row_fn, RET, A, B, C, D)                                                            \
+  LS_UDF_ROWS_(eval_name, RET,                                                                                         \
+               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2),                 \
                       LS_UDF_ARG_(D, 3), &result))
-#define LS_UDF_ROWWISE5(eval_name, row_fn, RET, A, B, C, D, E)                                       \
-  LS_UDF_ROWS_(eval_name, RET,                                                                       \
-               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2), \
+#define LS_UDF_ROWWISE5(eval_name, row_fn, RET, A, B, C, D, E)                                                         \
+  LS_UDF_ROWS_(eval_name, RET,                                                                                         \
+               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2),                 \
                       LS_UDF_ARG_(D, 3), LS_UDF_ARG_(E, 4), &result))
-#define LS_UDF_ROWWISE6(eval_name, row_fn, RET, A, B, C, D, E, F)                                    \
-  LS_UDF_ROWS_(eval_name, RET,                                                                       \
-               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2), \
+#define LS_UDF_ROWWISE6(eval_name, row_fn, RET, A, B, C, D, E, F)                                                      \
+  LS_UDF_ROWS_(eval_name, RET,                                                                                         \
+               row_fn(state, host, call, row, LS_UDF_ARG_(A, 0), LS_UDF_ARG_(B, 1), LS_UDF_ARG_(C, 2),                 \
                       LS_UDF_ARG_(D, 3), LS_UDF_ARG_(E, 4), LS_UDF_ARG_(F, 5), &result))
 
 /** LS_UDF_PLUGIN("fx", "1.0.0", &convert, &invert): the manifest and the entry of a plugin that has scalar functions
  *  only and no config keys. One per plugin, at the end of the file. Others write an ls_udf_manifest themselves. */
-#define LS_UDF_PLUGIN(plugin_name, plugin_version, ...)                                                     \
-  static const ls_udf_fn *const ls_udf_plugin_fns_[] = {__VA_ARGS__};                                       \
-  static const ls_udf_manifest ls_udf_plugin_manifest_ = {                                                  \
-      LS_UDF_MAGIC, sizeof(ls_udf_manifest), LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR,                            \
-      plugin_name,  plugin_version,          NULL,             ls_udf_plugin_fns_,                          \
-      NULL,         NULL,                    NULL,             sizeof(ls_udf_plugin_fns_) / sizeof(void *), \
-      0,            0,                       0};                                                            \
-  const ls_udf_manifest *ls_udf_entry_v1(void) { return &ls_udf_plugin_manifest_; }
+#define LS_UDF_PLUGIN(plugin_name, plugin_version, ...)                                                                \
+  static const ls_udf_fn *const ls_udf_plugin_fns_[] = {__VA_ARGS__};                                                  \
+  static const ls_udf_manifest ls_udf_plugin_manifest_ = {LS_UDF_MAGIC,                                                \
+                                                          sizeof(ls_udf_manifest),                                     \
+                                                          LS_UDF_ABI_MAJOR,                                            \
+                                                          LS_UDF_ABI_MINOR,                                            \
+                                                          plugin_name,                                                 \
+                                                          plugin_version,                                              \
+                                                          NULL,                                                        \
+                                                          ls_udf_plugin_fns_,                                          \
+                                                          NULL,                                                        \
+                                                          NULL,                                                        \
+                                                          NULL,                                                        \
+                                                          sizeof(ls_udf_plugin_fns_) / sizeof(void *),                 \
+                                                          0,                                                           \
+                                                          0,                                                           \
+                                                          0};                                                          \
+  const ls_udf_manifest *ls_udf_entry_v1(void) {                                                                       \
+    return &ls_udf_plugin_manifest_;                                                                                   \
+  }
 
 #ifdef __cplusplus
 }

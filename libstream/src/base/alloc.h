@@ -7,8 +7,9 @@
 #define LS_BASE_ALLOC_H
 #include <stddef.h>
 
-void *ls__alloc(size_t n_bytes);              /* never NULL; not zeroed */
-void *ls__alloc_huge(size_t n_bytes);         /* never NULL; not zeroed. For megabytes that are read at random: huge pages where there are */
+void *ls__alloc(size_t n_bytes); /* never NULL; not zeroed */
+void *ls__alloc_huge(
+    size_t n_bytes); /* never NULL; not zeroed. For megabytes that are read at random: huge pages where there are */
 void *ls__calloc(size_t n, size_t size);      /* never NULL; zeroed */
 void *ls__realloc(void *ptr, size_t n_bytes); /* never NULL */
 void ls__free(void *ptr);

@@ -93,8 +93,7 @@ void ls__arena_reset(ls_arena *arena) {
   while (arena->current) {
     ls_arena_block *block = arena->current;
     arena->current = block->next;
-    ls_arena_block **spare =
-        block->n_bytes == arena->block_bytes ? &arena->spare : &arena->spare_large;
+    ls_arena_block **spare = block->n_bytes == arena->block_bytes ? &arena->spare : &arena->spare_large;
     block->next = *spare;
     *spare = block;
   }

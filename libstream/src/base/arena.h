@@ -30,7 +30,6 @@ void *ls__arena_regrow(ls_arena *arena, void *old, size_t old_bytes, size_t new_
 char *ls__arena_strdup(ls_arena *arena, const char *text);
 char *ls__arena_strndup(ls_arena *arena, const char *text, size_t len); /* NUL added */
 char *ls__arena_printf(ls_arena *arena, const char *fmt, ...) LS_PRINTF(2, 3);
-#define LS_ARENA_NEW(arena, type) ((type *)ls__arena_zalloc((arena), sizeof(type)))
-#define LS_ARENA_ARRAY(arena, type, n)                                                             \
-  ((type *)ls__arena_zalloc((arena), sizeof(type) * (size_t)(n)))
+#define LS_ARENA_NEW(arena, type)      ((type *)ls__arena_zalloc((arena), sizeof(type)))
+#define LS_ARENA_ARRAY(arena, type, n) ((type *)ls__arena_zalloc((arena), sizeof(type) * (size_t)(n)))
 #endif

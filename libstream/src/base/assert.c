@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 _Noreturn void ls__assert_failed(const char *expr, const char *file, int line) {
-  fprintf(stderr, "level=error room=base event=assertion_failed at=%s:%d expr=\"%s\"\n", file, line,
-          expr);
+  fprintf(stderr, "level=error room=base event=assertion_failed at=%s:%d expr=\"%s\"\n", file, line, expr);
   abort();
 }

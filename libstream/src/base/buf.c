@@ -141,8 +141,7 @@ void ls__buf_json_string(ls_buf *buf, ls_slice text) {
   const unsigned char *end = text.len ? p + text.len : p;
   while (p < end) {
     const unsigned char *start = p;
-    while (p < end && json_plain(*p))
-      p++;
+    while (p < end && json_plain(*p)) p++;
     if (p > start) ls__buf_append(buf, start, (size_t)(p - start));
     if (p == end) break;
     size_t n = utf8_sequence(p, end);

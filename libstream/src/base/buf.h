@@ -8,7 +8,7 @@ typedef struct ls_buf {
   char *ptr;
   size_t len, capacity;
 } ls_buf;
-#define LS_BUF_INIT                                                                                \
+#define LS_BUF_INIT                                                                                                    \
   { NULL, 0, 0 }
 
 void ls__buf_fini(ls_buf *buf);

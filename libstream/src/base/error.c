@@ -29,15 +29,13 @@ static void message_put(ls_error *err, size_t at, const char *text) {
   size_t len = strlen(text);
   if (len > room) {
     len = room;
-    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-      len--;
+    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) len--;
   }
   memmove(err->message + at, text, len);
   err->message[at + len] = '\0';
 }
 
-int ls_error_set_at(ls_error *err, int code, const char *src_file, int src_line, const char *fmt,
-                    ...) {
+int ls_error_set_at(ls_error *err, int code, const char *src_file, int src_line, const char *fmt, ...) {
   if (!err) return code;
   /* formatted apart first: an argument may be err->message itself */
   char text[sizeof err->message + 4];
@@ -72,8 +70,8 @@ const char *ls_error_name(int code) {
   switch (code) {
   case LS_OK:
     return "LS_OK";
-#define LS_ERROR_ROW(name, value, text)                                                            \
-  case name:                                                                                       \
+#define LS_ERROR_ROW(name, value, text)                                                                                \
+  case name:                                                                                                           \
     return #name;
 #include <libstream/error.def>
 #undef LS_ERROR_ROW

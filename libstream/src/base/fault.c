@@ -55,8 +55,7 @@ void ls__fault(int id) {
   if (armed != id) return;
   if (atomic_fetch_sub(&fault_passes_left, 1) != 1) return;
   kill(getpid(), SIGKILL);
-  for (;;)
-    pause(); /* the signal is on its way: nothing after the point may happen */
+  for (;;) pause(); /* the signal is on its way: nothing after the point may happen */
 }
 
 const char *ls__fault_name(size_t i) {

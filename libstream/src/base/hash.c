@@ -38,13 +38,11 @@ static void slots_grow(ls_strmap *map) {
   ls__free(map->slots);
   map->n_slots = map->n_slots ? map->n_slots * 2 : 16;
   map->slots = ls__calloc(map->n_slots, sizeof *map->slots);
-  for (size_t i = 0; i < map->n; i++)
-    map->slots[slot_find(map, map->entries[i].key)] = (uint32_t)(i + 1);
+  for (size_t i = 0; i < map->n; i++) map->slots[slot_find(map, map->entries[i].key)] = (uint32_t)(i + 1);
 }
 
 void ls__strmap_fini(ls_strmap *map) {
-  for (size_t i = 0; i < map->n; i++)
-    ls__free((char *)(uintptr_t)map->entries[i].key);
+  for (size_t i = 0; i < map->n; i++) ls__free((char *)(uintptr_t)map->entries[i].key);
   ls__free(map->entries);
   ls__free(map->slots);
   memset(map, 0, sizeof *map);
@@ -79,15 +77,14 @@ static size_t min3(size_t a, size_t b, size_t c) {
 static size_t edit_distance(const char *a, size_t len_a, const char *b, size_t len_b) {
   size_t rows[3][NAME_LEN_MAX + 1];
   size_t *before = rows[0], *last = rows[1], *now = rows[2];
-  for (size_t j = 0; j <= len_b; j++)
-    last[j] = j;
+  for (size_t j = 0; j <= len_b; j++) last[j] = j;
   for (size_t i = 1; i <= len_a; i++) {
     now[0] = i;
     for (size_t j = 1; j <= len_b; j++) {
       bool same = lower(a[i - 1]) == lower(b[j - 1]);
       now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + !same);
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-          lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < now[j])
+      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]) &&
+          before[j - 2] + 1 < now[j])
         now[j] = before[j - 2] + 1;
     }
     size_t *reused = before;
@@ -102,8 +99,7 @@ static size_t edit_distance(const char *a, size_t len_a, const char *b, size_t l
 static bool dotted_tail(const char *word, size_t len, const char *name, size_t name_len) {
   const char *longer = len > name_len ? word : name, *shorter = len > name_len ? name : word;
   size_t n_longer = len > name_len ? len : name_len, n = len > name_len ? name_len : len;
-  return n > 0 && n_longer > n && longer[n_longer - n - 1] == '.' &&
-         strcmp(longer + n_longer - n, shorter) == 0;
+  return n > 0 && n_longer > n && longer[n_longer - n - 1] == '.' && strcmp(longer + n_longer - n, shorter) == 0;
 }
 
 const char *ls__nearest_name(const char *word, const char *const *names, size_t n) {

@@ -12,6 +12,5 @@ typedef void (*ls_log_fn)(ls_log_level level, const char *line, void *payload);
 
 void ls__log_set(ls_log_level min_level, ls_log_fn sink /* NULL: stderr */, void *payload);
 /** fmt gives the key=value part: ls__log(LS_LOG_WARN, "edge", "file_skipped", "file=%s", path). */
-void ls__log(ls_log_level level, const char *room, const char *event, const char *fmt, ...)
-    LS_PRINTF(4, 5);
+void ls__log(ls_log_level level, const char *room, const char *event, const char *fmt, ...) LS_PRINTF(4, 5);
 #endif

@@ -39,8 +39,7 @@ static void gate_set(gate *g, gate_state state) {
 static void *worker_main(void *arg) {
   worker *w = arg;
   pthread_mutex_lock(&w->gate->lock);
-  while (w->gate->state == GATE_CLOSED)
-    pthread_cond_wait(&w->gate->changed, &w->gate->lock);
+  while (w->gate->state == GATE_CLOSED) pthread_cond_wait(&w->gate->changed, &w->gate->lock);
   gate_state state = w->gate->state;
   pthread_mutex_unlock(&w->gate->lock);
   if (state == GATE_OPEN) w->rc = w->fn(w->index, w->payload, &w->err);
@@ -74,12 +73,11 @@ int ls__workers_run(int n_workers, ls_worker_fn fn, void *payload, ls_error *err
   }
   gate_set(&g, create_rc ? GATE_CANCELLED : GATE_OPEN);
   if (create_rc == 0) workers[0].rc = fn(0, payload, &workers[0].err);
-  for (int i = 1; i < n_started; i++)
-    pthread_join(workers[i].thread, NULL);
+  for (int i = 1; i < n_started; i++) pthread_join(workers[i].thread, NULL);
 
   if (create_rc) {
-    rc = ls_error_set(err, LS_ELIMIT, "only %d of %d threads could be started: %s", n_started,
-                      n_workers, strerror(create_rc));
+    rc = ls_error_set(err, LS_ELIMIT, "only %d of %d threads could be started: %s", n_started, n_workers,
+                      strerror(create_rc));
   }
   for (int i = 0; i < n_workers && rc == LS_OK; i++) {
     if (workers[i].rc >= 0) continue;

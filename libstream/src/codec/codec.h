@@ -12,12 +12,7 @@
 extern "C" {
 #endif
 
-typedef enum ls_format {
-  LS_FORMAT_JSON,
-  LS_FORMAT_CSV,
-  LS_FORMAT_PROTOBUF,
-  LS_FORMAT_PARQUET
-} ls_format;
+typedef enum ls_format { LS_FORMAT_JSON, LS_FORMAT_CSV, LS_FORMAT_PROTOBUF, LS_FORMAT_PARQUET } ls_format;
 
 typedef struct ls_decoder ls_decoder; /* one thread */
 typedef struct ls_decoder_opts {
@@ -43,8 +38,7 @@ typedef struct ls_bad_record {
 } ls_bad_record;
 typedef void (*ls_bad_record_fn)(void *payload, const ls_bad_record *bad);
 
-int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts,
-                    ls_error *err);
+int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts, ls_error *err);
 void ls__decoder_free(ls_decoder *decoder);
 
 /**
@@ -54,12 +48,12 @@ void ls__decoder_free(ls_decoder *decoder);
  * readable for 64 bytes past its end: strings are scanned many bytes at a time. ts_us and stamps of
  * the rows are set by the caller: only columns are appended here, and out->n_rows is raised. Types
  * are strict: string fields need JSON strings, decimal a string or number token (its text, never
- * through a double; with an exponent where the value fits exactly), int64 an integer token, float64 a number, bool a bool, timestamp/date strings.
+ * through a double; with an exponent where the value fits exactly),
+ * int64 an integer token, float64 a number, bool a bool, timestamp/date strings.
  * Unknown fields are ignored.
  */
-int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
-                          int64_t first_line, ls_bad_record_fn on_bad, void *payload,
-                          ls_error *err);
+int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
+                          ls_bad_record_fn on_bad, void *payload, ls_error *err);
 
 /** CSV (RFC 4180): header is the file's first record, given once by ls__decoder_csv_header (columns
  * by name, any order; a missing column of a required field: LS_EDATA for the whole file, naming
@@ -68,8 +62,8 @@ int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls
  * columns is bad. CR LF and LF. An unterminated quote at the end of the file makes that last record
  * bad. */
 int ls__decoder_csv_header(ls_decoder *decoder, ls_slice header_record, ls_error *err);
-int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
-                   int64_t first_line, ls_bad_record_fn on_bad, void *payload, ls_error *err);
+int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
+                   ls_bad_record_fn on_bad, void *payload, ls_error *err);
 /** Length of the longest prefix of block that ends at a record's end (quotes respected); 0: none.
  * *n_lines: newlines in it. */
 size_t ls__csv_block_end(ls_slice block, bool end_of_file, int64_t *n_lines);
@@ -91,17 +85,15 @@ typedef struct ls_value_fault {
 } ls_value_fault;
 /** Checks rows of an already typed batch (Parquet input) against nullability, one_of, pattern,
  * ranges. Rows with a fault are bad by that; faults are ordered by row. */
-int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,
-                    const ls_value_fault *faults, size_t n_faults,
-                    ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows /* bit set */,
+int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row, const ls_value_fault *faults,
+                    size_t n_faults, ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows /* bit set */,
                     ls_error *err);
 
 /* encoders */
 void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row); /* no newline */
 void ls__encode_csv_header(ls_buf *out, const ls_schema *schema);
 void ls__encode_csv(ls_buf *out, const ls_batch *batch, int64_t row); /* with CRLF */
-int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row,
-                        ls_error *err);
+int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err);
 
 #ifdef __cplusplus
 }

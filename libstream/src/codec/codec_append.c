@@ -4,14 +4,12 @@
 #include "codec/decoder.h"
 
 static void append_list(ls_column *column, const ls_value *value) {
-  for (uint32_t i = 0; i < value->n; i++)
-    ls__value_append(&column->children[0], &value->as.items[i]);
+  for (uint32_t i = 0; i < value->n; i++) ls__value_append(&column->children[0], &value->as.items[i]);
   ls__column_append_list_end(column);
 }
 
 static void append_struct(ls_column *column, const ls_value *value) {
-  for (uint32_t i = 0; i < value->n; i++)
-    ls__value_append(&column->children[i], &value->as.items[i]);
+  for (uint32_t i = 0; i < value->n; i++) ls__value_append(&column->children[i], &value->as.items[i]);
   ls__column_append_struct_end(column);
 }
 
@@ -65,7 +63,6 @@ void ls__record_append(ls_batch *out, ls_decoder *decoder) {
 }
 
 void ls__record_reset(ls_decoder *decoder) {
-  for (uint32_t i = 0; i < decoder->n_fields; i++)
-    decoder->values[i].state = LS_VALUE_ABSENT;
+  for (uint32_t i = 0; i < decoder->n_fields; i++) decoder->values[i].state = LS_VALUE_ABSENT;
   if (decoder->scratch.used_bytes) ls__arena_reset(&decoder->scratch);
 }

@@ -5,8 +5,8 @@
 #include "codec/decoder.h"
 
 /* Parses a bound of the schema; the decoder's fault text tells why it is wrong. */
-static int init_bound(ls_decoder *decoder, const ls_field_plan *plan, const char *what,
-                      const char *text, ls_value *out, ls_error *err) {
+static int init_bound(ls_decoder *decoder, const ls_field_plan *plan, const char *what, const char *text, ls_value *out,
+                      ls_error *err) {
   switch (plan->type->kind) {
   case LS_INT64:
   case LS_FLOAT64:
@@ -15,13 +15,12 @@ static int init_bound(ls_decoder *decoder, const ls_field_plan *plan, const char
   case LS_DATE:
     break;
   default:
-    return ls_error_set(err, LS_ECONFIG,
-                        "field %s of %s: %s is for numbers, dates and timestamps only",
+    return ls_error_set(err, LS_ECONFIG, "field %s of %s: %s is for numbers, dates and timestamps only",
                         plan->field->name, decoder->schema->name, what);
   }
   if (ls__scalar_text(decoder, plan, plan->type, ls__slice_of(text), out) == LS_OK) return LS_OK;
-  return ls_error_set(err, LS_ECONFIG, "field %s of %s: %s '%s' is not a value of the field's type",
-                      plan->field->name, decoder->schema->name, what, text);
+  return ls_error_set(err, LS_ECONFIG, "field %s of %s: %s '%s' is not a value of the field's type", plan->field->name,
+                      decoder->schema->name, what, text);
 }
 
 static void init_quoted(ls_field_plan *plan) {
@@ -40,13 +39,12 @@ static int init_constraints(ls_decoder *decoder, ls_field_plan *plan, ls_error *
   const ls_field *field = plan->field;
   bool is_string = plan->type->kind == LS_STRING;
   if ((field->n_one_of || field->pattern) && !is_string) {
-    return ls_error_set(err, LS_ECONFIG, "field %s of %s: one_of and pattern are for strings only",
-                        field->name, decoder->schema->name);
+    return ls_error_set(err, LS_ECONFIG, "field %s of %s: one_of and pattern are for strings only", field->name,
+                        decoder->schema->name);
   }
   if (field->n_one_of) {
     plan->one_of = LS_ARENA_ARRAY(&decoder->arena, ls_slice, field->n_one_of);
-    for (uint32_t i = 0; i < field->n_one_of; i++)
-      plan->one_of[i] = ls__slice_of(field->one_of[i]);
+    for (uint32_t i = 0; i < field->n_one_of; i++) plan->one_of[i] = ls__slice_of(field->one_of[i]);
   }
   if (field->pattern) LS_TRY(ls__value_pattern_new(&plan->pattern, field->pattern, err));
   plan->has_min = field->min != NULL;
@@ -65,8 +63,7 @@ int ls__plan_init(ls_decoder *decoder, uint32_t i, const uint64_t *wanted, ls_er
   plan->name = ls__slice_of(plan->field->name);
   plan->sensitive = plan->field->sensitive;
   plan->wanted = !wanted || LS_BIT_GET(wanted, i);
-  for (uint32_t k = 0; k < schema->n_key; k++)
-    plan->key |= schema->key[k] == i;
+  for (uint32_t k = 0; k < schema->n_key; k++) plan->key |= schema->key[k] == i;
   plan->required = plan->key || !plan->field->nullable;
   init_quoted(plan);
   return init_constraints(decoder, plan, err);
@@ -85,8 +82,7 @@ static int check_one_of(ls_decoder *decoder, const ls_field_plan *plan, ls_slice
   char list[200];
   size_t len = 0;
   for (uint32_t i = 0; i < n && len < sizeof list; i++) {
-    int more =
-        snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", plan->field->one_of[i]);
+    int more = snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", plan->field->one_of[i]);
     len += (size_t)more;
   }
   return ls__bad_value(decoder, "not_allowed", plan, value, "is not one of %s%s", list,
@@ -114,18 +110,15 @@ int ls__plan_check(ls_decoder *decoder, const ls_field_plan *plan, const ls_valu
   const ls_field *field = plan->field;
   if (plan->one_of && check_one_of(decoder, plan, value->as.slice) < 0) return LS_EDATA;
   if (plan->pattern && !ls__value_pattern_matches(plan->pattern, value->as.slice)) {
-    return ls__bad_value(decoder, "not_allowed", plan, value->as.slice,
-                         "does not match the pattern %s", field->pattern);
+    return ls__bad_value(decoder, "not_allowed", plan, value->as.slice, "does not match the pattern %s",
+                         field->pattern);
   }
-  bool nan = plan->type->kind == LS_FLOAT64 &&
-             value->as.f64 != value->as.f64; /* typed batches may hold one */
+  bool nan = plan->type->kind == LS_FLOAT64 && value->as.f64 != value->as.f64; /* typed batches may hold one */
   if (plan->has_min && (nan || compare(plan->type, value, &plan->min) < 0)) {
-    return ls__bad_set(decoder, "out_of_range", plan, "the value is below the minimum %s",
-                       field->min);
+    return ls__bad_set(decoder, "out_of_range", plan, "the value is below the minimum %s", field->min);
   }
   if (plan->has_max && (nan || compare(plan->type, value, &plan->max) > 0)) {
-    return ls__bad_set(decoder, "out_of_range", plan, "the value is above the maximum %s",
-                       field->max);
+    return ls__bad_set(decoder, "out_of_range", plan, "the value is above the maximum %s", field->max);
   }
   return LS_OK;
 }
@@ -139,8 +132,7 @@ int ls__record_check(ls_decoder *decoder) {
       return ls__bad_set(decoder, "missing_field", plan, "%s, but a value is required",
                          value->state == LS_VALUE_NULL ? "it is null" : "it is missing");
     }
-    if (plan->key && value->as.slice.len == 0 &&
-        (plan->type->kind == LS_STRING || plan->type->kind == LS_BYTES)) {
+    if (plan->key && value->as.slice.len == 0 && (plan->type->kind == LS_STRING || plan->type->kind == LS_BYTES)) {
       return ls__bad_set(decoder, "missing_field", plan, "it is empty, but it is part of the key");
     }
   }
@@ -196,8 +188,7 @@ static int check_field(const ls_batch *batch, ls_decoder *decoder, uint32_t fiel
 }
 
 static int check_row(const ls_batch *batch, ls_decoder *decoder, int64_t row) {
-  for (uint32_t i = 0; i < decoder->n_fields; i++)
-    LS_TRY(check_field(batch, decoder, i, row));
+  for (uint32_t i = 0; i < decoder->n_fields; i++) LS_TRY(check_field(batch, decoder, i, row));
   return LS_OK;
 }
 
@@ -248,7 +239,8 @@ static int report_fault(ls_decoder *decoder, const ls_value_fault *fault) {
 }
 
 /* The columns that were read as JSON but for those that hold no value, masked as the text formats are. */
-static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t row, const ls_value_fault *faults, size_t n_faults) {
+static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t row, const ls_value_fault *faults,
+                           size_t n_faults) {
   ls_buf *out = &decoder->line;
   ls__buf_clear(out);
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
@@ -264,12 +256,11 @@ static void payload_of_row(const ls_batch *batch, ls_decoder *decoder, int64_t r
   ls__json_mask_line(decoder);
 }
 
-int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row,
-                    const ls_value_fault *faults, size_t n_faults,
-                    ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows, ls_error *err) {
+int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_row, const ls_value_fault *faults,
+                    size_t n_faults, ls_bad_record_fn on_bad, void *payload, uint64_t *good_rows, ls_error *err) {
   if (batch->schema->n_fields != decoder->n_fields) {
-    return ls_error_set(err, LS_EINVAL, "the batch has %u columns, schema %s has %u",
-                        batch->schema->n_fields, decoder->schema->name, decoder->n_fields);
+    return ls_error_set(err, LS_EINVAL, "the batch has %u columns, schema %s has %u", batch->schema->n_fields,
+                        decoder->schema->name, decoder->n_fields);
   }
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
     if (batch->columns[i].type->kind != decoder->plans[i].type->kind) {
@@ -281,8 +272,7 @@ int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_ro
   const ls_value_fault *faults_end = faults + n_faults;
   memset(good_rows, clean ? 0xff : 0, (size_t)LS_BIT_WORDS(batch->n_rows) * sizeof *good_rows);
   if (clean) { /* no bit is set past the last row: callers may count them */
-    if (batch->n_rows & 63)
-      good_rows[batch->n_rows >> 6] &= (UINT64_C(1) << (batch->n_rows & 63)) - 1;
+    if (batch->n_rows & 63) good_rows[batch->n_rows >> 6] &= (UINT64_C(1) << (batch->n_rows & 63)) - 1;
     return LS_OK;
   }
   for (int64_t row = 0; row < batch->n_rows; row++) {

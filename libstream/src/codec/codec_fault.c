@@ -14,8 +14,7 @@ static size_t put_field(ls_decoder *decoder, const ls_field_plan *plan) {
   return (size_t)n;
 }
 
-int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt,
-                ...) {
+int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt, ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
   decoder->bad.value = (ls_slice){NULL, 0};
@@ -30,8 +29,7 @@ int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *pl
 /* The value in quotes: one line, printable, cut where a UTF-8 character begins. */
 static size_t put_shown(char *out, ls_slice value) {
   size_t len = value.len < SHOWN_MAX ? value.len : SHOWN_MAX, n = 0;
-  while (len < value.len && len > SHOWN_MAX - 4 && ((unsigned char)value.ptr[len] & 0xC0) == 0x80)
-    len--;
+  while (len < value.len && len > SHOWN_MAX - 4 && ((unsigned char)value.ptr[len] & 0xC0) == 0x80) len--;
   bool utf8 = ls__utf8_valid((ls_slice){value.ptr, len});
   out[n++] = '"';
   for (size_t i = 0; i < len; i++) {
@@ -48,8 +46,8 @@ static size_t put_shown(char *out, ls_slice value) {
   return n;
 }
 
-int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan,
-                  ls_slice value, const char *fmt, ...) {
+int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, ls_slice value, const char *fmt,
+                  ...) {
   decoder->bad.reason = reason;
   decoder->bad.plan = plan;
   decoder->bad.value = value;
@@ -74,8 +72,7 @@ void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line) {
    * the text: a sensitive value that is cut there would not be found. */
   if (ls__mask_hides(decoder, bad->value)) {
     size_t n = put_field(decoder, bad->plan);
-    snprintf(bad->text + n, LS_BAD_TEXT_MAX - n, "the value (hidden) is not valid: %s",
-             bad->reason);
+    snprintf(bad->text + n, LS_BAD_TEXT_MAX - n, "the value (hidden) is not valid: %s", bad->reason);
   }
   ls_bad_record record = {.line = line,
                           .error = bad->text,

@@ -42,9 +42,7 @@ bool ls__mask_hides(const ls_decoder *decoder, ls_slice text) {
     memcpy(&len, decoder->secrets.ptr + at, sizeof len);
     ls_slice secret = {decoder->secrets.ptr + at + sizeof len, len};
     at += sizeof len + len;
-    if (len < CONTAINED_MIN ? ls__slice_eq(text, secret)
-                            : text.len >= len && contains(text, secret))
-      return true;
+    if (len < CONTAINED_MIN ? ls__slice_eq(text, secret) : text.len >= len && contains(text, secret)) return true;
   }
   return false;
 }

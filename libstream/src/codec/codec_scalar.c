@@ -31,8 +31,7 @@ static ls_int128 digits_value(const char *p, const char *end, bool is_short) {
 static const char *exponent_end(const char *p, const char *end) {
   if (p < end && (*p == '-' || *p == '+')) p++;
   const char *first = p;
-  while (p < end && is_digit(*p))
-    p++;
+  while (p < end && is_digit(*p)) p++;
   return p > first ? p : NULL;
 }
 
@@ -43,39 +42,36 @@ static int not_decimal(ls_decoder *decoder, const ls_field_plan *plan, ls_slice 
 
 /* A decimal with an exponent is good when its value fits exactly, however it is written: 10000e-4
  * is 1. */
-static int decimal_exponent(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                            ls_slice text, ls_value *out) {
+static int decimal_exponent(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text,
+                            ls_value *out) {
   ls_int128 value = 0;
   int rc = ls__decimal_parse(&value, text, type->precision, type->scale, true);
   if (rc == LS_EDATA) {
-    return ls__bad_value(decoder, "too_many_decimals", plan, text,
-                         "has more than the %d decimals that are allowed", type->scale);
+    return ls__bad_value(decoder, "too_many_decimals", plan, text, "has more than the %d decimals that are allowed",
+                         type->scale);
   }
   if (rc < 0) {
-    return ls__bad_value(decoder, "too_many_digits", plan, text, "does not fit decimal(%d,%d)",
-                         type->precision, type->scale);
+    return ls__bad_value(decoder, "too_many_digits", plan, text, "does not fit decimal(%d,%d)", type->precision,
+                         type->scale);
   }
   out->as.decimal = ls__i128_make(value);
   out->state = LS_VALUE_SET;
   return LS_OK;
 }
 
-int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                       ls_slice text, ls_value *out) {
+int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text,
+                       ls_value *out) {
   const char *p = text.ptr, *end = text.ptr + text.len;
   bool negative = p < end && *p == '-';
   if (negative) p++;
   const char *whole = p;
-  while (p < end && *p == '0')
-    p++;
+  while (p < end && *p == '0') p++;
   const char *first = p;
-  while (p < end && is_digit(*p))
-    p++;
+  while (p < end && is_digit(*p)) p++;
   int64_t n_whole = p - whole, n_significant = p - first, n_decimals = 0;
   if (p < end && *p == '.') {
     const char *dot = p++;
-    while (p < end && is_digit(*p))
-      p++;
+    while (p < end && is_digit(*p)) p++;
     n_decimals = p - dot - 1;
     if (n_decimals == 0) n_whole = 0; /* "1." is refused below */
   }
@@ -83,16 +79,14 @@ int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_
   if ((p != end && !exponent) || n_whole == 0) return not_decimal(decoder, plan, text);
   if (exponent) return decimal_exponent(decoder, plan, type, text, out);
   if (n_decimals > type->scale) {
-    return ls__bad_value(decoder, "too_many_decimals", plan, text,
-                         "has %lld decimals, at most %d are allowed", (long long)n_decimals,
-                         type->scale);
+    return ls__bad_value(decoder, "too_many_decimals", plan, text, "has %lld decimals, at most %d are allowed",
+                         (long long)n_decimals, type->scale);
   }
   if (n_significant + type->scale > type->precision && n_significant > 0) {
-    return ls__bad_value(decoder, "too_many_digits", plan, text, "does not fit decimal(%d,%d)",
-                         type->precision, type->scale);
+    return ls__bad_value(decoder, "too_many_digits", plan, text, "does not fit decimal(%d,%d)", type->precision,
+                         type->scale);
   }
-  ls_int128 value = digits_value(first, end, n_significant + n_decimals <= 18) *
-                    ls__pow10[type->scale - n_decimals];
+  ls_int128 value = digits_value(first, end, n_significant + n_decimals <= 18) * ls__pow10[type->scale - n_decimals];
   out->as.decimal = ls__i128_make(negative ? -value : value);
   out->state = LS_VALUE_SET;
   return LS_OK;
@@ -112,10 +106,8 @@ int ls__scalar_int64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice te
     else
       value = value * 10 + digit;
   }
-  if (p != end || p == first)
-    return ls__bad_value(decoder, "wrong_type", plan, text, "is not an integer");
-  if (overflow)
-    return ls__bad_value(decoder, "out_of_range", plan, text, "does not fit a 64-bit integer");
+  if (p != end || p == first) return ls__bad_value(decoder, "wrong_type", plan, text, "is not an integer");
+  if (overflow) return ls__bad_value(decoder, "out_of_range", plan, text, "does not fit a 64-bit integer");
   out->as.i64 = (int64_t)(negative ? UINT64_C(0) - value : value);
   out->state = LS_VALUE_SET;
   return LS_OK;
@@ -129,12 +121,10 @@ static bool read_number(ls_slice text, uint64_t *mantissa, int *exponent, bool *
   if (p == end || !is_digit(*p) || (*p == '0' && p + 1 < end && is_digit(p[1]))) return false;
   int n_digits = 0, point = 0, exp = 0;
   uint64_t value = 0;
-  for (; p < end && is_digit(*p); p++, n_digits++)
-    value = value * 10 + (uint64_t)(*p - '0');
+  for (; p < end && is_digit(*p); p++, n_digits++) value = value * 10 + (uint64_t)(*p - '0');
   if (p < end && *p == '.') {
     const char *first = ++p;
-    for (; p < end && is_digit(*p); p++, n_digits++)
-      value = value * 10 + (uint64_t)(*p - '0');
+    for (; p < end && is_digit(*p); p++, n_digits++) value = value * 10 + (uint64_t)(*p - '0');
     if (p == first) return false;
     point = p - first > 1000 ? 1000 : (int)(p - first);
   }
@@ -143,8 +133,7 @@ static bool read_number(ls_slice text, uint64_t *mantissa, int *exponent, bool *
     bool negative = p < end && *p == '-';
     if (p < end && (*p == '-' || *p == '+')) p++;
     if (p == end || !is_digit(*p)) return false;
-    for (; p < end && is_digit(*p); p++)
-      exp = exp < 10000 ? exp * 10 + (*p - '0') : exp;
+    for (; p < end && is_digit(*p); p++) exp = exp < 10000 ? exp * 10 + (*p - '0') : exp;
     if (negative) exp = -exp;
   }
   *mantissa = value;
@@ -153,11 +142,9 @@ static bool read_number(ls_slice text, uint64_t *mantissa, int *exponent, bool *
   return p == end;
 }
 
-int ls__scalar_float64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text,
-                       ls_value *out) {
-  static const double pow10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+int ls__scalar_float64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out) {
+  static const double pow10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   uint64_t mantissa;
   int exponent;
   bool is_short;
@@ -173,19 +160,16 @@ int ls__scalar_float64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice 
     char *copy = ls__arena_strndup(&decoder->scratch, text.ptr, text.len);
     value = strtod(copy, NULL);
   }
-  if (!isfinite(value))
-    return ls__bad_value(decoder, "out_of_range", plan, text, "does not fit a float64");
+  if (!isfinite(value)) return ls__bad_value(decoder, "out_of_range", plan, text, "does not fit a float64");
   out->as.f64 = value;
   out->state = LS_VALUE_SET;
   return LS_OK;
 }
 
-int ls__scalar_timestamp(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text,
-                         ls_value *out) {
+int ls__scalar_timestamp(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out) {
   if (ls__timestamp_parse(&out->as.i64, text) < 0) {
-    return ls__bad_value(
-        decoder, "bad_timestamp", plan, text,
-        "is not a UTC timestamp as 2026-03-01T09:15:02.125Z with at most 6 decimals");
+    return ls__bad_value(decoder, "bad_timestamp", plan, text,
+                         "is not a UTC timestamp as 2026-03-01T09:15:02.125Z with at most 6 decimals");
   }
   out->state = LS_VALUE_SET;
   return LS_OK;
@@ -199,8 +183,7 @@ int ls__scalar_date(ls_decoder *decoder, const ls_field_plan *plan, ls_slice tex
   return LS_OK;
 }
 
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -217,8 +200,7 @@ static bool base64_group(unsigned char *out, const char *p, int n) {
     if (digit < 0) return false;
     bits = bits << 6 | (uint32_t)digit;
   }
-  for (int i = 0; i < n - 1; i++)
-    out[i] = (unsigned char)(bits >> (16 - 8 * i));
+  for (int i = 0; i < n - 1; i++) out[i] = (unsigned char)(bits >> (16 - 8 * i));
   return n == 4 || (bits & (n == 3 ? 0xFFu : 0xFFFFu)) == 0;
 }
 
@@ -233,8 +215,7 @@ int ls__scalar_bytes(ls_decoder *decoder, const ls_field_plan *plan, ls_slice te
     valid = base64_group(bytes + n, p, n_digits);
     n += (size_t)n_digits - 1;
   }
-  if (!valid)
-    return ls__bad_value(decoder, "wrong_type", plan, text, "is not base64 (RFC 4648, padded)");
+  if (!valid) return ls__bad_value(decoder, "wrong_type", plan, text, "is not base64 (RFC 4648, padded)");
   out->as.slice = (ls_slice){(const char *)bytes, n};
   out->state = LS_VALUE_SET;
   return LS_OK;
@@ -246,16 +227,14 @@ void ls__base64_encode(ls_buf *out, ls_slice bytes) {
     size_t n = left < 3 ? left : 3;
     uint32_t bits = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
     char group[4] = {base64_digits[bits >> 18], base64_digits[bits >> 12 & 63],
-                     n > 1 ? base64_digits[bits >> 6 & 63] : '=',
-                     n > 2 ? base64_digits[bits & 63] : '='};
+                     n > 1 ? base64_digits[bits >> 6 & 63] : '=', n > 2 ? base64_digits[bits & 63] : '='};
     ls__buf_append(out, group, 4);
     p += n;
     left -= n;
   }
 }
 
-int ls__scalar_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                    ls_slice text, ls_value *out) {
+int ls__scalar_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text, ls_value *out) {
   switch (type->kind) {
   case LS_DECIMAL:
     return ls__scalar_decimal(decoder, plan, type, text, out);

@@ -31,10 +31,13 @@ static const char *other_form(const ls_decoder *decoder, const ls_field *field) 
   for (uint32_t c = 0; c < decoder->n_csv; c++) {
     ls_slice found = decoder->csv_names[c];
     bool semicolon = memchr(found.ptr, ';', found.len) != NULL, tab = memchr(found.ptr, '\t', found.len) != NULL;
-    if (decoder->n_csv == 1 && (semicolon || tab)) return semicolon ? "; columns are separated by ',', not ';'" : "; columns are separated by ',', not tabs";
-    while (found.len > 0 && (found.ptr[0] == ' ' || found.ptr[0] == '\t')) found = (ls_slice){found.ptr + 1, found.len - 1};
+    if (decoder->n_csv == 1 && (semicolon || tab))
+      return semicolon ? "; columns are separated by ',', not ';'" : "; columns are separated by ',', not tabs";
+    while (found.len > 0 && (found.ptr[0] == ' ' || found.ptr[0] == '\t'))
+      found = (ls_slice){found.ptr + 1, found.len - 1};
     while (found.len > 0 && (found.ptr[found.len - 1] == ' ' || found.ptr[found.len - 1] == '\t')) found.len--;
-    if (found.len == name.len && strncasecmp(found.ptr, name.ptr, name.len) == 0) return "; names are compared letter by letter, upper and lower case, without blanks";
+    if (found.len == name.len && strncasecmp(found.ptr, name.ptr, name.len) == 0)
+      return "; names are compared letter by letter, upper and lower case, without blanks";
   }
   return "";
 }
@@ -51,7 +54,8 @@ static int check_header(const ls_decoder *decoder, ls_error *err) {
   }
   for (uint32_t c = 0; c < decoder->n_csv; c++) {
     for (uint32_t k = 0; k < c; k++) {
-      if (ls__slice_eq(decoder->csv_names[c], decoder->csv_names[k])) return ls_error_set(err, LS_EDATA, "the CSV header has a column twice (columns %u and %u)", k + 1, c + 1);
+      if (ls__slice_eq(decoder->csv_names[c], decoder->csv_names[k]))
+        return ls_error_set(err, LS_EDATA, "the CSV header has a column twice (columns %u and %u)", k + 1, c + 1);
     }
   }
   return LS_OK;
@@ -62,8 +66,7 @@ static int read_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   ls_csv_record record;
   const char *end = text.ptr + text.len;
   ls__csv_scan(&record, NULL, 0, text.ptr, end);
-  if (record.bad_quote)
-    return ls_error_set(err, LS_EDATA, "the CSV header has a quote at a wrong place");
+  if (record.bad_quote) return ls_error_set(err, LS_EDATA, "the CSV header has a quote at a wrong place");
   uint32_t n = record.n_cells;
   decoder->csv_cells = LS_ARENA_ARRAY(arena, ls_csv_cell, n);
   decoder->csv_names = LS_ARENA_ARRAY(arena, ls_slice, n);
@@ -72,8 +75,7 @@ static int read_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   ls__csv_scan(&record, decoder->csv_cells, n, text.ptr, end);
   for (uint32_t c = 0; c < n; c++) {
     ls_slice name = ls__csv_cell_text(&decoder->csv_cells[c], arena);
-    decoder->csv_names[c] =
-        (ls_slice){ls__arena_strndup(arena, name.len ? name.ptr : "", name.len), name.len};
+    decoder->csv_names[c] = (ls_slice){ls__arena_strndup(arena, name.len ? name.ptr : "", name.len), name.len};
     decoder->csv_fields[c] = ls__decoder_find(decoder, name);
   }
   return check_header(decoder, err);
@@ -85,9 +87,11 @@ static int try_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   }
   if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) text = (ls_slice){text.ptr + 3, text.len - 3};
   if (text.len == 0) return ls_error_set(err, LS_EDATA, "the file is empty: the CSV header is missing");
-  if (is_blank(text.ptr, text.ptr + text.len)) return ls_error_set(err, LS_EDATA, "the first line is empty: the CSV header is missing");
+  if (is_blank(text.ptr, text.ptr + text.len))
+    return ls_error_set(err, LS_EDATA, "the first line is empty: the CSV header is missing");
   if (!ls__utf8_valid(text)) return ls_error_set(err, LS_EDATA, "the CSV header is not valid UTF-8");
-  if (memchr(text.ptr, 0, text.len) != NULL) return ls_error_set(err, LS_EDATA, "the CSV header has NUL bytes: the file is not UTF-8 text");
+  if (memchr(text.ptr, 0, text.len) != NULL)
+    return ls_error_set(err, LS_EDATA, "the CSV header has NUL bytes: the file is not UTF-8 text");
   return read_header(decoder, text, err);
 }
 
@@ -100,15 +104,15 @@ int ls__decoder_csv_header(ls_decoder *decoder, ls_slice text, ls_error *err) {
   decoder->csv_fields = NULL;
   ls_buf expected = LS_BUF_INIT;
   expected_header(&expected, decoder);
-  rc = ls_error_set(err, rc, "%s; expected a first line in UTF-8 with the columns %s, in any order", why.message, expected.ptr);
+  rc = ls_error_set(err, rc, "%s; expected a first line in UTF-8 with the columns %s, in any order", why.message,
+                    expected.ptr);
   ls__buf_fini(&expected);
   return rc;
 }
 
 /* -- records ----------------------------------------------------------------------------------- */
 
-static int read_cell(ls_decoder *decoder, const ls_csv_cell *cell, const ls_field_plan *plan,
-                     ls_value *value) {
+static int read_cell(ls_decoder *decoder, const ls_csv_cell *cell, const ls_field_plan *plan, ls_value *value) {
   bool is_text = plan->type->kind == LS_STRING || plan->type->kind == LS_BYTES;
   if (cell->len == 0 && (!cell->quoted || !is_text)) { /* "" is an empty text, and no number */
     value->state = LS_VALUE_NULL;
@@ -116,8 +120,7 @@ static int read_cell(ls_decoder *decoder, const ls_csv_cell *cell, const ls_fiel
   }
   ls_slice text = ls__csv_cell_text(cell, &decoder->scratch);
   ls_kind kind = plan->type->kind;
-  if (kind == LS_LIST || kind == LS_STRUCT)
-    return ls__json_cell(decoder, plan, plan->type, text, value);
+  if (kind == LS_LIST || kind == LS_STRUCT) return ls__json_cell(decoder, plan, plan->type, text, value);
   LS_TRY(ls__scalar_text(decoder, plan, plan->type, text, value));
   return plan->constrained ? ls__plan_check(decoder, plan, value) : LS_OK;
 }
@@ -175,8 +178,7 @@ static void payload_of_cells(ls_decoder *decoder) {
 
 /* What is wrong with the record's form, before any cell is read. LS_OK: nothing. */
 static int check_form(ls_decoder *decoder, const ls_csv_record *record, const char *start) {
-  if (record->open)
-    return ls__bad_set(decoder, "csv_quotes", NULL, "the quoted text has no closing quote");
+  if (record->open) return ls__bad_set(decoder, "csv_quotes", NULL, "the quoted text has no closing quote");
   if (record->bad_quote) {
     return ls__bad_set(decoder, "csv_quotes", NULL,
                        "a quote is at a wrong place (byte %lld of the record): a cell with "
@@ -184,13 +186,13 @@ static int check_form(ls_decoder *decoder, const ls_csv_record *record, const ch
                        (long long)(record->bad_quote - start) + 1);
   }
   if (record->n_cells == decoder->n_csv) return LS_OK;
-  return ls__bad_set(decoder, "csv_columns", NULL, "the record has %u columns, the header has %u",
-                     record->n_cells, decoder->n_csv);
+  return ls__bad_set(decoder, "csv_columns", NULL, "the record has %u columns, the header has %u", record->n_cells,
+                     decoder->n_csv);
 }
 
 /* Reads one record of the block, whose text is given; false: it was bad and has been reported. */
-static bool decode_record(ls_batch *out, ls_decoder *decoder, const ls_csv_record *record,
-                          ls_slice text, int64_t line, bool utf8, ls_bad_sink sink) {
+static bool decode_record(ls_batch *out, ls_decoder *decoder, const ls_csv_record *record, ls_slice text, int64_t line,
+                          bool utf8, ls_bad_sink sink) {
   if (!utf8 && !ls__utf8_valid_wide(text.ptr, text.len)) {
     ls__bad_set(decoder, "bad_utf8", NULL, "the record is not valid UTF-8");
   } else if (check_form(decoder, record, text.ptr) == LS_OK) {
@@ -212,10 +214,9 @@ static ls_slice record_text(const char *p, const char *end) {
   return (ls_slice){p, (size_t)(end - p)};
 }
 
-int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
-                   int64_t first_line, ls_bad_record_fn on_bad, void *payload, ls_error *err) {
-  if (!decoder->csv_fields)
-    return ls_error_set(err, LS_EINVAL, "the CSV header has not been given to the decoder");
+int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
+                   ls_bad_record_fn on_bad, void *payload, ls_error *err) {
+  if (!decoder->csv_fields) return ls_error_set(err, LS_EINVAL, "the CSV header has not been given to the decoder");
   if (block.len == 0) return LS_OK;
   ls_bad_sink sink = {on_bad, payload};
   bool utf8 = ls__utf8_valid_wide(block.ptr, block.len);
@@ -228,8 +229,7 @@ int ls__decode_csv(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice 
     }
     ls_csv_record record;
     const char *next = ls__csv_scan(&record, decoder->csv_cells, decoder->n_csv, p, end);
-    if (decode_record(out, decoder, &record, record_text(p, next), line, utf8, sink))
-      lines[n_rows++] = line;
+    if (decode_record(out, decoder, &record, record_text(p, next), line, utf8, sink)) lines[n_rows++] = line;
     line += record.n_newlines;
     p = next;
   }

@@ -26,8 +26,7 @@ typedef struct ls_csv_record {
 
 /** Reads the record at p (p < end), storing up to n_max cells. Returns after its newline, or end.
  */
-const char *ls__csv_scan(ls_csv_record *record, ls_csv_cell *cells, uint32_t n_max, const char *p,
-                         const char *end);
+const char *ls__csv_scan(ls_csv_record *record, ls_csv_cell *cells, uint32_t n_max, const char *p, const char *end);
 /** Text of a cell; copied to the arena where quotes are doubled. */
 ls_slice ls__csv_cell_text(const ls_csv_cell *cell, ls_arena *arena);
 #endif

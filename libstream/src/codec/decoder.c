@@ -8,22 +8,19 @@
 
 static void init_names(ls_decoder *decoder) {
   uint32_t n_slots = 8;
-  while (n_slots < decoder->n_fields * 2)
-    n_slots *= 2;
+  while (n_slots < decoder->n_fields * 2) n_slots *= 2;
   decoder->names.slots = LS_ARENA_ARRAY(&decoder->arena, uint32_t, n_slots);
   decoder->names.mask = n_slots - 1;
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
     uint32_t slot = (uint32_t)ls__hash64(decoder->plans[i].name) & decoder->names.mask;
-    while (decoder->names.slots[slot])
-      slot = (slot + 1) & decoder->names.mask;
+    while (decoder->names.slots[slot]) slot = (slot + 1) & decoder->names.mask;
     decoder->names.slots[slot] = i + 1;
   }
 }
 
 int32_t ls__decoder_find(const ls_decoder *decoder, ls_slice name) {
   const ls_name_table *names = &decoder->names;
-  for (uint32_t slot = (uint32_t)ls__hash64(name) & names->mask; names->slots[slot];
-       slot = (slot + 1) & names->mask) {
+  for (uint32_t slot = (uint32_t)ls__hash64(name) & names->mask; names->slots[slot]; slot = (slot + 1) & names->mask) {
     uint32_t i = names->slots[slot] - 1;
     if (ls__slice_eq(decoder->plans[i].name, name)) return (int32_t)i;
   }
@@ -38,14 +35,12 @@ static int init_plans(ls_decoder *decoder, const ls_decoder_opts *opts, ls_error
   init_names(decoder);
   if (opts->format != LS_FORMAT_PROTOBUF) return LS_OK;
   if (!opts->protobuf_descriptor) {
-    return ls_error_set(err, LS_ECONFIG, "format protobuf needs a message descriptor for %s",
-                        decoder->schema->name);
+    return ls_error_set(err, LS_ECONFIG, "format protobuf needs a message descriptor for %s", decoder->schema->name);
   }
   return ls__protobuf_map_new(decoder, opts->protobuf_descriptor, err);
 }
 
-int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts,
-                    ls_error *err) {
+int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts, ls_error *err) {
   ls_decoder *decoder = LS_NEW(ls_decoder);
   *out = NULL;
   ls__arena_init(&decoder->arena, 0);
@@ -57,8 +52,7 @@ int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_
   decoder->plans = LS_ARENA_ARRAY(&decoder->arena, ls_field_plan, schema->n_fields + 1);
   decoder->values = LS_ARENA_ARRAY(&decoder->arena, ls_value, schema->n_fields + 1);
   decoder->follows = LS_ARENA_ARRAY(&decoder->arena, uint32_t, schema->n_fields + 1);
-  for (uint32_t i = 0; i < schema->n_fields; i++)
-    decoder->follows[i] = i;
+  for (uint32_t i = 0; i < schema->n_fields; i++) decoder->follows[i] = i;
   int rc = init_plans(decoder, opts, err);
   if (rc < 0) {
     ls__decoder_free(decoder);
@@ -71,8 +65,7 @@ int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_
 
 void ls__decoder_free(ls_decoder *decoder) {
   if (!decoder) return;
-  for (uint32_t i = 0; i < decoder->n_fields; i++)
-    ls__plan_fini(&decoder->plans[i]);
+  for (uint32_t i = 0; i < decoder->n_fields; i++) ls__plan_fini(&decoder->plans[i]);
   ls__buf_fini(&decoder->line);
   ls__buf_fini(&decoder->payload);
   ls__buf_fini(&decoder->secrets);

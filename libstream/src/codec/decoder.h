@@ -84,8 +84,7 @@ struct ls_decoder {
   uint32_t n_sensitive;
   ls_field_plan *plans; /* n_fields */
   ls_value *values;     /* n_fields, scratch of the record */
-  uint32_t
-      *follows; /* n_fields + 1: index of the field that came after field i-1 last time; JSON */
+  uint32_t *follows;    /* n_fields + 1: index of the field that came after field i-1 last time; JSON */
   ls_name_table names;
   ls_arena arena;   /* lifetime of the decoder */
   ls_arena scratch; /* one record */
@@ -110,11 +109,11 @@ typedef struct ls_bad_sink {
 
 /* codec_fault.c */
 /** Sets the fault of the record: "field <name>: " + text. Returns LS_EDATA. */
-int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt,
-                ...) LS_PRINTF(4, 5);
+int ls__bad_set(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, const char *fmt, ...)
+    LS_PRINTF(4, 5);
 /** The same with the value at fault shown (hidden when the field is sensitive, cut at 64 bytes). */
-int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan,
-                  ls_slice value, const char *fmt, ...) LS_PRINTF(5, 6);
+int ls__bad_value(ls_decoder *decoder, const char *reason, const ls_field_plan *plan, ls_slice value, const char *fmt,
+                  ...) LS_PRINTF(5, 6);
 /** Tells the sink about the record: decoder->bad and decoder->payload (none: it is left out). */
 void ls__bad_report(ls_decoder *decoder, ls_bad_sink sink, int64_t line);
 
@@ -130,18 +129,15 @@ bool ls__mask_name(const ls_decoder *decoder, ls_slice name);
 
 /* codec_scalar.c: text -> value. Each sets the fault and returns LS_EDATA when text is not a value
  * of type. */
-int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                       ls_slice text, ls_value *out);
-int ls__scalar_int64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
-int ls__scalar_float64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text,
+int ls__scalar_decimal(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text,
                        ls_value *out);
-int ls__scalar_timestamp(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text,
-                         ls_value *out);
+int ls__scalar_int64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
+int ls__scalar_float64(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
+int ls__scalar_timestamp(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
 int ls__scalar_date(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
 int ls__scalar_bytes(ls_decoder *decoder, const ls_field_plan *plan, ls_slice text, ls_value *out);
 /** A text of any type but LIST and STRUCT (CSV cells, protobuf strings, bounds of the schema). */
-int ls__scalar_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                    ls_slice text, ls_value *out);
+int ls__scalar_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text, ls_value *out);
 void ls__base64_encode(ls_buf *out, ls_slice bytes);
 
 /* codec_check.c */
@@ -165,8 +161,7 @@ void ls__value_append(ls_column *column, const ls_value *value);
 int32_t ls__decoder_find(const ls_decoder *decoder, ls_slice name);
 /** Parses one JSON value of type from text (padded, ends with a newline). For CSV cells with lists
  * and structs. */
-int ls__json_cell(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                  ls_slice text, ls_value *out);
+int ls__json_cell(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text, ls_value *out);
 /* json_mask.c */
 /** Checks that text (padded, ends with a newline) is one JSON value, and sets payload to what a dead
  * letter may show of it: of an object the fields that the schema knows, at every depth, sensitive

@@ -10,8 +10,7 @@
 static void report_bad(ls_decoder *decoder, ls_bad_sink sink, int64_t line, const char *text) {
   const char *at = text, *why = "";
   if (ls__json_mask(decoder, text, &at, &why) < 0) {
-    ls__bad_set(decoder, "not_json", NULL, "not JSON: %s (column %lld)", why,
-                (long long)(at - text) + 1);
+    ls__bad_set(decoder, "not_json", NULL, "not JSON: %s (column %lld)", why, (long long)(at - text) + 1);
   }
   ls__bad_report(decoder, sink, line);
 }
@@ -23,9 +22,8 @@ static void report_not_utf8(ls_decoder *decoder, ls_bad_sink sink, int64_t line)
 
 /* Decodes the line at p, which ends with a newline; returns that newline. *appended: it gave a
  * row. */
-static inline const char *decode_line(ls_batch *out, ls_decoder *decoder, const char *p,
-                                      const char *end, ls_bad_sink sink, int64_t line,
-                                      bool *appended) {
+static inline const char *decode_line(ls_batch *out, ls_decoder *decoder, const char *p, const char *end,
+                                      ls_bad_sink sink, int64_t line, bool *appended) {
   const char *newline = ls__json_parse_record(decoder, p);
   if (__builtin_expect(newline && ls__record_check(decoder) == LS_OK, 1)) {
     ls__record_append(out, decoder);
@@ -38,8 +36,8 @@ static inline const char *decode_line(ls_batch *out, ls_decoder *decoder, const 
 }
 
 /* Whole lines. Returns the number of rows appended; *line is raised past them. */
-static int64_t decode_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice text,
-                            int64_t *line, ls_bad_sink sink) {
+static int64_t decode_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice text, int64_t *line,
+                            ls_bad_sink sink) {
   bool utf8 = ls__utf8_valid_wide(text.ptr, text.len);
   int64_t n_rows = 0;
   for (const char *p = text.ptr, *end = p + text.len; p < end; p++, ++*line) {
@@ -80,16 +78,14 @@ static bool has_bom(ls_slice text) {
   return text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0;
 }
 
-int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block,
-                          int64_t first_line, ls_bad_record_fn on_bad, void *payload,
-                          ls_error *err) {
+int ls__decode_json_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, ls_slice block, int64_t first_line,
+                          ls_bad_record_fn on_bad, void *payload, ls_error *err) {
   (void)err;
   ls_bad_sink sink = {on_bad, payload};
   if (first_line == 1 && has_bom(block)) block = (ls_slice){block.ptr + 3, block.len - 3};
   if (block.len == 0) return LS_OK;
   size_t n_whole = block.len;
-  while (n_whole > 0 && block.ptr[n_whole - 1] != '\n')
-    n_whole--;
+  while (n_whole > 0 && block.ptr[n_whole - 1] != '\n') n_whole--;
   int64_t line = first_line;
   int64_t n_rows = decode_lines(out, lines, decoder, (ls_slice){block.ptr, n_whole}, &line, sink);
   if (n_whole < block.len) {
@@ -110,9 +106,7 @@ int ls__decode_json_record(ls_batch *out, ls_decoder *decoder, ls_slice text, in
   }
   /* A record may be laid out over several lines: CR is the same to the parser, space outside
    * strings and wrong inside. */
-  for (char *p = decoder->line.ptr, *end = p + text.len;
-       (p = memchr(p, '\n', (size_t)(end - p))) != NULL;)
-    *p = '\r';
+  for (char *p = decoder->line.ptr, *end = p + text.len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL;) *p = '\r';
   bool appended = false;
   decode_line(out, decoder, copy.ptr, copy.ptr + copy.len, sink, record_number, &appended);
   return LS_OK;

@@ -54,8 +54,7 @@ static const char *note_container(masker *in, const char *p, int depth, bool hid
     if (!p) return NULL;
     p = ls__json_space(p);
     more = *p == ',';
-    if (!more && *p != close)
-      return fail(in, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
+    if (!more && *p != close) return fail(in, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
     if (more) p = ls__json_space(p + 1);
   }
   return p + 1;

@@ -20,12 +20,10 @@ typedef struct parser {
   const char *line; /* start, for columns in messages */
 } parser;
 
-static const char *parse_value(const parser *in, const ls_type *type, const char *p, ls_value *out,
-                               int depth);
+static const char *parse_value(const parser *in, const ls_type *type, const char *p, ls_value *out, int depth);
 
 static const char *not_json(const parser *in, const char *at, const char *why) {
-  ls__bad_set(in->decoder, "not_json", NULL, "not JSON: %s (column %lld)", why,
-              (long long)(at - in->line) + 1);
+  ls__bad_set(in->decoder, "not_json", NULL, "not JSON: %s (column %lld)", why, (long long)(at - in->line) + 1);
   return NULL;
 }
 
@@ -52,8 +50,7 @@ static const char *type_word(const char *p) {
 }
 
 static const char *wrong_type(const parser *in, const char *p, const char *expected) {
-  ls__bad_set(in->decoder, "wrong_type", in->plan, "%s is expected, not %s", expected,
-              type_word(p));
+  ls__bad_set(in->decoder, "wrong_type", in->plan, "%s is expected, not %s", expected, type_word(p));
   return NULL;
 }
 
@@ -78,8 +75,7 @@ static inline const char *parse_string(const parser *in, const char *p, ls_slice
   return parse_escaped(in, p, out);
 }
 
-static const char *parse_decimal_slow(const parser *in, const ls_type *type, const char *p,
-                                      ls_value *out) {
+static const char *parse_decimal_slow(const parser *in, const ls_type *type, const char *p, ls_value *out) {
   ls_slice text;
   ls_json_fault fault;
   const char *end;
@@ -96,16 +92,14 @@ static const char *parse_decimal_slow(const parser *in, const ls_type *type, con
 
 static inline const char *take_digits(const char *p, uint64_t *value) {
   uint64_t v = *value;
-  for (unsigned digit; (digit = (unsigned)(unsigned char)*p - '0') <= 9; p++)
-    v = v * 10 + digit;
+  for (unsigned digit; (digit = (unsigned)(unsigned char)*p - '0') <= 9; p++) v = v * 10 + digit;
   *value = v;
   return p;
 }
 
 /* The common form, at most 18 digits in all, straight into an integer; everything else the slow
  * way. */
-static inline const char *parse_decimal(const parser *in, const ls_type *type, const char *start,
-                                        ls_value *out) {
+static inline const char *parse_decimal(const parser *in, const ls_type *type, const char *start, ls_value *out) {
   bool quoted = *start == '"';
   const char *p = start + quoted;
   bool negative = *p == '-';
@@ -121,8 +115,7 @@ static inline const char *parse_decimal(const parser *in, const ls_type *type, c
     if (n_decimals == 0) n_whole = 0;
   }
   int64_t n_missing = type->scale - n_decimals;
-  bool plain = n_whole > 0 && n_whole + n_decimals <= 18 && n_missing >= 0 &&
-               n_whole + type->scale <= type->precision;
+  bool plain = n_whole > 0 && n_whole + n_decimals <= 18 && n_missing >= 0 && n_whole + type->scale <= type->precision;
   plain &= quoted ? *p == '"' : (*first != '0' || n_whole == 1) && *p != 'e' && *p != 'E';
   if (__builtin_expect(!plain, 0)) return parse_decimal_slow(in, type, start, out);
   ls_int128 scaled = (ls_int128)value * ls__pow10[n_missing];
@@ -130,10 +123,8 @@ static inline const char *parse_decimal(const parser *in, const ls_type *type, c
   return p + quoted;
 }
 
-static const char *parse_number(const parser *in, const ls_type *type, const char *p,
-                                ls_value *out) {
-  if (*p != '-' && (*p < '0' || *p > '9'))
-    return wrong_type(in, p, type->kind == LS_INT64 ? "an integer" : "a number");
+static const char *parse_number(const parser *in, const ls_type *type, const char *p, ls_value *out) {
+  if (*p != '-' && (*p < '0' || *p > '9')) return wrong_type(in, p, type->kind == LS_INT64 ? "an integer" : "a number");
   ls_json_fault fault;
   const char *end = ls__json_number_end(p, &fault);
   if (!end) return not_json_fault(in, &fault);
@@ -166,8 +157,7 @@ static const char *expected_word(ls_kind kind) {
 }
 
 /* Types that JSON gives as strings. */
-static inline const char *parse_text(const parser *in, const ls_type *type, const char *p,
-                                     ls_value *out) {
+static inline const char *parse_text(const parser *in, const ls_type *type, const char *p, ls_value *out) {
   ls_slice text;
   if (*p != '"') return wrong_type(in, p, expected_word(type->kind));
   const char *end = parse_string(in, p + 1, &text);
@@ -192,8 +182,7 @@ static inline const char *parse_text(const parser *in, const ls_type *type, cons
 
 /* -- lists and structs ------------------------------------------------------------------------- */
 
-static const char *parse_list(const parser *in, const ls_type *type, const char *p, ls_value *out,
-                              int depth) {
+static const char *parse_list(const parser *in, const ls_type *type, const char *p, ls_value *out, int depth) {
   if (*p != '[') return wrong_type(in, p, "a list");
   if (depth >= LS_JSON_DEPTH_MAX) return not_json(in, p, "values are nested too deep");
   uint32_t n = 0, capacity = 0;
@@ -235,16 +224,15 @@ static const char *skip_value(const parser *in, const char *p, int depth) {
   return end ? end : not_json_fault(in, &fault);
 }
 
-static const char *parse_struct_field(const parser *in, const ls_type *type, const char *p,
-                                      ls_value *items, int depth) {
+static const char *parse_struct_field(const parser *in, const ls_type *type, const char *p, ls_value *items,
+                                      int depth) {
   ls_slice name;
   p = parse_name(in, p, &name);
   if (!p) return NULL;
   for (uint32_t i = 0; i < type->n_fields; i++) {
     if (!ls__slice_is(name, type->fields[i].name)) continue;
     if (items[i].state != LS_VALUE_ABSENT) {
-      ls__bad_set(in->decoder, "duplicate_field", in->plan, "it has %s twice",
-                  type->fields[i].name);
+      ls__bad_set(in->decoder, "duplicate_field", in->plan, "it has %s twice", type->fields[i].name);
       return NULL;
     }
     return parse_value(in, type->fields[i].type, p, &items[i], depth);
@@ -252,8 +240,7 @@ static const char *parse_struct_field(const parser *in, const ls_type *type, con
   return skip_value(in, p, depth);
 }
 
-static const char *parse_struct(const parser *in, const ls_type *type, const char *p, ls_value *out,
-                                int depth) {
+static const char *parse_struct(const parser *in, const ls_type *type, const char *p, ls_value *out, int depth) {
   if (*p != '{') return wrong_type(in, p, "an object");
   if (depth >= LS_JSON_DEPTH_MAX) return not_json(in, p, "values are nested too deep");
   ls_value *items = LS_ARENA_ARRAY(&in->decoder->scratch, ls_value, type->n_fields + 1);
@@ -281,8 +268,7 @@ static const char *parse_null(const parser *in, const char *p, ls_value *out) {
 }
 
 /* Value of any type at p; returns its end, NULL with the fault set. */
-static inline const char *parse_any(const parser *in, const ls_type *type, const char *p,
-                                    ls_value *out, int depth) {
+static inline const char *parse_any(const parser *in, const ls_type *type, const char *p, ls_value *out, int depth) {
   if (*p == 'n') return parse_null(in, p, out);
   out->state = LS_VALUE_SET;
   switch (type->kind) {
@@ -308,8 +294,7 @@ static inline const char *parse_any(const parser *in, const ls_type *type, const
   }
 }
 
-static const char *parse_value(const parser *in, const ls_type *type, const char *p, ls_value *out,
-                               int depth) {
+static const char *parse_value(const parser *in, const ls_type *type, const char *p, ls_value *out, int depth) {
   return parse_any(in, type, p, out, depth);
 }
 
@@ -330,8 +315,7 @@ static inline const char *parse_field(parser *in, const char *p, uint32_t *slot)
   ls_decoder *decoder = in->decoder;
   int32_t i = (int32_t)decoder->follows[*slot];
   const ls_field_plan *plan = &decoder->plans[i];
-  if (__builtin_expect(plan->quoted_len &&
-                           ls__json_same_key(p, plan->quoted, plan->quoted_mask, plan->quoted_len),
+  if (__builtin_expect(plan->quoted_len && ls__json_same_key(p, plan->quoted, plan->quoted_mask, plan->quoted_len),
                        1)) {
     p = ls__json_space(p + plan->quoted_len);
     if (*p != ':') return not_json(in, p, "':' is expected after the field name");
@@ -351,8 +335,7 @@ static inline const char *parse_field(parser *in, const char *p, uint32_t *slot)
   p = parse_any(in, plan->type, p, value, 1);
   if (!p) return NULL;
   *slot = (uint32_t)i + 1;
-  if (plan->constrained && value->state == LS_VALUE_SET && ls__plan_check(decoder, plan, value) < 0)
-    return NULL;
+  if (plan->constrained && value->state == LS_VALUE_SET && ls__plan_check(decoder, plan, value) < 0) return NULL;
   return p;
 }
 
@@ -363,8 +346,7 @@ const char *ls__json_parse_record(ls_decoder *decoder, const char *line) {
   if (*p != '{') {
     ls_json_fault fault;
     if (!ls__json_skip(p, 0, &fault)) return not_json_fault(&in, &fault);
-    ls__bad_set(decoder, "wrong_type", NULL, "a record must be a JSON object, not %s",
-                type_word(p));
+    ls__bad_set(decoder, "wrong_type", NULL, "a record must be a JSON object, not %s", type_word(p));
     return NULL;
   }
   p = ls__json_space(p + 1);
@@ -382,17 +364,14 @@ const char *ls__json_parse_record(ls_decoder *decoder, const char *line) {
   return p;
 }
 
-int ls__json_cell(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type,
-                  ls_slice text, ls_value *out) {
+int ls__json_cell(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text, ls_value *out) {
   char *copy = ls__arena_zalloc(&decoder->scratch, text.len + 1 + LS_JSON_PADDING);
   memcpy(copy, text.ptr, text.len);
-  for (char *p = copy; (p = memchr(p, '\n', (size_t)(copy + text.len - p))) != NULL;)
-    *p = '\r';
+  for (char *p = copy; (p = memchr(p, '\n', (size_t)(copy + text.len - p))) != NULL;) *p = '\r';
   copy[text.len] = '\n';
   parser in = {decoder, plan, copy};
   const char *p = parse_any(&in, type, ls__json_space(copy), out, 0);
   if (p && *(p = ls__json_space(p)) != '\n') p = NULL;
   if (p) return LS_OK;
-  return ls__bad_set(decoder, "wrong_type", plan,
-                     "the text is not a JSON value of the field's type");
+  return ls__bad_set(decoder, "wrong_type", plan, "the text is not a JSON value of the field's type");
 }

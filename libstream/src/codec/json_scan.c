@@ -30,16 +30,13 @@ static int32_t hex4(const char *p) {
 /* p: at a backslash. End of the escape, NULL with the fault. */
 static const char *escape_end(const char *p, ls_json_fault *fault) {
   char c = p[1];
-  if (c == '"' || c == '\\' || c == '/' || c == 'b' || c == 'f' || c == 'n' || c == 'r' || c == 't')
-    return p + 2;
-  if (c != 'u')
-    return fail(fault, p, "an escape as \\n or \\u00e9 is expected after the backslash");
+  if (c == '"' || c == '\\' || c == '/' || c == 'b' || c == 'f' || c == 'n' || c == 'r' || c == 't') return p + 2;
+  if (c != 'u') return fail(fault, p, "an escape as \\n or \\u00e9 is expected after the backslash");
   int32_t unit = hex4(p + 2);
   if (unit < 0) return fail(fault, p, "four hex digits are expected after \\u");
   if (unit < 0xD800 || unit > 0xDFFF) return p + 6;
   int32_t low = unit < 0xDC00 && p[6] == '\\' && p[7] == 'u' ? hex4(p + 8) : -1;
-  if (low < 0xDC00 || low > 0xDFFF)
-    return fail(fault, p, "half a surrogate pair is not a character");
+  if (low < 0xDC00 || low > 0xDFFF) return fail(fault, p, "half a surrogate pair is not a character");
   return p + 12;
 }
 
@@ -103,8 +100,7 @@ size_t ls__json_unescape(char *out, const char *p, const char *end) {
 }
 
 static const char *digits_end(const char *p) {
-  while (*p >= '0' && *p <= '9')
-    p++;
+  while (*p >= '0' && *p <= '9') p++;
   return p;
 }
 
@@ -155,8 +151,7 @@ static const char *skip_container(const char *p, int depth, ls_json_fault *fault
     if (!p) return NULL;
     p = ls__json_space(p);
     if (*p == close) return p + 1;
-    if (*p != ',')
-      return fail(fault, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
+    if (*p != ',') return fail(fault, p, object ? "',' or '}' is expected" : "',' or ']' is expected");
     p = ls__json_space(p + 1);
   }
 }

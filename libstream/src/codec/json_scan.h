@@ -19,8 +19,7 @@ typedef struct ls_json_fault {
 
 static inline const char *ls__json_space(const char *p) {
   if ((unsigned char)*p > ' ') return p;
-  while (*p == ' ' || *p == '\t' || *p == '\r')
-    p++;
+  while (*p == ' ' || *p == '\t' || *p == '\r') p++;
   return p;
 }
 
@@ -28,34 +27,28 @@ static inline const char *ls__json_space(const char *p) {
  * byte. */
 static inline const char *ls__json_plain_end(const char *p) {
 #ifdef __SSE2__
-  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
-                control = _mm_set1_epi8(0x1F);
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
   for (;; p += 16) {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i stop =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)),
-                     _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+    __m128i stop = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)),
+                                _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
     int mask = _mm_movemask_epi8(stop);
     if (mask) return p + __builtin_ctz((unsigned)mask);
   }
 #else
-  while ((unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
-    p++;
+  while ((unsigned char)*p >= 0x20 && *p != '"' && *p != '\\') p++;
   return p;
 #endif
 }
 
 /** Whether the first bits(mask) bytes of text equal those of name; both have 32 readable bytes. */
-static inline bool ls__json_same_key(const char *text, const char *name, uint32_t mask,
-                                     size_t len) {
+static inline bool ls__json_same_key(const char *text, const char *name, uint32_t mask, size_t len) {
 #ifdef __SSE2__
   (void)len;
   const __m128i *a = (const __m128i *)(const void *)text, *b = (const __m128i *)(const void *)name;
-  uint32_t low =
-      (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(a), _mm_loadu_si128(b)));
+  uint32_t low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(a), _mm_loadu_si128(b)));
   if (mask <= 0xFFFFu) return (low & mask) == mask;
-  uint32_t high =
-      (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(a + 1), _mm_loadu_si128(b + 1)));
+  uint32_t high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(a + 1), _mm_loadu_si128(b + 1)));
   return ((low | high << 16) & mask) == mask;
 #else
   (void)mask;

@@ -14,8 +14,8 @@
 #define BYTES_PER_BYTE 256u       /* this much for each of its bytes, when unpacked */
 #define HEADER         16         /* keeps the size of an allocation, and its alignment */
 
-static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                      const void *member, ls_value *out);
+static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *member,
+                      ls_value *out);
 
 /* -- memory ------------------------------------------------------------------------------------ */
 
@@ -63,8 +63,7 @@ static bool is_present(const void *message, const ProtobufCFieldDescriptor *fiel
   case PROTOBUF_C_TYPE_STRING:
   case PROTOBUF_C_TYPE_MESSAGE:
     memcpy(&pointer, member_of(message, field), sizeof pointer);
-    return pointer &&
-           (field->label != PROTOBUF_C_LABEL_OPTIONAL || pointer != field->default_value);
+    return pointer && (field->label != PROTOBUF_C_LABEL_OPTIONAL || pointer != field->default_value);
   default:
     break;
   }
@@ -75,15 +74,12 @@ static bool is_present(const void *message, const ProtobufCFieldDescriptor *fiel
 }
 
 /* Whether the member is empty in a way that may as well mean absent. */
-static bool is_unset(const ProtobufCFieldDescriptor *field, const void *member, bool nullable,
-                     const ls_type *type) {
-  if (field->label != PROTOBUF_C_LABEL_NONE || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
-    return false;
+static bool is_unset(const ProtobufCFieldDescriptor *field, const void *member, bool nullable, const ls_type *type) {
+  if (field->label != PROTOBUF_C_LABEL_NONE || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) return false;
   if (field->type == PROTOBUF_C_TYPE_STRING) {
     return text_of(field, *(char *const *)member).len == 0 && (nullable || type->kind != LS_STRING);
   }
-  return field->type == PROTOBUF_C_TYPE_BYTES && nullable &&
-         ((const ProtobufCBinaryData *)member)->len == 0;
+  return field->type == PROTOBUF_C_TYPE_BYTES && nullable && ((const ProtobufCBinaryData *)member)->len == 0;
 }
 
 /* -- values ------------------------------------------------------------------------------------ */
@@ -110,52 +106,45 @@ static bool integer_of(ProtobufCType type, const void *member, int64_t *out) {
   }
 }
 
-static int read_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                     const void *member, ls_value *out) {
+static int read_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *member,
+                     ls_value *out) {
   ls_slice text = text_of(node->field, *(char *const *)member);
-  if (!ls__utf8_valid(text))
-    return ls__bad_set(decoder, "bad_utf8", plan, "the text is not valid UTF-8");
+  if (!ls__utf8_valid(text)) return ls__bad_set(decoder, "bad_utf8", plan, "the text is not valid UTF-8");
   return ls__scalar_text(decoder, plan, node->type, text, out);
 }
 
-static int read_integer(ls_decoder *decoder, const ls_field_plan *plan,
-                        const ls_protobuf_node *node, const void *member, ls_value *out) {
-  static const int64_t us_min = INT64_C(-62135596800000000),
-                       us_max = INT64_C(253402300799999999); /* years 1..9999 */
+static int read_integer(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
+                        const void *member, ls_value *out) {
+  static const int64_t us_min = INT64_C(-62135596800000000), us_max = INT64_C(253402300799999999); /* years 1..9999 */
   if (!integer_of(node->field->type, member, &out->as.i64)) {
-    return ls__bad_set(decoder, "out_of_range", plan,
-                       "the value does not fit a signed 64-bit integer");
+    return ls__bad_set(decoder, "out_of_range", plan, "the value does not fit a signed 64-bit integer");
   }
   if (node->type->kind == LS_TIMESTAMP && (out->as.i64 < us_min || out->as.i64 > us_max)) {
-    return ls__bad_set(decoder, "bad_timestamp", plan,
-                       "the microseconds are outside the years 1 to 9999");
+    return ls__bad_set(decoder, "bad_timestamp", plan, "the microseconds are outside the years 1 to 9999");
   }
   return LS_OK;
 }
 
-static int read_instant(ls_decoder *decoder, const ls_field_plan *plan,
-                        const ls_protobuf_node *node, const void *member, ls_value *out) {
+static int read_instant(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
+                        const void *member, ls_value *out) {
   const void *message = *(void *const *)member;
   int64_t seconds = *(const int64_t *)member_of(message, node->parts[0]);
   int32_t nanos = *(const int32_t *)member_of(message, node->parts[1]);
-  if (seconds < INT64_C(-62135596800) || seconds > INT64_C(253402300799) || nanos < 0 ||
-      nanos > 999999999) {
+  if (seconds < INT64_C(-62135596800) || seconds > INT64_C(253402300799) || nanos < 0 || nanos > 999999999) {
     return ls__bad_set(decoder, "bad_timestamp", plan, "seconds or nanos are out of range");
   }
   if (nanos % 1000) {
-    return ls__bad_set(decoder, "bad_timestamp", plan,
-                       "the nanoseconds are not whole microseconds");
+    return ls__bad_set(decoder, "bad_timestamp", plan, "the nanoseconds are not whole microseconds");
   }
   out->as.i64 = seconds * 1000000 + nanos / 1000;
   return LS_OK;
 }
 
-static int read_enum(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                     const void *member, ls_value *out) {
+static int read_enum(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *member,
+                     ls_value *out) {
   const ProtobufCEnumValue *value =
       protobuf_c_enum_descriptor_get_value(node->field->descriptor, *(const int32_t *)member);
-  if (!value)
-    return ls__bad_set(decoder, "not_allowed", plan, "the number is no value of the enum");
+  if (!value) return ls__bad_set(decoder, "not_allowed", plan, "the number is no value of the enum");
   out->as.slice = ls__slice_of(value->name + node->enum_prefix);
   return LS_OK;
 }
@@ -181,27 +170,25 @@ static size_t member_size(ProtobufCType type) {
   }
 }
 
-static int read_list(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                     const void *message, ls_value *out) {
+static int read_list(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *message,
+                     ls_value *out) {
   size_t n, size = member_size(node->field->type);
   memcpy(&n, (const char *)message + node->field->quantifier_offset, sizeof n);
   const char *members = *(char *const *)member_of(message, node->field);
   out->as.items = LS_ARENA_ARRAY(&decoder->scratch, ls_value, n + 1);
   out->n = (uint32_t)n;
   out->state = LS_VALUE_SET;
-  for (size_t i = 0; i < n; i++)
-    LS_TRY(read_value(decoder, plan, node, members + i * size, &out->as.items[i]));
+  for (size_t i = 0; i < n; i++) LS_TRY(read_value(decoder, plan, node, members + i * size, &out->as.items[i]));
   return LS_OK;
 }
 
 /* The field of a message, whatever its label; ABSENT when it is not there. */
-static int read_field(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                      const void *message, bool nullable, ls_value *out) {
+static int read_field(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *message,
+                      bool nullable, ls_value *out) {
   const ProtobufCFieldDescriptor *field = node->field;
   out->state = LS_VALUE_ABSENT;
   if (!field) return LS_OK;
-  if (field->label == PROTOBUF_C_LABEL_REPEATED)
-    return read_list(decoder, plan, node, message, out);
+  if (field->label == PROTOBUF_C_LABEL_REPEATED) return read_list(decoder, plan, node, message, out);
   const void *member = member_of(message, field);
   if (!is_present(message, field) || is_unset(field, member, nullable, node->type)) return LS_OK;
   return read_value(decoder, plan, node, member, out);
@@ -218,8 +205,8 @@ static int read_struct(ls_decoder *decoder, const ls_field_plan *plan, const ls_
   return LS_OK;
 }
 
-static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node,
-                      const void *member, ls_value *out) {
+static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_protobuf_node *node, const void *member,
+                      ls_value *out) {
   out->state = LS_VALUE_SET;
   switch (node->how) {
   case LS_PB_TEXT:
@@ -241,10 +228,8 @@ static int read_value(ls_decoder *decoder, const ls_field_plan *plan, const ls_p
     return LS_OK;
   }
   case LS_PB_FLOAT:
-    out->as.f64 = node->field->type == PROTOBUF_C_TYPE_FLOAT ? (double)*(const float *)member
-                                                             : *(const double *)member;
-    if (out->as.f64 - out->as.f64 == 0)
-      return LS_OK; /* not NaN, not infinite: as in the other formats */
+    out->as.f64 = node->field->type == PROTOBUF_C_TYPE_FLOAT ? (double)*(const float *)member : *(const double *)member;
+    if (out->as.f64 - out->as.f64 == 0) return LS_OK; /* not NaN, not infinite: as in the other formats */
     return ls__bad_set(decoder, "out_of_range", plan, "the value is not a finite number");
   }
   return LS_OK;
@@ -254,10 +239,8 @@ static int read_message(ls_decoder *decoder, const ProtobufCMessage *message) {
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
     const ls_field_plan *plan = &decoder->plans[i];
     ls_value *value = &decoder->values[i];
-    LS_TRY(read_field(decoder, plan, &decoder->protobuf->nodes[i], message, plan->field->nullable,
-                      value));
-    if (plan->constrained && value->state == LS_VALUE_SET)
-      LS_TRY(ls__plan_check(decoder, plan, value));
+    LS_TRY(read_field(decoder, plan, &decoder->protobuf->nodes[i], message, plan->field->nullable, value));
+    if (plan->constrained && value->state == LS_VALUE_SET) LS_TRY(ls__plan_check(decoder, plan, value));
   }
   return ls__record_check(decoder);
 }
@@ -278,14 +261,12 @@ static void put_integer(ls_buf *out, const ls_protobuf_node *node, const void *m
 }
 
 static void put_instant(ls_buf *out, const ls_protobuf_node *node, const void *message) {
-  ls__buf_printf(out, "\"%lld s, %d ns\"",
-                 (long long)*(const int64_t *)member_of(message, node->parts[0]),
+  ls__buf_printf(out, "\"%lld s, %d ns\"", (long long)*(const int64_t *)member_of(message, node->parts[0]),
                  (int)*(const int32_t *)member_of(message, node->parts[1]));
 }
 
 static void put_enum(ls_buf *out, const ls_protobuf_node *node, int32_t number) {
-  const ProtobufCEnumValue *value =
-      protobuf_c_enum_descriptor_get_value(node->field->descriptor, number);
+  const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(node->field->descriptor, number);
   if (value)
     ls__buf_json_string(out, ls__slice_of(value->name + node->enum_prefix));
   else
@@ -329,8 +310,8 @@ static void put_member(ls_buf *out, const ls_protobuf_node *node, const void *me
     ls__buf_puts(out, *(const protobuf_c_boolean *)member ? "true" : "false");
     break;
   case LS_PB_FLOAT:
-    put_float(out, node->field->type == PROTOBUF_C_TYPE_FLOAT ? (double)*(const float *)member
-                                                              : *(const double *)member);
+    put_float(out,
+              node->field->type == PROTOBUF_C_TYPE_FLOAT ? (double)*(const float *)member : *(const double *)member);
     break;
   case LS_PB_BYTES: {
     const ProtobufCBinaryData *bytes = member;
@@ -382,14 +363,12 @@ static void payload_of_message(ls_decoder *decoder, const ProtobufCMessage *mess
 int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, int64_t record_number,
                         ls_bad_record_fn on_bad, void *payload, ls_error *err) {
   ls_protobuf_map *map = decoder->protobuf;
-  if (!map)
-    return ls_error_set(err, LS_EINVAL, "the decoder of %s is not one for protobuf",
-                        decoder->schema->name);
+  if (!map) return ls_error_set(err, LS_EINVAL, "the decoder of %s is not one for protobuf", decoder->schema->name);
   ProtobufCAllocator allocator = {message_alloc, message_free, decoder};
   map->n_bytes = 0;
   map->n_bytes_max = BYTES_FREE + message.len * BYTES_PER_BYTE;
-  ProtobufCMessage *unpacked = protobuf_c_message_unpack(map->descriptor, &allocator, message.len,
-                                                         (const uint8_t *)message.ptr);
+  ProtobufCMessage *unpacked =
+      protobuf_c_message_unpack(map->descriptor, &allocator, message.len, (const uint8_t *)message.ptr);
   if (unpacked && read_message(decoder, unpacked) == LS_OK) {
     ls__record_append(out, decoder);
     return LS_OK;
@@ -397,8 +376,7 @@ int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, in
   if (unpacked) {
     payload_of_message(decoder, unpacked);
   } else {
-    ls__bad_set(decoder, "bad_protobuf", NULL, "the bytes are not a message of type %s",
-                map->descriptor->name);
+    ls__bad_set(decoder, "bad_protobuf", NULL, "the bytes are not a message of type %s", map->descriptor->name);
   }
   ls__bad_report(decoder, (ls_bad_sink){on_bad, payload}, record_number);
   return LS_OK;

@@ -14,8 +14,7 @@ enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 static void put_varint(ls_buf *out, uint64_t value) {
   char bytes[10];
   size_t n = 0;
-  for (; value >= 0x80; value >>= 7)
-    bytes[n++] = (char)(value | 0x80);
+  for (; value >= 0x80; value >>= 7) bytes[n++] = (char)(value | 0x80);
   bytes[n++] = (char)value;
   ls__buf_append(out, bytes, n);
 }
@@ -33,8 +32,7 @@ static void put_bytes(ls_buf *out, uint32_t id, ls_slice bytes) {
 /* Low n bytes, little-endian. */
 static void put_fixed(ls_buf *out, uint64_t value, size_t n) {
   char bytes[8];
-  for (size_t i = 0; i < n; i++)
-    bytes[i] = (char)(value >> (8 * i));
+  for (size_t i = 0; i < n; i++) bytes[i] = (char)(value >> (8 * i));
   ls__buf_append(out, bytes, n);
 }
 
@@ -42,8 +40,7 @@ static uint64_t zigzag(int64_t value) {
   return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
 }
 
-static int put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t value,
-                       ls_error *err) {
+static int put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t value, ls_error *err) {
   bool fits = true;
   uint32_t id = field->id;
   switch (field->type) {
@@ -63,9 +60,7 @@ static int put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64
   default:
     break;
   }
-  if (!fits)
-    return ls_error_set(err, LS_EOVERFLOW, "field %s: the value does not fit its protobuf type",
-                        field->name);
+  if (!fits) return ls_error_set(err, LS_EOVERFLOW, "field %s: the value does not fit its protobuf type", field->name);
   switch (field->type) {
   case PROTOBUF_C_TYPE_SFIXED32:
   case PROTOBUF_C_TYPE_FIXED32:
@@ -123,8 +118,7 @@ static void put_text(ls_buf *out, uint32_t id, const ls_column *column, int64_t 
   put_bytes(out, id, (ls_slice){text, len});
 }
 
-static int put_enum(ls_buf *out, const ProtobufCFieldDescriptor *field, ls_slice name,
-                    ls_error *err) {
+static int put_enum(ls_buf *out, const ProtobufCFieldDescriptor *field, ls_slice name, ls_error *err) {
   const ProtobufCEnumDescriptor *type = field->descriptor;
   size_t prefix = ls__protobuf_enum_prefix(type);
   for (unsigned i = 0; i < type->n_values; i++) {
@@ -133,12 +127,10 @@ static int put_enum(ls_buf *out, const ProtobufCFieldDescriptor *field, ls_slice
     put_varint(out, (uint64_t)(int64_t)type->values[i].value);
     return LS_OK;
   }
-  return ls_error_set(err, LS_EDATA, "field %s: the text is no value of enum %s", field->name,
-                      type->name);
+  return ls_error_set(err, LS_EDATA, "field %s: the text is no value of enum %s", field->name, type->name);
 }
 
-static int put_instant(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t us,
-                       ls_error *err) {
+static int put_instant(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t us, ls_error *err) {
   const ProtobufCFieldDescriptor *parts[2];
   ls__protobuf_is_instant(field->descriptor, parts);
   int64_t micros = us % 1000000;
@@ -151,24 +143,23 @@ static int put_instant(ls_buf *out, const ProtobufCFieldDescriptor *field, int64
   return rc;
 }
 
-static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name,
-                      const ls_column *column, int64_t row, ls_error *err);
+static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name, const ls_column *column,
+                      int64_t row, ls_error *err);
 
-static int put_struct(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column,
-                      int64_t row, ls_error *err) {
+static int put_struct(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
+                      ls_error *err) {
   ls_buf body = LS_BUF_INIT;
   int rc = LS_OK;
   for (uint32_t i = 0; i < column->type->n_fields && rc == LS_OK; i++) {
-    rc = put_column(&body, field->descriptor, column->type->fields[i].name, &column->children[i],
-                    row, err);
+    rc = put_column(&body, field->descriptor, column->type->fields[i].name, &column->children[i], row, err);
   }
   put_bytes(out, field->id, ls__buf_slice(&body));
   ls__buf_fini(&body);
   return rc;
 }
 
-static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column,
-                     int64_t row, ls_error *err) {
+static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
+                     ls_error *err) {
   ls_protobuf_how how;
   if (!ls__protobuf_how(&how, field, column->type)) {
     return ls_error_set(err, LS_ECONFIG, "field %s can't be written as protobuf %s", field->name,
@@ -201,8 +192,8 @@ static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const l
 }
 
 /* Elements one by one: readers must accept that also for fields declared packed. */
-static int put_list(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column,
-                    int64_t row, ls_error *err) {
+static int put_list(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
+                    ls_error *err) {
   for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++) {
     if (ls__is_null(&column->children[0], i)) {
       return ls_error_set(err, LS_EDATA, "field %s: a protobuf list can't hold null", field->name);
@@ -212,31 +203,25 @@ static int put_list(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls
   return LS_OK;
 }
 
-static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name,
-                      const ls_column *column, int64_t row, ls_error *err) {
+static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name, const ls_column *column,
+                      int64_t row, ls_error *err) {
   const ProtobufCFieldDescriptor *field = ls__protobuf_find(message, name, column->type);
-  if (!field)
-    return ls_error_set(err, LS_ECONFIG, "protobuf message %s has no field %s", message->name,
-                        name);
+  if (!field) return ls_error_set(err, LS_ECONFIG, "protobuf message %s has no field %s", message->name, name);
   bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
   if (ls__is_null(column, row)) {
     if (field->label != PROTOBUF_C_LABEL_REQUIRED) return LS_OK;
-    return ls_error_set(err, LS_EDATA, "field %s is null, but message %s requires it", name,
-                        message->name);
+    return ls_error_set(err, LS_EDATA, "field %s is null, but message %s requires it", name, message->name);
   }
   if (repeated != (column->type->kind == LS_LIST)) {
     return ls_error_set(err, LS_ECONFIG, "field %s: one side is a list, the other is not", name);
   }
-  return repeated ? put_list(out, field, column, row, err)
-                  : put_value(out, field, column, row, err);
+  return repeated ? put_list(out, field, column, row, err) : put_value(out, field, column, row, err);
 }
 
-int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row,
-                        ls_error *err) {
+int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err) {
   size_t start = out->len;
   for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
-    int rc =
-        put_column(out, descriptor, batch->schema->fields[i].name, &batch->columns[i], row, err);
+    int rc = put_column(out, descriptor, batch->schema->fields[i].name, &batch->columns[i], row, err);
     if (rc == LS_OK) continue;
     out->len = start; /* nothing half written */
     return rc;

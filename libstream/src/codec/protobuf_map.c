@@ -51,23 +51,20 @@ static bool ends_in_us(const char *name) {
   return len > 3 && memcmp(name + len - 3, "_us", 3) == 0;
 }
 
-const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message,
-                                                  const char *name, const ls_type *type) {
-  const ProtobufCFieldDescriptor *field =
-      protobuf_c_message_descriptor_get_field_by_name(message, name);
+const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message, const char *name,
+                                                  const ls_type *type) {
+  const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(message, name);
   if (field || type->kind != LS_TIMESTAMP) return field;
   char longer[ENUM_NAME_MAX];
   if ((size_t)snprintf(longer, sizeof longer, "%s_us", name) >= sizeof longer) return NULL;
   return protobuf_c_message_descriptor_get_field_by_name(message, longer);
 }
 
-bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message,
-                             const ProtobufCFieldDescriptor *parts[2]) {
+bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message, const ProtobufCFieldDescriptor *parts[2]) {
   parts[0] = protobuf_c_message_descriptor_get_field_by_name(message, "seconds");
   parts[1] = protobuf_c_message_descriptor_get_field_by_name(message, "nanos");
-  return parts[0] && parts[1] && parts[0]->type == PROTOBUF_C_TYPE_INT64 &&
-         parts[1]->type == PROTOBUF_C_TYPE_INT32 && parts[0]->label != PROTOBUF_C_LABEL_REPEATED &&
-         parts[1]->label != PROTOBUF_C_LABEL_REPEATED;
+  return parts[0] && parts[1] && parts[0]->type == PROTOBUF_C_TYPE_INT64 && parts[1]->type == PROTOBUF_C_TYPE_INT32 &&
+         parts[0]->label != PROTOBUF_C_LABEL_REPEATED && parts[1]->label != PROTOBUF_C_LABEL_REPEATED;
 }
 
 /* TransactionStatus -> TRANSACTION_STATUS_ */
@@ -86,14 +83,12 @@ size_t ls__protobuf_enum_prefix(const ProtobufCEnumDescriptor *descriptor) {
   char prefix[ENUM_NAME_MAX];
   size_t len = prefix_of_enum(prefix, descriptor->short_name);
   for (unsigned i = 0; i < descriptor->n_values; i++) {
-    if (strncmp(descriptor->values[i].name, prefix, len) != 0 || !descriptor->values[i].name[len])
-      return 0;
+    if (strncmp(descriptor->values[i].name, prefix, len) != 0 || !descriptor->values[i].name[len]) return 0;
   }
   return descriptor->n_values ? len : 0;
 }
 
-bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field,
-                      const ls_type *type) {
+bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field, const ls_type *type) {
   ls_kind kind = type->kind;
   const ProtobufCFieldDescriptor *parts[2];
   switch (field->type) {
@@ -115,33 +110,29 @@ bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *fiel
     return kind == LS_STRING;
   case PROTOBUF_C_TYPE_MESSAGE:
     *out = kind == LS_STRUCT ? LS_PB_MESSAGE : LS_PB_INSTANT;
-    return kind == LS_STRUCT ||
-           (kind == LS_TIMESTAMP && ls__protobuf_is_instant(field->descriptor, parts));
+    return kind == LS_STRUCT || (kind == LS_TIMESTAMP && ls__protobuf_is_instant(field->descriptor, parts));
   default: /* integers */
     *out = LS_PB_INTEGER;
     return kind == LS_INT64 || (kind == LS_TIMESTAMP && ends_in_us(field->name));
   }
 }
 
-static int map_field(ls_decoder *decoder, ls_protobuf_node *node,
-                     const ProtobufCMessageDescriptor *message, const char *name,
-                     const ls_type *type, int depth, ls_error *err);
+static int map_field(ls_decoder *decoder, ls_protobuf_node *node, const ProtobufCMessageDescriptor *message,
+                     const char *name, const ls_type *type, int depth, ls_error *err);
 
 static int map_struct(ls_decoder *decoder, ls_protobuf_node *node, int depth, ls_error *err) {
   const ls_type *type = node->type;
   node->children = LS_ARENA_ARRAY(&decoder->arena, ls_protobuf_node, type->n_fields + 1);
   for (uint32_t i = 0; i < type->n_fields; i++) {
-    LS_TRY(map_field(decoder, &node->children[i], node->field->descriptor, type->fields[i].name,
-                     type->fields[i].type, depth + 1, err));
+    LS_TRY(map_field(decoder, &node->children[i], node->field->descriptor, type->fields[i].name, type->fields[i].type,
+                     depth + 1, err));
   }
   return LS_OK;
 }
 
-static int map_field(ls_decoder *decoder, ls_protobuf_node *node,
-                     const ProtobufCMessageDescriptor *message, const char *name,
-                     const ls_type *type, int depth, ls_error *err) {
-  if (depth > NESTED_MAX)
-    return ls_error_set(err, LS_ECONFIG, "message %s is nested too deep", message->name);
+static int map_field(ls_decoder *decoder, ls_protobuf_node *node, const ProtobufCMessageDescriptor *message,
+                     const char *name, const ls_type *type, int depth, ls_error *err) {
+  if (depth > NESTED_MAX) return ls_error_set(err, LS_ECONFIG, "message %s is nested too deep", message->name);
   const ProtobufCFieldDescriptor *field = ls__protobuf_find(message, name, type);
   node->field = field;
   node->type = type;
@@ -156,8 +147,8 @@ static int map_field(ls_decoder *decoder, ls_protobuf_node *node,
                  "field %s of %s: protobuf field %s.%s of type %s%s can't be read as %s (integers "
                  "are read as a timestamp "
                  "only when their name ends in _us, decimals only from strings)",
-                 name, decoder->schema->name, message->name, field->name,
-                 repeated ? "repeated " : "", ls__protobuf_type_name(field), text.ptr);
+                 name, decoder->schema->name, message->name, field->name, repeated ? "repeated " : "",
+                 ls__protobuf_type_name(field), text.ptr);
     ls__buf_fini(&text);
     return LS_ECONFIG;
   }
@@ -172,8 +163,7 @@ static bool is_bounded(const ProtobufCMessageDescriptor *message, int depth) {
   if (depth > NESTED_MAX) return false;
   for (unsigned i = 0; i < message->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &message->fields[i];
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_bounded(field->descriptor, depth + 1))
-      return false;
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_bounded(field->descriptor, depth + 1)) return false;
   }
   return true;
 }
@@ -184,17 +174,15 @@ int ls__protobuf_map_new(ls_decoder *decoder, const void *descriptor, ls_error *
   map->nodes = LS_ARENA_ARRAY(&decoder->arena, ls_protobuf_node, decoder->n_fields + 1);
   decoder->protobuf = map;
   if (!is_bounded(map->descriptor, 0)) {
-    return ls_error_set(err, LS_ECONFIG,
-                        "protobuf message %s contains itself, or is nested deeper than %d levels",
+    return ls_error_set(err, LS_ECONFIG, "protobuf message %s contains itself, or is nested deeper than %d levels",
                         map->descriptor->name, NESTED_MAX);
   }
   for (uint32_t i = 0; i < decoder->n_fields; i++) {
     const ls_field_plan *plan = &decoder->plans[i];
-    LS_TRY(
-        map_field(decoder, &map->nodes[i], map->descriptor, plan->field->name, plan->type, 0, err));
+    LS_TRY(map_field(decoder, &map->nodes[i], map->descriptor, plan->field->name, plan->type, 0, err));
     if (map->nodes[i].field || !plan->required) continue;
-    return ls_error_set(err, LS_ECONFIG, "field %s of %s: protobuf message %s has no such field",
-                        plan->field->name, decoder->schema->name, map->descriptor->name);
+    return ls_error_set(err, LS_ECONFIG, "field %s of %s: protobuf message %s has no such field", plan->field->name,
+                        decoder->schema->name, map->descriptor->name);
   }
   return LS_OK;
 }

@@ -38,17 +38,15 @@ struct ls_protobuf_map {
 };
 
 /** Field of the message for a schema field, NULL when there is none. */
-const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message,
-                                                  const char *name, const ls_type *type);
+const ProtobufCFieldDescriptor *ls__protobuf_find(const ProtobufCMessageDescriptor *message, const char *name,
+                                                  const ls_type *type);
 /** Whether the message has int64 seconds and int32 nanos; sets parts. */
-bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message,
-                             const ProtobufCFieldDescriptor *parts[2]);
+bool ls__protobuf_is_instant(const ProtobufCMessageDescriptor *message, const ProtobufCFieldDescriptor *parts[2]);
 /** Length of the prefix "<ENUM_NAME>_" that all values of the enum share; 0: they don't. */
 size_t ls__protobuf_enum_prefix(const ProtobufCEnumDescriptor *descriptor);
 /** How a value of the protobuf field becomes type (of an element, if it is repeated). False: it
  * can't. */
-bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field,
-                      const ls_type *type);
+bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field, const ls_type *type);
 bool ls__protobuf_is_integer(ProtobufCType type);
 const char *ls__protobuf_type_name(const ProtobufCFieldDescriptor *field);
 #endif

@@ -5,6 +5,5 @@
 #include "codec/decoder.h"
 
 extern "C" bool ls__utf8_valid_wide(const char *text, size_t len) {
-  return simdjson::validate_utf8(text,
-                                 len); /* noexcept; picks its implementation once, thread-safe */
+  return simdjson::validate_utf8(text, len); /* noexcept; picks its implementation once, thread-safe */
 }

@@ -43,16 +43,14 @@ static const char *read_class(step *s, const char *p) {
     if (p[1] == '-' && p[2] != ']') {
       unsigned char high = (unsigned char)p[2];
       if (high == 0 || high == '[' || high >= 0x80 || high < low) return NULL;
-      for (unsigned c = low; c <= high; c++)
-        add(s, (unsigned char)c);
+      for (unsigned c = low; c <= high; c++) add(s, (unsigned char)c);
       p += 2;
     } else {
       add(s, low);
     }
   }
   if (negate) {
-    for (int i = 0; i < 4; i++)
-      s->class_bits[i] = ~s->class_bits[i];
+    for (int i = 0; i < 4; i++) s->class_bits[i] = ~s->class_bits[i];
     s->class_bits[0] &= ~UINT64_C(1); /* regexec never sees NUL */
   }
   return p + 1;
@@ -95,8 +93,7 @@ static const char *read_atom(step *s, const char *p) {
   unsigned char c = (unsigned char)*p;
   if (c == '[') return read_class(s, p + 1);
   if (c == '.') {
-    for (unsigned b = 1; b < 256; b++)
-      add(s, (unsigned char)b);
+    for (unsigned b = 1; b < 256; b++) add(s, (unsigned char)b);
     return p + 1;
   }
   if (c == '\\') {
@@ -153,8 +150,7 @@ int ls__value_pattern_new(ls_value_pattern **out, const char *text, ls_error *er
     char why[128];
     regerror(rc, &pattern->regex, why, sizeof why);
     ls__free(pattern);
-    return ls_error_set(err, LS_ECONFIG,
-                        "pattern '%s' is not a POSIX extended regular expression: %s", text, why);
+    return ls_error_set(err, LS_ECONFIG, "pattern '%s' is not a POSIX extended regular expression: %s", text, why);
   }
   pattern->simple = compile_simple(pattern, text);
   *out = pattern;
@@ -172,8 +168,7 @@ static bool walk(const ls_value_pattern *pattern, ls_slice value) {
   const unsigned char *p = (const unsigned char *)value.ptr, *end = p + value.len;
   for (const step *s = pattern->steps; s < pattern->steps + pattern->n_steps; s++) {
     uint32_t n = 0;
-    while (p < end && n < s->max && in_class(s, *p))
-      p++, n++;
+    while (p < end && n < s->max && in_class(s, *p)) p++, n++;
     if (n < s->min) return false;
   }
   return p == end;

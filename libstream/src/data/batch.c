@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-void ls__batch_init(ls_batch *batch, const ls_schema *schema, ls_arena *arena,
-                    int64_t capacity_rows) {
+void ls__batch_init(ls_batch *batch, const ls_schema *schema, ls_arena *arena, int64_t capacity_rows) {
   memset(batch, 0, sizeof *batch);
   batch->schema = schema;
   batch->arena = arena;
@@ -25,8 +24,7 @@ ls_batch *ls__batch_new(const ls_schema *schema, ls_arena *arena, int64_t capaci
 }
 
 void ls__batch_clear(ls_batch *batch) {
-  for (uint32_t i = 0; i < batch->schema->n_fields; i++)
-    ls__column_clear(&batch->columns[i]);
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_clear(&batch->columns[i]);
   batch->n_rows = 0;
   batch->retracts = NULL;
 }
@@ -37,10 +35,10 @@ static void reserve_meta(ls_batch *batch, int64_t n_more) {
   int64_t capacity = batch->capacity_rows * 2 < 16 ? 16 : batch->capacity_rows * 2;
   if (capacity < needed) capacity = needed;
   size_t n_old = (size_t)batch->capacity_rows, n_new = (size_t)capacity;
-  batch->ts_us = ls__arena_regrow(batch->arena, batch->ts_us, n_old * sizeof *batch->ts_us,
-                                  n_new * sizeof *batch->ts_us);
-  batch->stamps = ls__arena_regrow(batch->arena, batch->stamps, n_old * sizeof *batch->stamps,
-                                   n_new * sizeof *batch->stamps);
+  batch->ts_us =
+      ls__arena_regrow(batch->arena, batch->ts_us, n_old * sizeof *batch->ts_us, n_new * sizeof *batch->ts_us);
+  batch->stamps =
+      ls__arena_regrow(batch->arena, batch->stamps, n_old * sizeof *batch->stamps, n_new * sizeof *batch->stamps);
   if (batch->retracts != NULL) {
     size_t words_old = (size_t)LS_BIT_WORDS(batch->capacity_rows) + 1, words = (size_t)LS_BIT_WORDS(capacity) + 1;
     batch->retracts = ls__arena_regrow(batch->arena, batch->retracts, words_old * sizeof *batch->retracts,
@@ -88,7 +86,8 @@ void ls__batch_gather(ls_batch *batch, const ls_batch *src, const int32_t *rows,
 }
 
 void ls__batch_append_range(ls_batch *batch, const ls_batch *src, int64_t first, int64_t n) {
-  for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_append_range(&batch->columns[i], &src->columns[i], first, n);
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++)
+    ls__column_append_range(&batch->columns[i], &src->columns[i], first, n);
   for (int64_t row = first; row < first + n; row++) {
     ls__batch_append_meta(batch, src->ts_us[row], src->stamps[row]);
     if (ls__is_retract(src, row)) ls__batch_set_retract(batch, batch->n_rows - 1);
@@ -97,8 +96,7 @@ void ls__batch_append_range(ls_batch *batch, const ls_batch *src, int64_t first,
 
 size_t ls__batch_bytes(const ls_batch *batch) {
   size_t bytes = (size_t)batch->n_rows * (sizeof *batch->ts_us + sizeof *batch->stamps);
-  for (uint32_t i = 0; i < batch->schema->n_fields; i++)
-    bytes += ls__column_bytes(&batch->columns[i]);
+  for (uint32_t i = 0; i < batch->schema->n_fields; i++) bytes += ls__column_bytes(&batch->columns[i]);
   return bytes;
 }
 

@@ -42,9 +42,8 @@ static inline int ls__stamp_cmp(ls_stamp a, ls_stamp b) {
 
 /** How seq is packed for records read from files: records come after timers of the same ts_us. */
 #define LS_SEQ_RECORD (UINT64_C(1) << 63)
-#define LS_SEQ_MAKE(source, file, row)                                                             \
-  (LS_SEQ_RECORD | ((uint64_t)(source) << 57) | ((uint64_t)(file) << 37) |                         \
-   (uint64_t)(row)) /* 6 | 20 | 37 bits */
+#define LS_SEQ_MAKE(source, file, row)                                                                                 \
+  (LS_SEQ_RECORD | ((uint64_t)(source) << 57) | ((uint64_t)(file) << 37) | (uint64_t)(row)) /* 6 | 20 | 37 bits */
 /** Source of rows made at the end of input: the rest of seq is a hash of their key. */
 #define LS_SEQ_END_SOURCE  63u
 #define LS_SEQ_SOURCE(seq) ((uint32_t)(((seq) >> 57) & 63u))
@@ -59,7 +58,7 @@ typedef struct ls_batch {
   ls_stamp *stamps;      /* n_rows, non-decreasing inside the runtime */
   int64_t capacity_rows; /* of ts_us, stamps and retracts */
   ls_arena *arena;
-  uint64_t *retracts;    /* bit set: the row takes an earlier, equal one back (live only); NULL: none does */
+  uint64_t *retracts; /* bit set: the row takes an earlier, equal one back (live only); NULL: none does */
 } ls_batch;
 
 #define LS_BIT_GET(bits, i)   ((((const uint64_t *)(bits))[(i) >> 6] >> ((i)&63)) & 1u)
@@ -74,8 +73,7 @@ static inline bool ls__is_null(const ls_column *c, int64_t row) {
 static inline ls_slice ls__column_slice(const ls_column *c, int64_t row) {
   /* a column of empty texts may have no bytes at all, and NULL + 0 is not defined in C */
   const char *bytes = c->values != NULL ? (const char *)c->values : "";
-  return (ls_slice){bytes + c->offsets[row],
-                    (size_t)(c->offsets[row + 1] - c->offsets[row])};
+  return (ls_slice){bytes + c->offsets[row], (size_t)(c->offsets[row + 1] - c->offsets[row])};
 }
 static inline const int64_t *ls__column_i64(const ls_column *c) {
   return (const int64_t *)c->values;
@@ -91,8 +89,7 @@ static inline const ls_i128 *ls__column_i128(const ls_column *c) {
 }
 
 /* columns: growable, appended row by row or filled in place */
-void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena,
-                     int64_t capacity_rows);
+void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena, int64_t capacity_rows);
 /** Sets n_rows, for kernels that fill in place. Rows that were there stay; new ones are zero, false
  * or empty, and valid. STRUCT: its fields too. Shrinking drops rows. */
 void ls__column_resize(ls_column *column, int64_t n_rows);
@@ -132,8 +129,7 @@ size_t ls__column_bytes(const ls_column *column);
 void ls__column_format_json(ls_buf *out, const ls_column *column, int64_t row);
 
 /* batches */
-void ls__batch_init(ls_batch *batch, const ls_schema *schema, ls_arena *arena,
-                    int64_t capacity_rows);
+void ls__batch_init(ls_batch *batch, const ls_schema *schema, ls_arena *arena, int64_t capacity_rows);
 ls_batch *ls__batch_new(const ls_schema *schema, ls_arena *arena, int64_t capacity_rows);
 /** Drops all rows and keeps the memory. */
 void ls__batch_clear(ls_batch *batch);

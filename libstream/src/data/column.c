@@ -45,12 +45,11 @@ static void grow_rows(ls_column *column, int64_t capacity) {
   size_t width = ls__type_width(column->type), n_old = (size_t)column->capacity_rows;
   size_t n_new = (size_t)capacity;
   if (kind == LS_BOOL) column->values = grow_bits(column, column->values, capacity);
-  if (width)
-    column->values = ls__arena_regrow(column->arena, column->values, n_old * width, n_new * width);
+  if (width) column->values = ls__arena_regrow(column->arena, column->values, n_old * width, n_new * width);
   if (has_offsets(kind))
-    column->offsets = ls__arena_regrow(column->arena, column->offsets,
-                                       column->offsets ? (n_old + 1) * sizeof(int32_t) : 0,
-                                       (n_new + 1) * sizeof(int32_t));
+    column->offsets =
+        ls__arena_regrow(column->arena, column->offsets, column->offsets ? (n_old + 1) * sizeof(int32_t) : 0,
+                         (n_new + 1) * sizeof(int32_t));
   if (column->validity) column->validity = grow_bits(column, column->validity, capacity);
   column->capacity_rows = capacity;
 }
@@ -70,13 +69,11 @@ void ls__column_reserve_bytes(ls_column *column, int64_t n_more) {
   int64_t capacity = column->capacity_bytes * 2;
   if (capacity < COLUMN_BYTES_MIN) capacity = COLUMN_BYTES_MIN;
   if (capacity < needed) capacity = needed;
-  column->values = ls__arena_regrow(column->arena, column->values, (size_t)column->capacity_bytes,
-                                    (size_t)capacity);
+  column->values = ls__arena_regrow(column->arena, column->values, (size_t)column->capacity_bytes, (size_t)capacity);
   column->capacity_bytes = capacity;
 }
 
-void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena,
-                     int64_t capacity_rows) {
+void ls__column_init(ls_column *column, const ls_type *type, ls_arena *arena, int64_t capacity_rows) {
   memset(column, 0, sizeof *column);
   column->type = type;
   column->arena = arena;
@@ -102,8 +99,7 @@ void ls__column_clear(ls_column *column) {
   if (column->validity) ls__bits_fill(column->validity, 0, column->n_rows, false);
   if (column->type->kind == LS_BOOL) ls__bits_fill(column->values, 0, column->n_rows, false);
   column->n_rows = 0;
-  for (uint32_t i = 0; i < n_children(column); i++)
-    ls__column_clear(&column->children[i]);
+  for (uint32_t i = 0; i < n_children(column); i++) ls__column_clear(&column->children[i]);
 }
 
 static void ensure_validity(ls_column *column) {
@@ -131,15 +127,12 @@ void ls__column_resize(ls_column *column, int64_t n_rows) {
     zero_rows(column, old, n_new);
     if (column->validity) ls__bits_fill(column->validity, old, n_new, true);
     if (column->offsets)
-      for (int64_t i = old; i < n_rows; i++)
-        column->offsets[i + 1] = column->offsets[old];
+      for (int64_t i = old; i < n_rows; i++) column->offsets[i + 1] = column->offsets[old];
   }
   column->n_rows = n_rows;
   if (column->type->kind == LS_STRUCT)
-    for (uint32_t i = 0; i < n_children(column); i++)
-      ls__column_resize(&column->children[i], n_rows);
-  if (column->type->kind == LS_LIST && n_new < 0)
-    ls__column_resize(&column->children[0], column->offsets[n_rows]);
+    for (uint32_t i = 0; i < n_children(column); i++) ls__column_resize(&column->children[i], n_rows);
+  if (column->type->kind == LS_LIST && n_new < 0) ls__column_resize(&column->children[0], column->offsets[n_rows]);
 }
 
 /* -- appending one row ------------------------------------------------------------------------- */
@@ -157,8 +150,7 @@ void ls__column_append_null(ls_column *column) {
   zero_rows(column, column->n_rows, 1);
   if (column->offsets) column->offsets[column->n_rows + 1] = column->offsets[column->n_rows];
   if (column->type->kind == LS_STRUCT)
-    for (uint32_t i = 0; i < n_children(column); i++)
-      ls__column_append_null(&column->children[i]);
+    for (uint32_t i = 0; i < n_children(column); i++) ls__column_append_null(&column->children[i]);
   column->n_rows++;
 }
 
@@ -166,8 +158,7 @@ static void mark_null(ls_column *column, int64_t first, int64_t n) {
   ensure_validity(column);
   ls__bits_fill(column->validity, first, n, false);
   if (column->type->kind == LS_STRUCT)
-    for (uint32_t i = 0; i < n_children(column); i++)
-      mark_null(&column->children[i], first, n);
+    for (uint32_t i = 0; i < n_children(column); i++) mark_null(&column->children[i], first, n);
 }
 
 void ls__column_append_nulls(ls_column *column, int64_t n) {
@@ -209,9 +200,9 @@ void ls__column_append_decimal(ls_column *column, ls_int128 value) {
 void ls__column_append_slice(ls_column *column, ls_slice value) {
   begin_row(column);
   int32_t offset = column->offsets[column->n_rows];
-  if ((int64_t)value.len > column->capacity_bytes - offset)
-    ls__column_reserve_bytes(column, (int64_t)value.len);
-  if (value.len > 0) ls__copy_short((char *)column->values + offset, value.ptr, value.len); /* NULL + 0 is not defined */
+  if ((int64_t)value.len > column->capacity_bytes - offset) ls__column_reserve_bytes(column, (int64_t)value.len);
+  if (value.len > 0)
+    ls__copy_short((char *)column->values + offset, value.ptr, value.len); /* NULL + 0 is not defined */
   column->n_rows++;
   column->offsets[column->n_rows] = offset + (int32_t)value.len;
 }
@@ -226,8 +217,7 @@ void ls__column_append_list_end(ls_column *column) {
 void ls__column_append_struct_end(ls_column *column) {
   begin_row(column);
   column->n_rows++;
-  for (uint32_t i = 0; i < n_children(column); i++)
-    ls_assert(column->children[i].n_rows == column->n_rows);
+  for (uint32_t i = 0; i < n_children(column); i++) ls_assert(column->children[i].n_rows == column->n_rows);
 }
 
 /* Takes the bytes of one row out of the middle of a STRING or BYTES column. */
@@ -235,10 +225,8 @@ static void drop_bytes(ls_column *column, int64_t row) {
   int32_t *offsets = column->offsets, gap = offsets[row + 1] - offsets[row];
   char *bytes = column->values;
   if (gap == 0) return;
-  memmove(bytes + offsets[row], bytes + offsets[row + 1],
-          (size_t)(offsets[column->n_rows] - offsets[row + 1]));
-  for (int64_t i = row + 1; i <= column->n_rows; i++)
-    offsets[i] -= gap;
+  memmove(bytes + offsets[row], bytes + offsets[row + 1], (size_t)(offsets[column->n_rows] - offsets[row + 1]));
+  for (int64_t i = row + 1; i <= column->n_rows; i++) offsets[i] -= gap;
 }
 
 void ls__column_set_null(ls_column *column, int64_t row) {
@@ -248,8 +236,7 @@ void ls__column_set_null(ls_column *column, int64_t row) {
   zero_rows(column, row, 1);
   if (kind == LS_STRING || kind == LS_BYTES) drop_bytes(column, row);
   if (kind == LS_STRUCT)
-    for (uint32_t i = 0; i < n_children(column); i++)
-      ls__column_set_null(&column->children[i], row);
+    for (uint32_t i = 0; i < n_children(column); i++) ls__column_set_null(&column->children[i], row);
   if (kind == LS_LIST && row + 1 == column->n_rows) {
     /* elements of an earlier row stay behind the null, unseen */
     ls__column_resize(&column->children[0], column->offsets[row]);

@@ -17,20 +17,17 @@ static inline bool source_valid(const ls_column *src, int64_t row) {
 /* Whether some row number is -1: the sign bit of their union. */
 static bool any_missing(const int32_t *rows, int64_t n) {
   uint32_t all = 0;
-  for (int64_t i = 0; i < n; i++)
-    all |= (uint32_t)rows[i];
+  for (int64_t i = 0; i < n; i++) all |= (uint32_t)rows[i];
   return all >> 31;
 }
 
 /* Writes validity of n new rows; false, and no bitmap made, when none of them is null. */
-static bool gather_validity(ls_column *column, const ls_column *src, const int32_t *rows,
-                            int64_t n) {
+static bool gather_validity(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n) {
   int64_t first = column->n_rows;
   uint64_t *had = column->validity;
   if (!had) {
     int64_t i = 0;
-    while (i < n && source_valid(src, rows[i]))
-      i++;
+    while (i < n && source_valid(src, rows[i])) i++;
     if (i == n) return false;
     size_t n_words = (size_t)LS_BIT_WORDS(column->capacity_rows);
     column->validity = ls__arena_zalloc(column->arena, n_words * 8);
@@ -58,14 +55,11 @@ static void mark_valid(ls_column *column, int64_t n) {
 
 /* -- fixed widths: `width` is a constant where this is inlined --------------------------------- */
 
-static inline void copy_fixed(char *dst, const char *src, const int32_t *rows, int64_t n,
-                              size_t width) {
-  for (int64_t i = 0; i < n; i++)
-    memcpy(dst + (size_t)i * width, src + (size_t)rows[i] * width, width);
+static inline void copy_fixed(char *dst, const char *src, const int32_t *rows, int64_t n, size_t width) {
+  for (int64_t i = 0; i < n; i++) memcpy(dst + (size_t)i * width, src + (size_t)rows[i] * width, width);
 }
 
-static inline void copy_fixed_or_zero(char *dst, const ls_column *src, const int32_t *rows,
-                                      int64_t n, size_t width) {
+static inline void copy_fixed_or_zero(char *dst, const ls_column *src, const int32_t *rows, int64_t n, size_t width) {
   const char *from = src->values;
   for (int64_t i = 0; i < n; i++) {
     if (source_valid(src, rows[i])) {
@@ -76,8 +70,7 @@ static inline void copy_fixed_or_zero(char *dst, const ls_column *src, const int
   }
 }
 
-static void gather_fixed(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n,
-                         bool nulls) {
+static void gather_fixed(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n, bool nulls) {
   size_t width = ls__type_width(column->type);
   char *dst = (char *)column->values + (size_t)column->n_rows * width;
   switch (width) {
@@ -118,8 +111,7 @@ static void gather_bool(ls_column *column, const ls_column *src, const int32_t *
 /* -- variable widths --------------------------------------------------------------------------- */
 
 /* Offsets of n new rows after those of the column; returns how many bytes or elements they hold. */
-static int64_t gather_offsets(ls_column *column, const ls_column *src, const int32_t *rows,
-                              int64_t n, bool nulls) {
+static int64_t gather_offsets(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n, bool nulls) {
   int32_t *offsets = column->offsets + column->n_rows;
   const int32_t *from = src->offsets;
   int64_t end = offsets[0];
@@ -132,8 +124,7 @@ static int64_t gather_offsets(ls_column *column, const ls_column *src, const int
   return end - offsets[0];
 }
 
-static void gather_strings(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n,
-                           bool nulls) {
+static void gather_strings(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n, bool nulls) {
   ls__column_reserve_bytes(column, gather_offsets(column, src, rows, n, nulls));
   const int32_t *offsets = column->offsets + column->n_rows;
   char *dst = column->values;
@@ -144,28 +135,24 @@ static void gather_strings(ls_column *column, const ls_column *src, const int32_
   }
 }
 
-static void gather_lists(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n,
-                         bool nulls) {
+static void gather_lists(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n, bool nulls) {
   int64_t n_elements = gather_offsets(column, src, rows, n, nulls), at = 0;
   const int32_t *offsets = column->offsets + column->n_rows;
   ls_column *child = &column->children[0];
   ls_assert(child->n_rows == offsets[0]);
   int32_t *elements = ls__alloc((size_t)n_elements * sizeof *elements);
   for (int64_t i = 0; i < n; i++)
-    for (int32_t k = 0, len = offsets[i + 1] - offsets[i]; k < len; k++)
-      elements[at++] = src->offsets[rows[i]] + k;
+    for (int32_t k = 0, len = offsets[i + 1] - offsets[i]; k < len; k++) elements[at++] = src->offsets[rows[i]] + k;
   ls__column_gather(child, &src->children[0], elements, n_elements);
   ls__free(elements);
 }
 
 /* Fields of a null struct are null: such rows are gathered as -1. */
-static void gather_structs(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n,
-                           bool nulls) {
+static void gather_structs(ls_column *column, const ls_column *src, const int32_t *rows, int64_t n, bool nulls) {
   int32_t *own = NULL;
   if (nulls) {
     own = ls__alloc((size_t)n * sizeof *own);
-    for (int64_t i = 0; i < n; i++)
-      own[i] = source_valid(src, rows[i]) ? rows[i] : -1;
+    for (int64_t i = 0; i < n; i++) own[i] = source_valid(src, rows[i]) ? rows[i] : -1;
   }
   for (uint32_t i = 0; i < column->type->n_fields; i++)
     ls__column_gather(&column->children[i], &src->children[i], own ? own : rows, n);
@@ -245,8 +232,7 @@ static void range_validity(ls_column *column, const ls_column *src, int64_t firs
 
 static void gather_range(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
   int32_t *rows = ls__alloc((size_t)n * sizeof *rows);
-  for (int64_t i = 0; i < n; i++)
-    rows[i] = (int32_t)(first + i);
+  for (int64_t i = 0; i < n; i++) rows[i] = (int32_t)(first + i);
   ls__column_gather(column, src, rows, n);
   ls__free(rows);
 }
@@ -256,8 +242,7 @@ static void range_offsets(ls_column *column, const ls_column *src, int64_t first
   const int32_t *from = src->offsets + first;
   int64_t shift = (int64_t)offsets[0] - from[0];
   ls_assert(from[n] + shift <= INT32_MAX);
-  for (int64_t i = 1; i <= n; i++)
-    offsets[i] = (int32_t)(from[i] + shift);
+  for (int64_t i = 1; i <= n; i++) offsets[i] = (int32_t)(from[i] + shift);
 }
 
 void ls__column_append_range(ls_column *column, const ls_column *src, int64_t first, int64_t n) {
@@ -277,23 +262,21 @@ void ls__column_append_range(ls_column *column, const ls_column *src, int64_t fi
     mark_valid(column, n);
   }
   if (width)
-    memcpy((char *)column->values + (size_t)column->n_rows * width,
-           (const char *)src->values + (size_t)first * width, (size_t)n * width);
+    memcpy((char *)column->values + (size_t)column->n_rows * width, (const char *)src->values + (size_t)first * width,
+           (size_t)n * width);
   if (kind == LS_STRING || kind == LS_BYTES) {
     int32_t start = src->offsets[first];
     size_t n_bytes = (size_t)(src->offsets[first + n] - start);
     ls__column_reserve_bytes(column, (int64_t)n_bytes);
     if (n_bytes)
-      memcpy((char *)column->values + column->offsets[column->n_rows],
-             (const char *)src->values + start, n_bytes);
+      memcpy((char *)column->values + column->offsets[column->n_rows], (const char *)src->values + start, n_bytes);
     range_offsets(column, src, first, n);
   }
   if (kind == LS_LIST) {
     int32_t start = src->offsets[first];
     ls_assert(column->children[0].n_rows == column->offsets[column->n_rows]);
     range_offsets(column, src, first, n);
-    ls__column_append_range(&column->children[0], &src->children[0], start,
-                            src->offsets[first + n] - start);
+    ls__column_append_range(&column->children[0], &src->children[0], start, src->offsets[first + n] - start);
   }
   if (kind == LS_STRUCT)
     for (uint32_t i = 0; i < column->type->n_fields; i++)

@@ -12,8 +12,7 @@ static bool lists_eq(const ls_column *a, int64_t row_a, const ls_column *b, int6
   int32_t n = a->offsets[row_a + 1] - start_a;
   if (b->offsets[row_b + 1] - start_b != n) return false;
   for (int32_t i = 0; i < n; i++)
-    if (!ls__column_value_eq(&a->children[0], start_a + i, &b->children[0], start_b + i))
-      return false;
+    if (!ls__column_value_eq(&a->children[0], start_a + i, &b->children[0], start_b + i)) return false;
   return true;
 }
 
@@ -66,8 +65,7 @@ size_t ls__column_bytes(const ls_column *column) {
     bytes += ls__column_bytes(&column->children[0]);
     break;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      bytes += ls__column_bytes(&column->children[i]);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) bytes += ls__column_bytes(&column->children[i]);
     break;
   default:
     break;
@@ -106,10 +104,8 @@ static void format_base64(ls_buf *out, ls_slice bytes) {
   for (size_t i = 0; i < bytes.len; i += 3) {
     size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
     uint32_t group = 0;
-    for (size_t k = 0; k < 3; k++)
-      group = group << 8 | (k < n ? (uint32_t)(unsigned char)bytes.ptr[i + k] : 0);
-    for (size_t k = 0; k < 4; k++)
-      ls__buf_putc(out, k <= n ? digits[(group >> (18 - 6 * k)) & 63] : '=');
+    for (size_t k = 0; k < 3; k++) group = group << 8 | (k < n ? (uint32_t)(unsigned char)bytes.ptr[i + k] : 0);
+    for (size_t k = 0; k < 4; k++) ls__buf_putc(out, k <= n ? digits[(group >> (18 - 6 * k)) & 63] : '=');
   }
   ls__buf_putc(out, '"');
 }
@@ -157,9 +153,7 @@ void ls__column_format_json(ls_buf *out, const ls_column *column, int64_t row) {
     format_double(out, ls__column_f64(column)[row]);
     break;
   case LS_DECIMAL:
-    put_quoted(
-        out, text,
-        ls__decimal_format(text, ls__i128_get(ls__column_i128(column)[row]), column->type->scale));
+    put_quoted(out, text, ls__decimal_format(text, ls__i128_get(ls__column_i128(column)[row]), column->type->scale));
     break;
   case LS_STRING:
     ls__buf_json_string(out, ls__column_slice(column, row));

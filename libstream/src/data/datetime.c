@@ -26,8 +26,7 @@ void ls__civil_from_days(int32_t days, int *year, int *month, int *day) {
   int64_t z = (int64_t)days + 719468;
   int64_t era = (z >= 0 ? z : z - 146096) / 146097;
   int64_t day_of_era = z - era * 146097;
-  int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
   int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   int64_t shifted_month = (5 * day_of_year + 2) / 153;
   *day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
@@ -182,20 +181,17 @@ int ls__duration_parse(int64_t *out_us, ls_slice text) {
     int64_t count = 0, part;
     const char *start = p;
     for (; p < end && *p >= '0' && *p <= '9'; p++)
-      if (__builtin_mul_overflow(count, 10, &count) ||
-          __builtin_add_overflow(count, (int64_t)(*p - '0'), &count))
+      if (__builtin_mul_overflow(count, 10, &count) || __builtin_add_overflow(count, (int64_t)(*p - '0'), &count))
         return LS_EDATA;
     if (p == start) return LS_EDATA;
     const char *name = p;
-    while (p < end && is_letter(*p))
-      p++;
+    while (p < end && is_letter(*p)) p++;
     size_t len = (size_t)(p - name), unit = unit_min;
-    while (unit < N_DURATION_UNITS && (strlen(duration_units[unit].name) != len ||
-                                       memcmp(duration_units[unit].name, name, len) != 0))
+    while (unit < N_DURATION_UNITS &&
+           (strlen(duration_units[unit].name) != len || memcmp(duration_units[unit].name, name, len) != 0))
       unit++;
     if (unit == N_DURATION_UNITS) return LS_EDATA;
-    if (__builtin_mul_overflow(count, duration_units[unit].us, &part) ||
-        __builtin_add_overflow(sum, part, &sum))
+    if (__builtin_mul_overflow(count, duration_units[unit].us, &part) || __builtin_add_overflow(sum, part, &sum))
       return LS_EDATA;
     unit_min = unit + 1;
   }
@@ -213,8 +209,8 @@ size_t ls__duration_format(char out[LS_TIMESTAMP_TEXT_MAX], int64_t us) {
     uint64_t unit_us = (uint64_t)duration_units[i].us, count = rest / unit_us;
     rest %= unit_us;
     if (count)
-      len += (size_t)snprintf(out + len, LS_TIMESTAMP_TEXT_MAX - len, "%llu%s",
-                              (unsigned long long)count, duration_units[i].name);
+      len += (size_t)snprintf(out + len, LS_TIMESTAMP_TEXT_MAX - len, "%llu%s", (unsigned long long)count,
+                              duration_units[i].name);
   }
   return len;
 }

@@ -4,7 +4,7 @@
 #define LS_DATA_DATETIME_H
 #include <libstream/error.h>
 
-#define LS_US_PER_DAY INT64_C(86400000000)
+#define LS_US_PER_DAY       INT64_C(86400000000)
 #define LS_DATE_DAYS_MIN    (-719162) /* 0001-01-01 */
 #define LS_DATE_DAYS_MAX    2932896   /* 9999-12-31 */
 #define LS_TIMESTAMP_US_MIN (INT64_C(-719162) * LS_US_PER_DAY)

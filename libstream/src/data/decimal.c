@@ -118,8 +118,7 @@ static bool parse_digits(digits *out, ls_slice text, bool allow_exponent) {
     /* zeros count only when they are between digits */
     int64_t n_added = out->n == 0 ? 1 : n_zeros + 1;
     out->n += n_added;
-    if (out->n <= LS_DECIMAL_DIGITS_MAX)
-      out->value = out->value * pow10_of((int)n_added) + (ls_uint128)(*p - '0');
+    if (out->n <= LS_DECIMAL_DIGITS_MAX) out->value = out->value * pow10_of((int)n_added) + (ls_uint128)(*p - '0');
     n_zeros = 0;
     last_nonzero = n_seen;
   }
@@ -147,8 +146,7 @@ static int parse_any(ls_int128 *out, ls_slice text, int precision, int scale, bo
   return store(out, number.value * pow10_of((int)shift), number.negative, precision);
 }
 
-int ls__decimal_parse(ls_int128 *out, ls_slice text, int precision, int scale,
-                      bool allow_exponent) {
+int ls__decimal_parse(ls_int128 *out, ls_slice text, int precision, int scale, bool allow_exponent) {
   /* plain numbers of up to 18 digits stay in 64 bits; all that is unusual goes the long way */
   if (text.len == 0 || text.len > 19) return parse_any(out, text, precision, scale, allow_exponent);
   const char *p = text.ptr, *end = p + text.len, *point = NULL;
@@ -169,8 +167,7 @@ int ls__decimal_parse(ls_int128 *out, ls_slice text, int precision, int scale,
   ptrdiff_t n_decimals = point ? end - point - 1 : 0, n_digits = end - first - (point ? 1 : 0);
   ptrdiff_t shift = scale - n_decimals;
   bool plain = p == end && first < end && point != first && (!point || n_decimals > 0);
-  if (!plain || shift < 0 || n_digits + shift > 18)
-    return parse_any(out, text, precision, scale, allow_exponent);
+  if (!plain || shift < 0 || n_digits + shift > 18) return parse_any(out, text, precision, scale, allow_exponent);
   value *= (uint64_t)ls__pow10[shift];
   if (precision < 18 && value >= (uint64_t)ls__pow10[precision]) return LS_EOVERFLOW;
   int64_t unscaled = (int64_t)value;
@@ -185,8 +182,7 @@ static char *write_digits(char *end, uint64_t value, int n_min) {
     *--p = (char)('0' + value % 10);
     value /= 10;
   }
-  while (end - p < n_min)
-    *--p = '0';
+  while (end - p < n_min) *--p = '0';
   return p;
 }
 
@@ -200,8 +196,7 @@ size_t ls__decimal_format(char out[LS_DECIMAL_TEXT_MAX], ls_int128 value, int sc
     rest /= chunk;
   }
   p = write_digits(p, (uint64_t)rest, 0);
-  while (end - p < scale + 1)
-    *--p = '0';
+  while (end - p < scale + 1) *--p = '0';
   size_t n_integer = (size_t)(end - p) - (size_t)scale, len = 0;
   if (value < 0) out[len++] = '-';
   memcpy(out + len, p, n_integer);
@@ -218,8 +213,7 @@ size_t ls__decimal_format(char out[LS_DECIMAL_TEXT_MAX], ls_int128 value, int sc
 /* -- arithmetic -------------------------------------------------------------------------------- */
 
 /* Rounds quotient + rest/divisor. EDATA when it must be exact and is not. */
-static int round_quotient(ls_uint128 *quotient, ls_uint128 rest, ls_uint128 divisor,
-                          ls_rounding rounding) {
+static int round_quotient(ls_uint128 *quotient, ls_uint128 rest, ls_uint128 divisor, ls_rounding rounding) {
   if (rest == 0) return LS_OK;
   ls_uint128 other = divisor - rest; /* rest against divisor/2 without doubling */
   bool up = false;
@@ -239,15 +233,14 @@ static int round_quotient(ls_uint128 *quotient, ls_uint128 rest, ls_uint128 divi
   return LS_OK;
 }
 
-int ls__decimal_rescale(ls_int128 *out, ls_int128 value, int scale_from, int scale_to,
-                        int precision_to, ls_rounding rounding) {
+int ls__decimal_rescale(ls_int128 *out, ls_int128 value, int scale_from, int scale_to, int precision_to,
+                        ls_rounding rounding) {
   ls_uint128 magnitude = ls__magnitude(value);
   int up = scale_to - scale_from;
   if (magnitude == 0) return store(out, 0, false, precision_to);
   if (up >= 0) {
     /* above 38 places even 1 has too many digits */
-    if (up > LS_DECIMAL_DIGITS_MAX || magnitude > (pow10_of(38) - 1) / pow10_of(up))
-      return LS_EOVERFLOW;
+    if (up > LS_DECIMAL_DIGITS_MAX || magnitude > (pow10_of(38) - 1) / pow10_of(up)) return LS_EOVERFLOW;
     return store(out, magnitude * pow10_of(up), value < 0, precision_to);
   }
   ls_uint128 quotient = 0;
@@ -270,16 +263,14 @@ int ls__decimal_rescale(ls_int128 *out, ls_int128 value, int scale_from, int sca
 
 int ls__decimal_add(ls_int128 *out, ls_int128 a, ls_int128 b) {
   ls_int128 sum;
-  if (__builtin_add_overflow(a, b, &sum) || !ls__decimal_fits(sum, LS_DECIMAL_DIGITS_MAX))
-    return LS_EOVERFLOW;
+  if (__builtin_add_overflow(a, b, &sum) || !ls__decimal_fits(sum, LS_DECIMAL_DIGITS_MAX)) return LS_EOVERFLOW;
   *out = sum;
   return LS_OK;
 }
 
 int ls__decimal_sub(ls_int128 *out, ls_int128 a, ls_int128 b) {
   ls_int128 difference;
-  if (__builtin_sub_overflow(a, b, &difference) ||
-      !ls__decimal_fits(difference, LS_DECIMAL_DIGITS_MAX))
+  if (__builtin_sub_overflow(a, b, &difference) || !ls__decimal_fits(difference, LS_DECIMAL_DIGITS_MAX))
     return LS_EOVERFLOW;
   *out = difference;
   return LS_OK;
@@ -315,8 +306,7 @@ int ls__decimal_div(ls_int128 *out, ls_int128 a, int sa, ls_int128 b, int sb, in
   int up = scale_out + sb - sa;
   if (x == 0) return store(out, 0, false, LS_DECIMAL_DIGITS_MAX);
   if (up >= 0) {
-    if (up > LS_DECIMAL_DIGITS_MAX || x > ~(ls_uint128)0 / pow10_of(up))
-      return divide_wide(out, x, up, y, negative);
+    if (up > LS_DECIMAL_DIGITS_MAX || x > ~(ls_uint128)0 / pow10_of(up)) return divide_wide(out, x, up, y, negative);
     x *= pow10_of(up);
   } else {
     /* divisor of more than 128 bits: more than twice any dividend, rounds to zero */

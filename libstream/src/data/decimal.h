@@ -34,8 +34,8 @@ int ls__decimal_parse(ls_int128 *out, ls_slice text, int precision, int scale, b
 /** Writes the canonical text with exactly `scale` decimals; returns its length. */
 size_t ls__decimal_format(char out[LS_DECIMAL_TEXT_MAX], ls_int128 value, int scale);
 bool ls__decimal_fits(ls_int128 value, int precision);
-int ls__decimal_rescale(ls_int128 *out, ls_int128 value, int scale_from, int scale_to,
-                        int precision_to, ls_rounding rounding);
+int ls__decimal_rescale(ls_int128 *out, ls_int128 value, int scale_from, int scale_to, int precision_to,
+                        ls_rounding rounding);
 int ls__decimal_add(ls_int128 *out, ls_int128 a, ls_int128 b); /* same scale */
 int ls__decimal_sub(ls_int128 *out, ls_int128 a, ls_int128 b);
 int ls__decimal_mul(ls_int128 *out, ls_int128 a, ls_int128 b); /* scales add */
@@ -43,8 +43,7 @@ int ls__decimal_mul(ls_int128 *out, ls_int128 a, ls_int128 b); /* scales add */
 int ls__decimal_div(ls_int128 *out, ls_int128 a, int sa, ls_int128 b, int sb, int scale_out);
 /** Compares values of different scales exactly: <0, 0, >0. */
 int ls__decimal_cmp(ls_int128 a, int sa, ls_int128 b, int sb);
-double ls__decimal_to_double(
-    ls_int128 value,
-    int scale); /* tidy: allow double because CAST AS float64 is asked for by name */
+/** For CAST AS float64 alone. */
+double ls__decimal_to_double(ls_int128 value, int scale);
 int ls__decimal_from_double(ls_int128 *out, double value, int precision, int scale);
 #endif

@@ -12,10 +12,10 @@
 #define DOUBLE_EXACT_MAX (UINT64_C(1) << 53)
 #define POW10_EXACT_MAX  22 /* 10^22 is the last power of ten that a double holds exactly */
 
-/** Nearest double. tidy: allow double because CAST AS float64 is asked for by name */
+/** Nearest double. */
 double ls__decimal_to_double(ls_int128 value, int scale) {
   if (ls__magnitude(value) <= DOUBLE_EXACT_MAX && scale <= POW10_EXACT_MAX) {
-    /* both exact, one rounding: tidy: allow double because of CAST */
+    /* both exact, one rounding */
     return (double)(int64_t)value / (double)ls__pow10[scale];
   }
   /* digits and exponent, no decimal point: correct to the last bit and the same in any locale */
@@ -25,7 +25,7 @@ double ls__decimal_to_double(ls_int128 value, int scale) {
   return strtod(text, NULL);
 }
 
-/* A finite double is fraction * 2^exponent exactly. tidy: allow double because of CAST */
+/* A finite double is fraction * 2^exponent exactly. */
 static bool double_parts(double value, uint64_t *fraction, int *exponent, bool *negative) {
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -38,7 +38,7 @@ static bool double_parts(double value, uint64_t *fraction, int *exponent, bool *
   return true;
 }
 
-/** The double's exact value rounded half up. tidy: allow double because of CAST */
+/** The double's exact value rounded half up. */
 int ls__decimal_from_double(ls_int128 *out, double value, int precision, int scale) {
   uint64_t fraction;
   int exponent;

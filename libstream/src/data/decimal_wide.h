@@ -18,8 +18,7 @@ static inline ls_uint256 ls__u128_mul(ls_uint128 a, ls_uint128 b) {
   ls_uint128 low = (a & mask) * (b & mask);
   ls_uint128 cross = (a >> 64) * (b & mask) + (low >> 64);
   ls_uint128 other = (a & mask) * (b >> 64) + (cross & mask);
-  return (ls_uint256){(a >> 64) * (b >> 64) + (cross >> 64) + (other >> 64),
-                      (other << 64) | (low & mask)};
+  return (ls_uint256){(a >> 64) * (b >> 64) + (cross >> 64) + (other >> 64), (other << 64) | (low & mask)};
 }
 
 /** *value *= factor. False when the product does not fit 256 bits; *value is then of no use. */
@@ -31,8 +30,7 @@ static inline bool ls__u256_mul(ls_uint256 *value, ls_uint128 factor) {
 }
 
 /** Long division, bit by bit; divisor 1..2^127. False when the quotient does not fit 128 bits. */
-static inline bool ls__u256_divide(ls_uint128 *quotient, ls_uint128 *rest, ls_uint256 dividend,
-                                   ls_uint128 divisor) {
+static inline bool ls__u256_divide(ls_uint128 *quotient, ls_uint128 *rest, ls_uint256 dividend, ls_uint128 divisor) {
   if (dividend.hi >= divisor) return false;
   ls_uint128 r = dividend.hi, q = 0;
   for (int bit = 127; bit >= 0; bit--) {

@@ -101,18 +101,14 @@ void ls__key_encode_value(ls_buf *out, const ls_column *column, int64_t row) {
   out->len = (size_t)(p - out->ptr);
   if (kind == LS_LIST) put_list(out, column, row);
   if (kind == LS_STRUCT)
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      ls__key_encode_value(out, &column->children[i], row);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) ls__key_encode_value(out, &column->children[i], row);
 }
 
-void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
-                    int64_t row) {
-  for (uint32_t i = 0; i < n_fields; i++)
-    ls__key_encode_value(out, &batch->columns[fields[i]], row);
+void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row) {
+  for (uint32_t i = 0; i < n_fields; i++) ls__key_encode_value(out, &batch->columns[fields[i]], row);
 }
 
-bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row,
-                  int64_t other) {
+bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row, int64_t other) {
   for (uint32_t i = 0; i < n_fields; i++) {
     const ls_column *column = &batch->columns[fields[i]];
     if (!ls__column_value_eq(column, row, column, other)) return false;
@@ -120,8 +116,7 @@ bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fiel
   return true;
 }
 
-bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
-                      int64_t row) {
+bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row) {
   for (uint32_t i = 0; i < n_fields; i++)
     if (ls__is_null(&batch->columns[fields[i]], row)) return true;
   return false;

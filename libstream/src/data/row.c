@@ -15,12 +15,11 @@
 #error "rows are written as the host holds numbers: little-endian"
 #endif
 
-#define LEN_LONG 255 /* a length byte of this value: the length follows in 4 bytes */
-#define INT64_DIGITS 18 /* decimals of so many digits fit 8 bytes */
+#define LEN_LONG     255 /* a length byte of this value: the length follows in 4 bytes */
+#define INT64_DIGITS 18  /* decimals of so many digits fit 8 bytes */
 
 static bool is_variable(const ls_type *type) {
-  return type->kind == LS_STRING || type->kind == LS_BYTES || type->kind == LS_LIST ||
-         type->kind == LS_STRUCT;
+  return type->kind == LS_STRING || type->kind == LS_BYTES || type->kind == LS_LIST || type->kind == LS_STRUCT;
 }
 
 static uint32_t slot_bytes(const ls_type *type) {
@@ -82,12 +81,10 @@ static void put_nested(ls_buf *out, const ls_column *column, int64_t row) {
   }
   case LS_LIST:
     put_u32(out, (size_t)(column->offsets[row + 1] - column->offsets[row]));
-    for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++)
-      put_nested(out, &column->children[0], i);
+    for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++) put_nested(out, &column->children[0], i);
     break;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      put_nested(out, &column->children[i], row);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) put_nested(out, &column->children[i], row);
     break;
   default:
     ls__buf_append(out, (const char *)column->values + (size_t)row * width, width);
@@ -228,21 +225,17 @@ static int take_nested(ls_column *column, reader *in, ls_error *err) {
   switch (column->type->kind) {
   case LS_STRING:
   case LS_BYTES:
-    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
-      return malformed(err, "length of text");
+    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n) return malformed(err, "length of text");
     ls__column_append_slice(column, (ls_slice){in->p, n});
     in->p += n;
     return LS_OK;
   case LS_LIST:
-    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n)
-      return malformed(err, "length of a list");
-    for (uint32_t i = 0; i < n; i++)
-      LS_TRY(take_nested(&column->children[0], in, err));
+    if (!take(in, &n, sizeof n) || (size_t)(in->end - in->p) < n) return malformed(err, "length of a list");
+    for (uint32_t i = 0; i < n; i++) LS_TRY(take_nested(&column->children[0], in, err));
     ls__column_append_list_end(column);
     return LS_OK;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      LS_TRY(take_nested(&column->children[i], in, err));
+    for (uint32_t i = 0; i < column->type->n_fields; i++) LS_TRY(take_nested(&column->children[i], in, err));
     ls__column_append_struct_end(column);
     return LS_OK;
   default: {
@@ -294,8 +287,7 @@ static bool find_variable(reader *in, const ls_row_layout *layout, ls_slice row,
   return true;
 }
 
-int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row,
-                         uint32_t field, ls_error *err) {
+int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row, uint32_t field, ls_error *err) {
   reader in;
   if (row.len < layout->fixed_bytes) return malformed(err, "too short");
   if (ls__row_is_null(layout, row, field)) {

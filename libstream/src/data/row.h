@@ -23,24 +23,18 @@ void ls__row_encode(ls_buf *out, const ls_row_layout *layout, const ls_batch *ba
  * malformed = LS_EINTERNAL. */
 int ls__row_decode(ls_column *columns, const ls_row_layout *layout, ls_slice row, ls_error *err);
 /** Appends one field to a column. */
-int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row,
-                         uint32_t field, ls_error *err);
+int ls__row_decode_field(ls_column *column, const ls_row_layout *layout, ls_slice row, uint32_t field, ls_error *err);
 bool ls__row_is_null(const ls_row_layout *layout, ls_slice row, uint32_t field);
-int64_t ls__row_i64(const ls_row_layout *layout, ls_slice row,
-                    uint32_t field); /* INT64, TIMESTAMP, DATE */
-ls_slice ls__row_bytes(const ls_row_layout *layout, ls_slice row,
-                       uint32_t field); /* STRING, BYTES */
+int64_t ls__row_i64(const ls_row_layout *layout, ls_slice row, uint32_t field);    /* INT64, TIMESTAMP, DATE */
+ls_slice ls__row_bytes(const ls_row_layout *layout, ls_slice row, uint32_t field); /* STRING, BYTES */
 
 /** Appends key bytes of the given fields of a row: memcmp order = value order field by field, nulls
  * first, injective. A single STRING key without NUL bytes costs its length + 3. */
-void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
-                    int64_t row);
+void ls__key_encode(ls_buf *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row);
 /** Same, for one column value (used field by field). */
 void ls__key_encode_value(ls_buf *out, const ls_column *column, int64_t row);
 /** Whether two rows of the batch have the same key bytes. */
-bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row,
-                  int64_t other);
+bool ls__key_same(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row, int64_t other);
 /** Whether any key field of the row is null. */
-bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
-                      int64_t row);
+bool ls__key_has_null(const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, int64_t row);
 #endif

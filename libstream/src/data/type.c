@@ -16,21 +16,19 @@ const ls_type ls__type_bool = {.kind = LS_BOOL}, ls__type_int64 = {.kind = LS_IN
 static const struct {
   const char *name;
   const ls_type *type;
-} plain_types[] = {{"bool", &ls__type_bool},       {"int64", &ls__type_int64},
-                   {"float64", &ls__type_float64}, {"string", &ls__type_string},
-                   {"bytes", &ls__type_bytes},     {"timestamp", &ls__type_timestamp},
+} plain_types[] = {{"bool", &ls__type_bool},     {"int64", &ls__type_int64}, {"float64", &ls__type_float64},
+                   {"string", &ls__type_string}, {"bytes", &ls__type_bytes}, {"timestamp", &ls__type_timestamp},
                    {"date", &ls__type_date}};
 static const char *const other_words[][2] = {
-    {"int", "int64"},          {"integer", "int64"},   {"long", "int64"},
-    {"bigint", "int64"},       {"int32", "int64"},     {"double", "float64"},
-    {"float", "float64"},      {"real", "float64"},    {"boolean", "bool"},
-    {"text", "string"},        {"varchar", "string"},  {"str", "string"},
-    {"utf8", "string"},        {"binary", "bytes"},    {"blob", "bytes"},
-    {"datetime", "timestamp"}, {"time", "timestamp"},  {"numeric", "decimal(p,s)"},
-    {"money", "decimal(p,s)"}, {"array", "list<...>"}, {"record", "struct<...>"}};
+    {"int", "int64"},         {"integer", "int64"},        {"long", "int64"},         {"bigint", "int64"},
+    {"int32", "int64"},       {"double", "float64"},       {"float", "float64"},      {"real", "float64"},
+    {"boolean", "bool"},      {"text", "string"},          {"varchar", "string"},     {"str", "string"},
+    {"utf8", "string"},       {"binary", "bytes"},         {"blob", "bytes"},         {"datetime", "timestamp"},
+    {"time", "timestamp"},    {"numeric", "decimal(p,s)"}, {"money", "decimal(p,s)"}, {"array", "list<...>"},
+    {"record", "struct<...>"}};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define ALLOWED_TYPES                                                                              \
-  "bool, int64, float64, string, bytes, timestamp, date, decimal(precision,scale), list<type>, "   \
+#define ALLOWED_TYPES                                                                                                  \
+  "bool, int64, float64, string, bytes, timestamp, date, decimal(precision,scale), list<type>, "                       \
   "struct<name: type, ...>"
 
 const ls_type *ls__type_decimal(ls_arena *arena, int precision, int scale) {
@@ -61,8 +59,7 @@ bool ls__type_eq(const ls_type *a, const ls_type *b) {
   case LS_STRUCT:
     if (a->n_fields != b->n_fields) return false;
     for (uint32_t i = 0; i < a->n_fields; i++)
-      if (strcmp(a->fields[i].name, b->fields[i].name) != 0 ||
-          !ls__type_eq(a->fields[i].type, b->fields[i].type))
+      if (strcmp(a->fields[i].name, b->fields[i].name) != 0 || !ls__type_eq(a->fields[i].type, b->fields[i].type))
         return false;
     return true;
   default:
@@ -99,8 +96,7 @@ static int column_of(const parser *in, const char *at) {
 }
 
 static void skip_blanks(parser *in) {
-  while (in->p < in->end && (*in->p == ' ' || *in->p == '\t'))
-    in->p++;
+  while (in->p < in->end && (*in->p == ' ' || *in->p == '\t')) in->p++;
 }
 
 static bool is_name_char(char c) {
@@ -111,8 +107,7 @@ static bool is_name_char(char c) {
 static ls_slice take_name(parser *in) {
   skip_blanks(in);
   const char *start = in->p;
-  while (in->p < in->end && is_name_char(*in->p))
-    in->p++;
+  while (in->p < in->end && is_name_char(*in->p)) in->p++;
   return (ls_slice){start, (size_t)(in->p - start)};
 }
 
@@ -125,8 +120,8 @@ static int expect(parser *in, char mark, const char *where) {
   if (in->p == in->end)
     return ls_error_set(in->err, LS_ECONFIG, "column %d: the type ends where '%c' must follow (%s)",
                         column_of(in, in->p), mark, where);
-  return ls_error_set(in->err, LS_ECONFIG, "column %d: '%c' where '%c' must follow (%s)",
-                      column_of(in, in->p), *in->p, mark, where);
+  return ls_error_set(in->err, LS_ECONFIG, "column %d: '%c' where '%c' must follow (%s)", column_of(in, in->p), *in->p,
+                      mark, where);
 }
 
 static int parse_number(parser *in, int *out, int min, int max, const char *what) {
@@ -165,17 +160,15 @@ static int parse_list(const ls_type **out, parser *in) {
   return LS_OK;
 }
 
-static int parse_struct_field(ls_type_field *out, parser *in, const ls_type_field *fields,
-                              uint32_t n) {
+static int parse_struct_field(ls_type_field *out, parser *in, const ls_type_field *fields, uint32_t n) {
   ls_slice name = take_name(in);
   if (name.len == 0)
-    return ls_error_set(in->err, LS_ECONFIG,
-                        "column %d: a field name must follow (struct<name: type, ...>)",
+    return ls_error_set(in->err, LS_ECONFIG, "column %d: a field name must follow (struct<name: type, ...>)",
                         column_of(in, in->p));
   for (uint32_t i = 0; i < n; i++)
     if (ls__slice_is(name, fields[i].name))
-      return ls_error_set(in->err, LS_ECONFIG, "column %d: struct has the field '%s' twice",
-                          column_of(in, name.ptr), fields[i].name);
+      return ls_error_set(in->err, LS_ECONFIG, "column %d: struct has the field '%s' twice", column_of(in, name.ptr),
+                          fields[i].name);
   out->name = ls__arena_strndup(in->arena, name.ptr, name.len);
   LS_TRY(expect(in, ':', "struct<name: type, ...>"));
   return parse_type(&out->type, in);
@@ -188,8 +181,7 @@ static int parse_struct(const ls_type **out, parser *in) {
   do {
     if (n == capacity) {
       size_t grown = capacity ? capacity * 2 : 4;
-      fields =
-          ls__arena_regrow(in->arena, fields, capacity * sizeof *fields, grown * sizeof *fields);
+      fields = ls__arena_regrow(in->arena, fields, capacity * sizeof *fields, grown * sizeof *fields);
       capacity = grown;
     }
     LS_TRY(parse_struct_field(&fields[n], in, fields, (uint32_t)n));
@@ -208,8 +200,7 @@ static int parse_struct(const ls_type **out, parser *in) {
 static int unknown_type(parser *in, ls_slice name) {
   int column = column_of(in, name.ptr);
   if (name.len == 0)
-    return ls_error_set(in->err, LS_ECONFIG, "column %d: a type must follow. Types: " ALLOWED_TYPES,
-                        column);
+    return ls_error_set(in->err, LS_ECONFIG, "column %d: a type must follow. Types: " ALLOWED_TYPES, column);
   char word[64];
   size_t len = name.len < sizeof word - 1 ? name.len : sizeof word - 1;
   memcpy(word, name.ptr, len);
@@ -222,8 +213,7 @@ static int unknown_type(parser *in, ls_slice name) {
                                         "timestamp", "date",  "decimal", "list",   "struct"};
     meant = ls__nearest_name(word, names, N_OF(names));
   }
-  return ls_error_set(in->err, LS_ECONFIG,
-                      "column %d: unknown type '%s'%s%s%s Types: " ALLOWED_TYPES, column, word,
+  return ls_error_set(in->err, LS_ECONFIG, "column %d: unknown type '%s'%s%s%s Types: " ALLOWED_TYPES, column, word,
                       meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : ".");
 }
 
@@ -235,8 +225,8 @@ static int parse_type(const ls_type **out, parser *in) {
     return LS_OK;
   }
   if (++in->depth > TYPE_DEPTH_MAX)
-    return ls_error_set(in->err, LS_ECONFIG, "column %d: types nest at most %d deep",
-                        column_of(in, name.ptr), TYPE_DEPTH_MAX);
+    return ls_error_set(in->err, LS_ECONFIG, "column %d: types nest at most %d deep", column_of(in, name.ptr),
+                        TYPE_DEPTH_MAX);
   int rc;
   if (ls__slice_is(name, "decimal")) {
     rc = parse_decimal(out, in);
@@ -258,8 +248,7 @@ int ls__type_parse(const ls_type **out, ls_arena *arena, ls_slice text, ls_error
   LS_TRY(parse_type(&type, &in));
   skip_blanks(&in);
   if (in.p < in.end)
-    return ls_error_set(err, LS_ECONFIG, "column %d: '%c' after the end of the type",
-                        column_of(&in, in.p), *in.p);
+    return ls_error_set(err, LS_ECONFIG, "column %d: '%c' after the end of the type", column_of(&in, in.p), *in.p);
   *out = type;
   return LS_OK;
 }

@@ -20,8 +20,8 @@ struct ls_type {
   uint32_t n_fields;
 };
 
-extern const ls_type ls__type_bool, ls__type_int64, ls__type_float64, ls__type_string,
-    ls__type_bytes, ls__type_timestamp, ls__type_date;
+extern const ls_type ls__type_bool, ls__type_int64, ls__type_float64, ls__type_string, ls__type_bytes,
+    ls__type_timestamp, ls__type_date;
 const ls_type *ls__type_decimal(ls_arena *arena, int precision, int scale);
 const ls_type *ls__type_list(ls_arena *arena, const ls_type *element);
 bool ls__type_eq(const ls_type *a, const ls_type *b);

@@ -54,8 +54,8 @@ void ls__arrow_export_schema(struct ArrowSchema *out, const ls_schema *schema);
  * Rows [first, first + n) of the columns as an Arrow struct array.
  * @owner the columns' buffers stay ours: they must outlive the array
  */
-void ls__arrow_export_rows(struct ArrowArray *out, const ls_schema *schema,
-                           const ls_column *columns, int64_t first, int64_t n);
+void ls__arrow_export_rows(struct ArrowArray *out, const ls_schema *schema, const ls_column *columns, int64_t first,
+                           int64_t n);
 
 /** How one Arrow column becomes one of ours: decided once per file. */
 typedef struct ls_arrow_plan ls_arrow_plan;
@@ -66,8 +66,8 @@ typedef struct ls_arrow_plan ls_arrow_plan;
  * @owner out: arena
  * @errors LS_EDATA naming column (the types do not fit)
  */
-int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type,
-                       const struct ArrowSchema *schema, const char *column, ls_error *err);
+int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
+                       const char *column, ls_error *err);
 /** Row of the array whose value the type cannot hold; reason: a code of ls_bad_record. */
 typedef void (*ls_arrow_fault_fn)(void *payload, int64_t row, const char *reason);
 /**
@@ -77,9 +77,8 @@ typedef void (*ls_arrow_fault_fn)(void *payload, int64_t row, const char *reason
  * @errors LS_EDATA naming column (the array is broken); out is then as it was. LS_ELIMIT above 2 GiB
  *         of bytes in one column.
  */
-int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array,
-                     ls_arena *scratch, const char *column, ls_arrow_fault_fn on_fault,
-                     void *payload, ls_error *err);
+int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array, ls_arena *scratch,
+                     const char *column, ls_arrow_fault_fn on_fault, void *payload, ls_error *err);
 
 #ifdef __cplusplus
 }

@@ -58,13 +58,11 @@ static char *format_of(const ls_type *type) {
 static struct ArrowSchema *new_schema_children(struct ArrowSchema *out, int64_t n) {
   out->n_children = n;
   out->children = ls__calloc((size_t)n, sizeof *out->children);
-  for (int64_t i = 0; i < n; i++)
-    out->children[i] = LS_NEW(struct ArrowSchema);
+  for (int64_t i = 0; i < n; i++) out->children[i] = LS_NEW(struct ArrowSchema);
   return out;
 }
 
-static void export_type(struct ArrowSchema *out, const ls_type *type, const char *name,
-                        bool nullable) {
+static void export_type(struct ArrowSchema *out, const ls_type *type, const char *name, bool nullable) {
   memset(out, 0, sizeof *out);
   out->format = format_of(type);
   out->name = ls__strdup(name);
@@ -88,8 +86,7 @@ void ls__arrow_export_schema(struct ArrowSchema *out, const ls_schema *schema) {
   out->release = release_schema;
   new_schema_children(out, schema->n_fields);
   for (uint32_t i = 0; i < schema->n_fields; i++) {
-    export_type(out->children[i], schema->fields[i].type, schema->fields[i].name,
-                schema->fields[i].nullable);
+    export_type(out->children[i], schema->fields[i].type, schema->fields[i].name, schema->fields[i].nullable);
   }
 }
 
@@ -104,8 +101,7 @@ static void release_array(struct ArrowArray *array) {
   array->release = NULL;
 }
 
-static void new_array(struct ArrowArray *out, int64_t offset, int64_t length, int64_t n_buffers,
-                      int64_t n_children) {
+static void new_array(struct ArrowArray *out, int64_t offset, int64_t length, int64_t n_buffers, int64_t n_children) {
   memset(out, 0, sizeof *out);
   out->offset = offset;
   out->length = length;
@@ -113,8 +109,7 @@ static void new_array(struct ArrowArray *out, int64_t offset, int64_t length, in
   out->buffers = ls__calloc((size_t)n_buffers, sizeof *out->buffers);
   out->n_children = n_children;
   out->children = ls__calloc((size_t)n_children, sizeof *out->children);
-  for (int64_t i = 0; i < n_children; i++)
-    out->children[i] = LS_NEW(struct ArrowArray);
+  for (int64_t i = 0; i < n_children; i++) out->children[i] = LS_NEW(struct ArrowArray);
   out->release = release_array;
 }
 
@@ -134,8 +129,7 @@ static int64_t count_nulls(const ls_column *column, int64_t first, int64_t n) {
 }
 
 /* Arrow's offset of an array applies to a struct's children too, and not to a list's. */
-static void export_column(struct ArrowArray *out, const ls_column *column, int64_t first,
-                          int64_t n) {
+static void export_column(struct ArrowArray *out, const ls_column *column, int64_t first, int64_t n) {
   ls_kind kind = column->type->kind;
   bool has_bytes = kind == LS_STRING || kind == LS_BYTES;
   int64_t n_buffers = has_bytes ? 3 : kind == LS_STRUCT ? 1 : 2;
@@ -155,9 +149,8 @@ static void export_column(struct ArrowArray *out, const ls_column *column, int64
   }
 }
 
-void ls__arrow_export_rows(struct ArrowArray *out, const ls_schema *schema,
-                           const ls_column *columns, int64_t first, int64_t n) {
+void ls__arrow_export_rows(struct ArrowArray *out, const ls_schema *schema, const ls_column *columns, int64_t first,
+                           int64_t n) {
   new_array(out, 0, n, 1, schema->n_fields);
-  for (uint32_t i = 0; i < schema->n_fields; i++)
-    export_column(out->children[i], &columns[i], first, n);
+  for (uint32_t i = 0; i < schema->n_fields; i++) export_column(out->children[i], &columns[i], first, n);
 }

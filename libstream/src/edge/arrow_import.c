@@ -45,13 +45,11 @@ struct ls_arrow_plan {
 
 /* -- planning: which Arrow type is it ---------------------------------------------------------- */
 
-static int mistyped(const ls_arrow_plan *plan, const struct ArrowSchema *schema, const char *column,
-                    ls_error *err) {
+static int mistyped(const ls_arrow_plan *plan, const struct ArrowSchema *schema, const char *column, ls_error *err) {
   ls_buf want = LS_BUF_INIT;
   ls__type_format(&want, plan->type);
-  int rc = ls_error_set(
-      err, LS_EDATA, "column '%s': the file's type does not fit (Arrow format '%.*s'%s), want %s",
-      column, TEXT_MAX, schema->format, schema->dictionary ? ", dictionary-encoded" : "", want.ptr);
+  int rc = ls_error_set(err, LS_EDATA, "column '%s': the file's type does not fit (Arrow format '%.*s'%s), want %s",
+                        column, TEXT_MAX, schema->format, schema->dictionary ? ", dictionary-encoded" : "", want.ptr);
   ls__buf_fini(&want);
   return rc;
 }
@@ -135,8 +133,7 @@ static bool plan_date(ls_arrow_plan *plan, const char *format) {
 static bool plan_text(ls_arrow_plan *plan, const char *format) {
   plan->check_utf8 = plan->type->kind == LS_STRING;
   bool is_text = strchr(format, 'u') || strchr(format, 'U');
-  if (plan->type->kind == LS_BYTES && is_text)
-    return false; /* text is no bytes: the declared schema is wrong */
+  if (plan->type->kind == LS_BYTES && is_text) return false; /* text is no bytes: the declared schema is wrong */
   if (strcmp(format, "u") == 0 || strcmp(format, "z") == 0) {
     plan->op = OP_TEXT;
   } else if (strcmp(format, "U") == 0 || strcmp(format, "Z") == 0) {
@@ -178,11 +175,11 @@ static bool plan_scalar(ls_arrow_plan *plan, const char *format) {
   }
 }
 
-static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
-                     const struct ArrowSchema *schema, const char *column, ls_error *err);
+static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
+                     const char *column, ls_error *err);
 
-static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowSchema *schema,
-                       const char *column, ls_error *err) {
+static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowSchema *schema, const char *column,
+                       ls_error *err) {
   const ls_type *type = plan->type;
   plan->op = OP_STRUCT;
   plan->children = LS_ARENA_ARRAY(arena, ls_arrow_plan, type->n_fields);
@@ -190,20 +187,16 @@ static int plan_struct(ls_arrow_plan *plan, ls_arena *arena, const struct ArrowS
   for (uint32_t i = 0; i < type->n_fields; i++) {
     const char *name = ls__arena_printf(arena, "%s.%s", column, type->fields[i].name);
     int64_t found = 0;
-    while (found < schema->n_children &&
-           strcmp(schema->children[found]->name, type->fields[i].name) != 0)
-      found++;
-    if (found == schema->n_children)
-      return ls_error_set(err, LS_EDATA, "column '%s': is missing in the file", name);
+    while (found < schema->n_children && strcmp(schema->children[found]->name, type->fields[i].name) != 0) found++;
+    if (found == schema->n_children) return ls_error_set(err, LS_EDATA, "column '%s': is missing in the file", name);
     plan->child_index[i] = found;
-    LS_TRY(plan_fill(&plan->children[i], arena, type->fields[i].type, schema->children[found], name,
-                     err));
+    LS_TRY(plan_fill(&plan->children[i], arena, type->fields[i].type, schema->children[found], name, err));
   }
   return LS_OK;
 }
 
-static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
-                     const struct ArrowSchema *schema, const char *column, ls_error *err) {
+static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
+                     const char *column, ls_error *err) {
   plan->type = type;
   const char *format = schema->format;
   if (schema->dictionary) {
@@ -217,8 +210,7 @@ static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
     plan->op = OP_NULL;
     return LS_OK;
   }
-  if (type->kind == LS_STRUCT && strcmp(format, "+s") == 0)
-    return plan_struct(plan, arena, schema, column, err);
+  if (type->kind == LS_STRUCT && strcmp(format, "+s") == 0) return plan_struct(plan, arena, schema, column, err);
   bool is_list = strcmp(format, "+l") == 0 || strcmp(format, "+L") == 0;
   if (type->kind == LS_LIST && is_list) {
     plan->op = format[1] == 'l' ? OP_LIST : OP_LIST_LARGE;
@@ -228,8 +220,8 @@ static int plan_fill(ls_arrow_plan *plan, ls_arena *arena, const ls_type *type,
   return plan_scalar(plan, format) ? LS_OK : mistyped(plan, schema, column, err);
 }
 
-int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type,
-                       const struct ArrowSchema *schema, const char *column, ls_error *err) {
+int ls__arrow_plan_new(ls_arrow_plan **out, ls_arena *arena, const ls_type *type, const struct ArrowSchema *schema,
+                       const char *column, ls_error *err) {
   *out = LS_ARENA_NEW(arena, ls_arrow_plan);
   return plan_fill(*out, arena, type, schema, column, err);
 }
@@ -259,8 +251,7 @@ static void tell_fault(const span *in, int64_t row, const char *reason) {
 static uint64_t *shift_bits(const uint8_t *bits, int64_t first, int64_t n, ls_arena *scratch) {
   uint64_t *words = LS_ARENA_ARRAY(scratch, uint64_t, LS_BIT_WORDS(n) + 1);
   for (int64_t done = 0; done < n;) {
-    int64_t at = first + done,
-            chunk = n - done < 56 ? n - done : 56; /* 56 + 7 bits are within 8 bytes */
+    int64_t at = first + done, chunk = n - done < 56 ? n - done : 56; /* 56 + 7 bits are within 8 bytes */
     uint64_t word = 0;
     memcpy(&word, bits + (at >> 3), (size_t)(((at & 7) + chunk + 7) >> 3));
     word = (word >> (at & 7)) & ((UINT64_C(1) << chunk) - 1);
@@ -357,8 +348,7 @@ static void convert_decimals(ls_column *view, const ls_arrow_plan *plan, const s
     ls_int128 raw = 0, value = 0;
     if (!load_decimal(&raw, from + i * plan->width, plan->width)) {
       tell_fault(in, i, "too_many_digits");
-    } else if (ls__decimal_rescale(&value, raw, plan->scale, type->scale, type->precision,
-                                   LS_ROUND_EXACT) != LS_OK) {
+    } else if (ls__decimal_rescale(&value, raw, plan->scale, type->scale, type->precision, LS_ROUND_EXACT) != LS_OK) {
       tell_fault(in, i, decimal_reason(plan, raw));
     } else {
       to[i] = ls__i128_make(value);
@@ -398,8 +388,7 @@ static void convert_times(ls_column *view, const ls_arrow_plan *plan, const span
     if (ls__is_null(view, i)) continue;
     int64_t value;
     memcpy(&value, from + i * 8, 8);
-    bool exact = value % plan->divide == 0 &&
-                 !__builtin_mul_overflow(value / plan->divide, plan->multiply, &value);
+    bool exact = value % plan->divide == 0 && !__builtin_mul_overflow(value / plan->divide, plan->multiply, &value);
     if (!exact || !time_ok(plan->type, value)) {
       tell_fault(in, i, time_reason(plan->type));
     } else if (to_days) {
@@ -436,15 +425,13 @@ static ls_slice fixed_text_at(const ls_arrow_plan *plan, const span *in, int64_t
   return (ls_slice){values_at(in, 1, plan->width) + row * plan->width, (size_t)plan->width};
 }
 
-static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *in,
-                        text_at_fn text_at) {
+static int convert_text(ls_column *view, const ls_arrow_plan *plan, const span *in, text_at_fn text_at) {
   view->offsets = LS_ARENA_ARRAY(in->scratch, int32_t, in->n + 1);
   int64_t n_bytes = 0;
   for (int64_t i = 0; i < in->n; i++) {
     if (!ls__is_null(view, i)) n_bytes += (int64_t)text_at(plan, in, i).len;
     if (n_bytes > INT32_MAX) {
-      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2 GiB of bytes in one batch",
-                          in->column);
+      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2 GiB of bytes in one batch", in->column);
     }
     view->offsets[i + 1] = (int32_t)n_bytes;
   }
@@ -514,12 +501,10 @@ static int view_list(ls_column *view, const ls_arrow_plan *plan, const span *in)
   int64_t begin = 0, end = 0;
   view->offsets = LS_ARENA_ARRAY(in->scratch, int32_t, in->n + 1);
   for (int64_t i = 0; from && i <= in->n; i++) {
-    end =
-        large ? ((const int64_t *)(const void *)from)[i] : ((const int32_t *)(const void *)from)[i];
+    end = large ? ((const int64_t *)(const void *)from)[i] : ((const int32_t *)(const void *)from)[i];
     if (i == 0) begin = end;
     if (end - begin > INT32_MAX) {
-      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2^31 elements in one batch",
-                          in->column);
+      return ls_error_set(in->err, LS_ELIMIT, "column '%s': more than 2^31 elements in one batch", in->column);
     }
     view->offsets[i] = (int32_t)(end - begin);
   }
@@ -570,10 +555,9 @@ static int view_dictionary(ls_column *view, const ls_arrow_plan *plan, const spa
   const char *from = values_at(in, 1, step);
   for (int64_t i = 0; i < in->n; i++) {
     int64_t index = -1;
-    if (!ls__is_null(view, i) && (!load_integer(&index, from + i * step, plan->width) ||
-                                  index < 0 || index >= dictionary->length)) {
-      return ls_error_set(in->err, LS_EDATA, "column '%s': a dictionary index is out of range",
-                          in->column);
+    if (!ls__is_null(view, i) &&
+        (!load_integer(&index, from + i * step, plan->width) || index < 0 || index >= dictionary->length)) {
+      return ls_error_set(in->err, LS_EDATA, "column '%s': a dictionary index is out of range", in->column);
     }
     if (index >= 0 && reasons[index] != NULL) tell_fault(in, i, reasons[index]);
     rows[i] = (int32_t)index;
@@ -632,11 +616,16 @@ static int make_view(ls_column *view, const ls_arrow_plan *plan, const span *in)
   return LS_OK;
 }
 
-int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array,
-                     ls_arena *scratch, const char *column, ls_arrow_fault_fn on_fault,
-                     void *payload, ls_error *err) {
-  span in = {.array = array, .first = array->offset, .n = array->length, .scratch = scratch,
-             .column = column, .err = err, .on_fault = on_fault, .payload = payload};
+int ls__arrow_append(ls_column *out, const ls_arrow_plan *plan, const struct ArrowArray *array, ls_arena *scratch,
+                     const char *column, ls_arrow_fault_fn on_fault, void *payload, ls_error *err) {
+  span in = {.array = array,
+             .first = array->offset,
+             .n = array->length,
+             .scratch = scratch,
+             .column = column,
+             .err = err,
+             .on_fault = on_fault,
+             .payload = payload};
   ls_column view;
   LS_TRY(make_view(&view, plan, &in));
   if (view.offsets && view.n_rows > 0) {

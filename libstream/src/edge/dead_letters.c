@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define CHUNK_LETTERS 4096
-#define MEMORY_BYTES ((size_t)8 << 20)
+#define MEMORY_BYTES  ((size_t)8 << 20)
 
 enum { F_SOURCE, F_DAYS, F_SEQ, F_TEXT, N_FIELDS };
 
@@ -20,13 +20,13 @@ struct ls_dead_letters {
   ls_dead_letters_opts opts;
   ls_arena arena;
   ls_schema schema;
-  pthread_mutex_t lock;    /* guards all below */
+  pthread_mutex_t lock; /* guards all below */
   ls_sorter *sorter;
   ls_sort_chunk *chunk;
-  ls_strmap reasons;       /* "source\treason" -> int64_t count */
-  ls_strmap days;          /* "source:days" -> present */
-  atomic_llong *counts;    /* per source */
-  atomic_llong *others;    /* same, of other days */
+  ls_strmap reasons;    /* "source\treason" -> int64_t count */
+  ls_strmap days;       /* "source:days" -> present */
+  atomic_llong *counts; /* per source */
+  atomic_llong *others; /* same, of other days */
   atomic_llong total;
   ls_buf text, key;
 };
@@ -137,7 +137,10 @@ void ls__dead_letters_new(ls_dead_letters **out, const ls_dead_letters_opts *opt
   fields[F_SEQ] = (ls_field){.name = "seq", .type = &ls__type_int64};
   fields[F_TEXT] = (ls_field){.name = "text", .type = &ls__type_string};
   letters->schema = (ls_schema){.name = "dead_letters", .fields = fields, .n_fields = N_FIELDS, .time_field = -1};
-  ls_sorter_opts sorter = {.schema = &letters->schema, .n_partitions = 1, .keyed = true, .memory_bytes = MEMORY_BYTES,
+  ls_sorter_opts sorter = {.schema = &letters->schema,
+                           .n_partitions = 1,
+                           .keyed = true,
+                           .memory_bytes = MEMORY_BYTES,
                            .spill_directory = opts->spill_directory};
   ls__sorter_new(&letters->sorter, &sorter);
 }
@@ -157,17 +160,25 @@ void ls__dead_letters_free(ls_dead_letters *letters) {
   ls__free(letters);
 }
 
-ls_dead_letter_port *ls__dead_letters_port(ls_dead_letters *letters) { return &letters->port; }
+ls_dead_letter_port *ls__dead_letters_port(ls_dead_letters *letters) {
+  return &letters->port;
+}
 
-int64_t ls__dead_letters_count(const ls_dead_letters *letters, uint32_t source) { return atomic_load(&letters->counts[source]); }
+int64_t ls__dead_letters_count(const ls_dead_letters *letters, uint32_t source) {
+  return atomic_load(&letters->counts[source]);
+}
 
-int64_t ls__dead_letters_others(const ls_dead_letters *letters, uint32_t source) { return atomic_load(&letters->others[source]); }
+int64_t ls__dead_letters_others(const ls_dead_letters *letters, uint32_t source) {
+  return atomic_load(&letters->others[source]);
+}
 
 static int by_name(const void *a, const void *b) {
   return strcmp(((const ls_strmap_entry *)a)->key, ((const ls_strmap_entry *)b)->key);
 }
 
-void ls__dead_letters_reasons(const ls_dead_letters *letters, void (*fn)(void *payload, const char *source, const char *reason, int64_t n), void *payload) {
+void ls__dead_letters_reasons(const ls_dead_letters *letters,
+                              void (*fn)(void *payload, const char *source, const char *reason, int64_t n),
+                              void *payload) {
   size_t n = letters->reasons.n;
   ls_strmap_entry *sorted = ls__calloc(n + 1, sizeof *sorted);
   if (n > 0) memcpy(sorted, letters->reasons.entries, n * sizeof *sorted);
@@ -195,7 +206,10 @@ bool ls__dead_letters_has(const ls_dead_letters *letters, uint32_t source, int32
   return has;
 }
 
-typedef struct letter_file { int64_t source, days; ls_buf text; } letter_file;
+typedef struct letter_file {
+  int64_t source, days;
+  ls_buf text;
+} letter_file;
 
 static int stage_file(ls_dead_letters *letters, letter_file *file, ls_lake_stage *stage, ls_buf *paths, ls_error *err) {
   if (file->text.len == 0) return LS_OK;
@@ -208,9 +222,11 @@ static int stage_file(ls_dead_letters *letters, letter_file *file, ls_lake_stage
   return rc;
 }
 
-static int stage_batch(ls_dead_letters *letters, letter_file *file, const ls_batch *batch, ls_lake_stage *stage, ls_buf *paths, ls_error *err) {
+static int stage_batch(ls_dead_letters *letters, letter_file *file, const ls_batch *batch, ls_lake_stage *stage,
+                       ls_buf *paths, ls_error *err) {
   for (int64_t row = 0; row < batch->n_rows; row++) {
-    int64_t source = ls__column_i64(&batch->columns[F_SOURCE])[row], days = ls__column_i64(&batch->columns[F_DAYS])[row];
+    int64_t source = ls__column_i64(&batch->columns[F_SOURCE])[row],
+            days = ls__column_i64(&batch->columns[F_DAYS])[row];
     if (source != file->source || days != file->days) LS_TRY(stage_file(letters, file, stage, paths, err));
     file->source = source;
     file->days = days;
@@ -233,7 +249,8 @@ int ls__dead_letters_stage(ls_dead_letters *letters, ls_lake_stage *stage, ls_bu
   while (rc >= 0 && ls__sort_reader_peek(reader, &stamp)) {
     ls__arena_reset(&arena);
     ls_batch *batch = ls__batch_new(&letters->schema, &arena, CHUNK_LETTERS);
-    for (int n = 0; n < CHUNK_LETTERS && rc >= 0 && ls__sort_reader_peek(reader, &stamp); n++) rc = ls__sort_reader_take(reader, batch, err);
+    for (int n = 0; n < CHUNK_LETTERS && rc >= 0 && ls__sort_reader_peek(reader, &stamp); n++)
+      rc = ls__sort_reader_take(reader, batch, err);
     if (rc >= 0) rc = ls__sort_reader_flush(reader, batch, err);
     if (rc >= 0) rc = stage_batch(letters, &file, batch, stage, paths, err);
   }

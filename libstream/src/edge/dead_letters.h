@@ -14,9 +14,9 @@ typedef struct ls_dead_letters_opts {
   const char *const *names;
   const int32_t *from_days, *to_days; /* per source: letters of files of other days are only counted */
   uint32_t n_sources;
-  const char *time;               /* of the run (--as-of), RFC 3339: put into each letter */
-  int32_t default_days;           /* dt of letters whose file has none */
-  int64_t records_max;            /* -1: no limit */
+  const char *time;     /* of the run (--as-of), RFC 3339: put into each letter */
+  int32_t default_days; /* dt of letters whose file has none */
+  int64_t records_max;  /* -1: no limit */
   const char *spill_directory;
 } ls_dead_letters_opts;
 
@@ -27,7 +27,9 @@ ls_dead_letter_port *ls__dead_letters_port(ls_dead_letters *letters);
 int64_t ls__dead_letters_count(const ls_dead_letters *letters, uint32_t source); /* @thread any */
 int64_t ls__dead_letters_others(const ls_dead_letters *letters, uint32_t source);
 /** Calls fn for each (source, reason) with its count, sorted. */
-void ls__dead_letters_reasons(const ls_dead_letters *letters, void (*fn)(void *payload, const char *source, const char *reason, int64_t n), void *payload);
+void ls__dead_letters_reasons(const ls_dead_letters *letters,
+                              void (*fn)(void *payload, const char *source, const char *reason, int64_t n),
+                              void *payload);
 /** Stages one file per source and day. Paths are appended to *paths (NUL-separated); a day that was read and has no bad
  *  record needs its old file removed: see ls__dead_letters_has. */
 int ls__dead_letters_stage(ls_dead_letters *letters, ls_lake_stage *stage, ls_buf *paths, ls_error *err);

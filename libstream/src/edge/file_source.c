@@ -8,25 +8,25 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES ((size_t)1 << 20)
+#define BLOCK_BYTES      ((size_t)1 << 20)
 #define RECORD_BYTES_MAX ((size_t)16 << 20) /* a longer record ends the run: it is no record of ours */
-#define PADDING_BYTES 64
-#define LS_LINE_DROPPED INT64_MIN
+#define PADDING_BYTES    64
+#define LS_LINE_DROPPED  INT64_MIN
 
 struct ls_file_source {
   ls_file_source_opts opts;
   ls_lake_files files;
-  pthread_mutex_t lock;     /* guards all below */
-  size_t next_file;         /* being read or to be opened */
+  pthread_mutex_t lock; /* guards all below */
+  size_t next_file;     /* being read or to be opened */
   ls_lake_reader *reader;
   ls_parquet_reader *probe; /* Parquet: group counts of next_file */
   ls_buf carry;             /* bytes read past the last whole record */
   bool at_end;              /* the reader gave its last byte */
   bool damaged;             /* and there is more that can't be decompressed: */
   ls_error damage;
-  bool written_off;         /* the damage was told */
+  bool written_off; /* the damage was told */
   int64_t next_line;
-  ls_buf header;            /* CSV: header record of next_file */
+  ls_buf header; /* CSV: header record of next_file */
   bool header_taken;
   int32_t next_group;
   atomic_llong bytes_read, records;
@@ -44,18 +44,18 @@ struct ls_file_worker {
   ls_file_source *source;
   ls_decoder *decoder;
   unit unit;
-  ls_buf block;             /* whole records, with padding behind */
+  ls_buf block; /* whole records, with padding behind */
   ls_buf header;
-  size_t header_file;       /* file the decoder's CSV header is of, SIZE_MAX: none */
+  size_t header_file; /* file the decoder's CSV header is of, SIZE_MAX: none */
   ls_parquet_reader *parquet;
   ls_value_fault *faults; /* Parquet: of the group */
   size_t n_faults, faults_capacity;
   size_t parquet_file;
   int64_t *lines;
   size_t lines_capacity;
-  uint64_t *good;           /* Parquet: rows that passed the schema's checks */
+  uint64_t *good; /* Parquet: rows that passed the schema's checks */
   size_t good_capacity;
-  ls_error *error;          /* of the dead-letter port, during a decode */
+  ls_error *error; /* of the dead-letter port, during a decode */
   int error_code;
 };
 
@@ -81,9 +81,13 @@ void ls__file_source_free(ls_file_source *source) {
   ls__free(source);
 }
 
-const ls_lake_files *ls__file_source_files(const ls_file_source *source) { return &source->files; }
+const ls_lake_files *ls__file_source_files(const ls_file_source *source) {
+  return &source->files;
+}
 
-size_t ls__file_source_n_files(const ls_file_source *source) { return source->files.n; }
+size_t ls__file_source_n_files(const ls_file_source *source) {
+  return source->files.n;
+}
 
 int64_t ls__file_source_bytes(const ls_file_source *source) {
   int64_t bytes = 0;
@@ -91,8 +95,12 @@ int64_t ls__file_source_bytes(const ls_file_source *source) {
   return bytes;
 }
 
-int64_t ls__file_source_bytes_read(const ls_file_source *source) { return atomic_load(&((ls_file_source *)(uintptr_t)source)->bytes_read); }
-int64_t ls__file_source_records(const ls_file_source *source) { return atomic_load(&((ls_file_source *)(uintptr_t)source)->records); }
+int64_t ls__file_source_bytes_read(const ls_file_source *source) {
+  return atomic_load(&((ls_file_source *)(uintptr_t)source)->bytes_read);
+}
+int64_t ls__file_source_records(const ls_file_source *source) {
+  return atomic_load(&((ls_file_source *)(uintptr_t)source)->records);
+}
 
 int64_t ls__file_source_records_of(const ls_file_source *source, int32_t from_days, int32_t to_days) {
   int64_t n = 0;
@@ -103,7 +111,9 @@ int64_t ls__file_source_records_of(const ls_file_source *source, int32_t from_da
   return n;
 }
 
-const ls_lake_file *ls__file_source_file(const ls_file_source *source, size_t i) { return &source->files.files[i]; }
+const ls_lake_file *ls__file_source_file(const ls_file_source *source, size_t i) {
+  return &source->files.files[i];
+}
 
 int ls__file_worker_new(ls_file_worker **out, ls_file_source *source, ls_error *err) {
   ls_file_worker *worker = LS_NEW(ls_file_worker);
@@ -194,10 +204,15 @@ static int write_off_rest(ls_file_source *source, ls_error *err) {
   ls_buf where = LS_BUF_INIT;
   ls__lake_describe(&where, source->opts.lake, file->path);
   const char *why = source->damage.message;
-  if (strncmp(why, where.ptr, where.len) == 0 && why[where.len] == ':') why += where.len + 2; /* the letter names the file */
-  ls_dead_letter letter = {
-      .source = source->opts.name, .file = file->path, .line = source->next_line, .date_days = file->date_days,
-      .reason = "damaged_file", .error = why, .seq = LS_SEQ_MAKE(source->opts.index, source->next_file, source->next_line)};
+  if (strncmp(why, where.ptr, where.len) == 0 && why[where.len] == ':')
+    why += where.len + 2; /* the letter names the file */
+  ls_dead_letter letter = {.source = source->opts.name,
+                           .file = file->path,
+                           .line = source->next_line,
+                           .date_days = file->date_days,
+                           .reason = "damaged_file",
+                           .error = why,
+                           .seq = LS_SEQ_MAKE(source->opts.index, source->next_file, source->next_line)};
   int rc = write_letter(source, source->next_file, &letter, err);
   ls__buf_fini(&where);
   return rc;
@@ -252,12 +267,15 @@ static void csv_header_of_block(ls_file_source *source, ls_file_worker *worker) 
 }
 
 /** A file that is empty has a header too, an empty one: its decoder says what is wrong. One that is damaged has had its letter. */
-static bool csv_header_is_due(const ls_file_source *source, bool got) { return got || (!source->header_taken && !source->written_off); }
+static bool csv_header_is_due(const ls_file_source *source, bool got) {
+  return got || (!source->header_taken && !source->written_off);
+}
 
 static int next_group(ls_file_source *source, ls_file_worker *worker, bool *got, ls_error *err) {
   const char *path = source->files.files[source->next_file].path;
   if (source->probe == NULL) {
-    LS_TRY(ls__parquet_reader_open(&source->probe, source->opts.lake, path, source->opts.schema, source->opts.wanted, err));
+    LS_TRY(ls__parquet_reader_open(&source->probe, source->opts.lake, path, source->opts.schema, source->opts.wanted,
+                                   err));
   }
   *got = source->next_group < ls__parquet_reader_n_groups(source->probe);
   if (!*got) return LS_OK;
@@ -300,14 +318,22 @@ int ls__file_worker_next(ls_file_worker *worker, int64_t *n_rows_max, ls_error *
 static void report_letter(ls_file_worker *worker, const ls_bad_record *bad) {
   const ls_file_source *source = worker->source;
   const ls_lake_file *file = &source->files.files[worker->unit.file];
-  ls_dead_letter letter = {
-      .source = source->opts.name, .file = file->path, .line = bad->line, .date_days = file->date_days,
-      .reason = bad->reason, .error = bad->error, .field = bad->field, .payload = bad->payload,
-      .seq = LS_SEQ_MAKE(source->opts.index, worker->unit.file, bad->line)};
-  if (worker->error_code >= 0) worker->error_code = write_letter(worker->source, worker->unit.file, &letter, worker->error);
+  ls_dead_letter letter = {.source = source->opts.name,
+                           .file = file->path,
+                           .line = bad->line,
+                           .date_days = file->date_days,
+                           .reason = bad->reason,
+                           .error = bad->error,
+                           .field = bad->field,
+                           .payload = bad->payload,
+                           .seq = LS_SEQ_MAKE(source->opts.index, worker->unit.file, bad->line)};
+  if (worker->error_code >= 0)
+    worker->error_code = write_letter(worker->source, worker->unit.file, &letter, worker->error);
 }
 
-static void on_bad_record(void *payload, const ls_bad_record *bad) { report_letter(payload, bad); }
+static void on_bad_record(void *payload, const ls_bad_record *bad) {
+  report_letter(payload, bad);
+}
 
 /** CSV: the decoder learns a new file's header. One that does not fit breaks the file as a whole: nothing in it can be told. */
 static int learn_header(ls_file_worker *worker, ls_error *err) {
@@ -329,11 +355,13 @@ static int decode_block(ls_file_worker *worker, ls_batch *out, ls_error *err) {
   memset(worker->block.ptr + worker->block.len, 0, PADDING_BYTES);
   ls_slice block = ls__buf_slice(&worker->block);
   if (source->opts.format == LS_FORMAT_JSON) {
-    return ls__decode_json_lines(out, worker->lines, worker->decoder, block, worker->unit.first_line, on_bad_record, worker, err);
+    return ls__decode_json_lines(out, worker->lines, worker->decoder, block, worker->unit.first_line, on_bad_record,
+                                 worker, err);
   }
   if (source->opts.format == LS_FORMAT_CSV) {
     LS_TRY(learn_header(worker, err));
-    return ls__decode_csv(out, worker->lines, worker->decoder, block, worker->unit.first_line, on_bad_record, worker, err);
+    return ls__decode_csv(out, worker->lines, worker->decoder, block, worker->unit.first_line, on_bad_record, worker,
+                          err);
   }
   return ls_error_set(err, LS_ECONFIG, "source %s: files of this format can't be read line by line", source->opts.name);
 }
@@ -366,7 +394,8 @@ static int decode_group(ls_file_worker *worker, ls_batch *out, ls_error *err) {
   for (int64_t row = start; row < out->n_rows; row++) worker->lines[row] = worker->unit.first_line + row - start;
   ls__grow(&worker->good, &worker->good_capacity, (size_t)LS_BIT_WORDS(out->n_rows) + 1, sizeof *worker->good);
   memset(worker->good, 0xff, (size_t)LS_BIT_WORDS(out->n_rows) * sizeof *worker->good);
-  LS_TRY(ls__check_batch(out, worker->decoder, worker->unit.first_line, worker->faults, worker->n_faults, on_bad_record, worker, worker->good, err));
+  LS_TRY(ls__check_batch(out, worker->decoder, worker->unit.first_line, worker->faults, worker->n_faults, on_bad_record,
+                         worker, worker->good, err));
   for (int64_t row = start; row < out->n_rows; row++) {
     if (!LS_BIT_GET(worker->good, row)) worker->lines[row] = LS_LINE_DROPPED;
   }

@@ -15,7 +15,7 @@ typedef struct ls_file_worker ls_file_worker; /* one thread's decoder and buffer
 typedef struct ls_file_source_opts {
   ls_lake *lake;
   const char *name;
-  uint32_t index;            /* of the source in the plan: part of the stamp */
+  uint32_t index; /* of the source in the plan: part of the stamp */
   const ls_schema *schema;
   ls_format format;
   const void *protobuf_descriptor;

@@ -44,21 +44,18 @@ void ls__kafka_admin_free(ls_kafka_admin *a) {
 }
 
 /* Partitions of the one topic in metadata, and whether each has a leader. */
-static rd_kafka_resp_err_t read_topic(const struct rd_kafka_metadata *metadata,
-                                      int32_t *n_partitions, bool *is_ready) {
+static rd_kafka_resp_err_t read_topic(const struct rd_kafka_metadata *metadata, int32_t *n_partitions, bool *is_ready) {
   if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
   const struct rd_kafka_metadata_topic *topic = &metadata->topics[0];
   *is_ready = topic->partition_cnt > 0;
   for (int i = 0; i < topic->partition_cnt; i++)
-    if (topic->partitions[i].err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-        topic->partitions[i].leader < 0)
+    if (topic->partitions[i].err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || topic->partitions[i].leader < 0)
       *is_ready = false;
   *n_partitions = topic->partition_cnt;
   return topic->err;
 }
 
-static int look(ls_kafka_admin *a, const char *name, int32_t *n_partitions, bool *is_ready,
-                ls_error *err) {
+static int look(ls_kafka_admin *a, const char *name, int32_t *n_partitions, bool *is_ready, ls_error *err) {
   *n_partitions = 0;
   *is_ready = false;
   rd_kafka_topic_t *topic = rd_kafka_topic_new(a->client.rk, name, NULL);
@@ -67,8 +64,7 @@ static int look(ls_kafka_admin *a, const char *name, int32_t *n_partitions, bool
     return ls__kafka_fail(&a->client, err, LS_ECONFIG, bad, NULL, "topic %s", name);
   }
   const struct rd_kafka_metadata *metadata = NULL;
-  rd_kafka_resp_err_t code =
-      rd_kafka_metadata(a->client.rk, 0, topic, &metadata, LS_KAFKA_REACH_MS);
+  rd_kafka_resp_err_t code = rd_kafka_metadata(a->client.rk, 0, topic, &metadata, LS_KAFKA_REACH_MS);
   if (!code) {
     code = read_topic(metadata, n_partitions, is_ready);
     rd_kafka_metadata_destroy(metadata);
@@ -83,8 +79,7 @@ static int look(ls_kafka_admin *a, const char *name, int32_t *n_partitions, bool
   return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL, "topic %s", name);
 }
 
-int ls__kafka_admin_partitions(ls_kafka_admin *a, const char *topic, int32_t *n_partitions,
-                               ls_error *err) {
+int ls__kafka_admin_partitions(ls_kafka_admin *a, const char *topic, int32_t *n_partitions, ls_error *err) {
   bool is_ready;
   return look(a, topic, n_partitions, &is_ready, err);
 }
@@ -92,19 +87,16 @@ int ls__kafka_admin_partitions(ls_kafka_admin *a, const char *topic, int32_t *n_
 /* ---- making ---- */
 
 static int wrong_count(const ls_kafka_topic_spec *spec, int32_t found, ls_error *err) {
-  return ls_error_set(err, LS_ECONFIG,
-                      "kafka: topic %s has %" PRId32 " partitions, and must have %" PRId32,
-                      spec->name, found, spec->n_partitions);
+  return ls_error_set(err, LS_ECONFIG, "kafka: topic %s has %" PRId32 " partitions, and must have %" PRId32, spec->name,
+                      found, spec->n_partitions);
 }
 
-static int new_topic(ls_kafka_admin *a, const ls_kafka_topic_spec *spec, rd_kafka_NewTopic_t **out,
-                     ls_error *err) {
+static int new_topic(ls_kafka_admin *a, const ls_kafka_topic_spec *spec, rd_kafka_NewTopic_t **out, ls_error *err) {
   char text[256] = "";
   rd_kafka_NewTopic_t *topic =
       rd_kafka_NewTopic_new(spec->name, spec->n_partitions, spec->replication, text, sizeof text);
   if (!topic)
-    return ls__kafka_fail(&a->client, err, LS_ECONFIG, RD_KAFKA_RESP_ERR__INVALID_ARG, text,
-                          "topic %s", spec->name);
+    return ls__kafka_fail(&a->client, err, LS_ECONFIG, RD_KAFKA_RESP_ERR__INVALID_ARG, text, "topic %s", spec->name);
   for (size_t i = 0; i < spec->n_config; i++)
     rd_kafka_NewTopic_set_config(topic, spec->config[i].name, spec->config[i].value);
   *out = topic;
@@ -126,8 +118,8 @@ static rd_kafka_event_t *await_reply(ls_kafka_admin *a, const char *what, int *r
   rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
   *rc = LS_OK;
   if (!code) return event;
-  *rc = ls__kafka_fail(&a->client, err, ls__kafka_code(code), code,
-                       event ? rd_kafka_event_error_string(event) : NULL, "%s", what);
+  *rc = ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, event ? rd_kafka_event_error_string(event) : NULL,
+                       "%s", what);
   if (event) rd_kafka_event_destroy(event);
   return NULL;
 }
@@ -138,15 +130,13 @@ static int check_results(ls_kafka_admin *a, const rd_kafka_topic_result_t *const
   for (size_t i = 0; i < n; i++) {
     rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
     if (!code || code == fine) continue;
-    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code,
-                          rd_kafka_topic_result_error_string(results[i]), "%s %s", what,
-                          rd_kafka_topic_result_name(results[i]));
+    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, rd_kafka_topic_result_error_string(results[i]),
+                          "%s %s", what, rd_kafka_topic_result_name(results[i]));
   }
   return LS_OK;
 }
 
-static int request_topics(ls_kafka_admin *a, rd_kafka_NewTopic_t **topics, size_t n,
-                          ls_error *err) {
+static int request_topics(ls_kafka_admin *a, rd_kafka_NewTopic_t **topics, size_t n, ls_error *err) {
   rd_kafka_AdminOptions_t *options = make_options(a, RD_KAFKA_ADMIN_OP_CREATETOPICS);
   rd_kafka_CreateTopics(a->client.rk, topics, n, options, a->replies);
   rd_kafka_AdminOptions_destroy(options);
@@ -156,8 +146,7 @@ static int request_topics(ls_kafka_admin *a, rd_kafka_NewTopic_t **topics, size_
   size_t n_results = 0;
   const rd_kafka_topic_result_t **results =
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n_results);
-  rc = check_results(a, results, n_results, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "making topic",
-                     err);
+  rc = check_results(a, results, n_results, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "making topic", err);
   rd_kafka_event_destroy(event);
   return rc;
 }
@@ -181,8 +170,7 @@ static int await_topic(ls_kafka_admin *a, const ls_kafka_topic_spec *spec, ls_er
   }
 }
 
-int ls__kafka_admin_create(ls_kafka_admin *a, const ls_kafka_topic_spec *topics, size_t n,
-                           ls_error *err) {
+int ls__kafka_admin_create(ls_kafka_admin *a, const ls_kafka_topic_spec *topics, size_t n, ls_error *err) {
   rd_kafka_NewTopic_t **missing = ls__calloc(n + 1, sizeof(rd_kafka_NewTopic_t *));
   size_t n_missing = 0;
   int rc = LS_OK;
@@ -198,8 +186,7 @@ int ls__kafka_admin_create(ls_kafka_admin *a, const ls_kafka_topic_spec *topics,
   if (rc >= 0 && n_missing > 0) rc = request_topics(a, missing, n_missing, err);
   rd_kafka_NewTopic_destroy_array(missing, n_missing);
   ls__free(missing);
-  for (size_t i = 0; i < n && rc >= 0; i++)
-    rc = await_topic(a, &topics[i], err);
+  for (size_t i = 0; i < n && rc >= 0; i++) rc = await_topic(a, &topics[i], err);
   return rc;
 }
 
@@ -211,8 +198,7 @@ static int await_gone(ls_kafka_admin *a, const char *topic, ls_error *err) {
     int32_t n_partitions;
     LS_TRY(ls__kafka_admin_partitions(a, topic, &n_partitions, err));
     if (n_partitions == 0) return LS_OK;
-    if (ls__monotonic_us() > until_us)
-      return ls_error_set(err, LS_ERETRY, "kafka: topic %s is still there", topic);
+    if (ls__monotonic_us() > until_us) return ls_error_set(err, LS_ERETRY, "kafka: topic %s is still there", topic);
     sleep_ms(20);
   }
 }
@@ -220,8 +206,7 @@ static int await_gone(ls_kafka_admin *a, const char *topic, ls_error *err) {
 int ls__kafka_admin_delete(ls_kafka_admin *a, const char *const *topics, size_t n, ls_error *err) {
   if (n == 0) return LS_OK;
   rd_kafka_DeleteTopic_t **list = ls__calloc(n, sizeof(rd_kafka_DeleteTopic_t *));
-  for (size_t i = 0; i < n; i++)
-    list[i] = rd_kafka_DeleteTopic_new(topics[i]);
+  for (size_t i = 0; i < n; i++) list[i] = rd_kafka_DeleteTopic_new(topics[i]);
   rd_kafka_AdminOptions_t *options = make_options(a, RD_KAFKA_ADMIN_OP_DELETETOPICS);
   rd_kafka_DeleteTopics(a->client.rk, list, n, options, a->replies);
   rd_kafka_AdminOptions_destroy(options);
@@ -233,31 +218,27 @@ int ls__kafka_admin_delete(ls_kafka_admin *a, const char *const *topics, size_t 
   size_t n_results = 0;
   const rd_kafka_topic_result_t **results =
       rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &n_results);
-  rc = check_results(a, results, n_results, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                     "deleting topic", err);
+  rc = check_results(a, results, n_results, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "deleting topic", err);
   rd_kafka_event_destroy(event);
-  for (size_t i = 0; i < n && rc >= 0; i++)
-    rc = await_gone(a, topics[i], err);
+  for (size_t i = 0; i < n && rc >= 0; i++) rc = await_gone(a, topics[i], err);
   return rc;
 }
 
 /* ---- groups ---- */
 
-static void list_members(const rd_kafka_ConsumerGroupDescription_t *group, ls_kafka_member_fn fn,
-                         void *payload) {
+static void list_members(const rd_kafka_ConsumerGroupDescription_t *group, ls_kafka_member_fn fn, void *payload) {
   size_t n = rd_kafka_ConsumerGroupDescription_member_count(group);
   for (size_t i = 0; i < n; i++) {
     const rd_kafka_MemberDescription_t *m = rd_kafka_ConsumerGroupDescription_member(group, i);
-    ls_kafka_group_member member = {rd_kafka_MemberDescription_consumer_id(m),
-                                    rd_kafka_MemberDescription_client_id(m),
+    ls_kafka_group_member member = {rd_kafka_MemberDescription_consumer_id(m), rd_kafka_MemberDescription_client_id(m),
                                     rd_kafka_MemberDescription_group_instance_id(m)};
     if (member.instance_id && member.instance_id[0] == '\0') member.instance_id = NULL;
     fn(payload, &member);
   }
 }
 
-static int read_group(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id,
-                      ls_kafka_member_fn fn, void *payload, bool *is_stable, ls_error *err) {
+static int read_group(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id, ls_kafka_member_fn fn,
+                      void *payload, bool *is_stable, ls_error *err) {
   size_t n = 0;
   const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result((rd_kafka_event_t *)event), &n);
@@ -268,17 +249,15 @@ static int read_group(ls_kafka_admin *a, const rd_kafka_event_t *event, const ch
     return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, rd_kafka_error_string(bad),
                           "members of group %s", group_id);
   }
-  *is_stable =
-      rd_kafka_ConsumerGroupDescription_state(groups[0]) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  *is_stable = rd_kafka_ConsumerGroupDescription_state(groups[0]) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
   if (*is_stable) list_members(groups[0], fn, payload);
   return LS_OK;
 }
 
-int ls__kafka_admin_members(ls_kafka_admin *a, const char *group_id, ls_kafka_member_fn fn,
-                            void *payload, bool *is_stable, ls_error *err) {
+int ls__kafka_admin_members(ls_kafka_admin *a, const char *group_id, ls_kafka_member_fn fn, void *payload,
+                            bool *is_stable, ls_error *err) {
   *is_stable = false;
-  rd_kafka_AdminOptions_t *options =
-      rd_kafka_AdminOptions_new(a->client.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+  rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(a->client.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
   char text[256];
   rd_kafka_AdminOptions_set_request_timeout(options, LS_KAFKA_REACH_MS, text, sizeof text);
   rd_kafka_DescribeConsumerGroups(a->client.rk, &group_id, 1, options, a->replies);
@@ -294,8 +273,8 @@ int ls__kafka_admin_members(ls_kafka_admin *a, const char *group_id, ls_kafka_me
 /* ---- what a group has committed ---- */
 
 /* Offsets of one answer. *rc LS_ERETRY: one of them is about to change. */
-static int read_offsets(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id,
-                        int32_t n_partitions, int64_t *offsets, ls_error *err) {
+static int read_offsets(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *group_id, int32_t n_partitions,
+                        int64_t *offsets, ls_error *err) {
   size_t n = 0;
   const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)event), &n);
@@ -309,19 +288,17 @@ static int read_offsets(ls_kafka_admin *a, const rd_kafka_event_t *event, const 
     if (at->partition < n_partitions) offsets[at->partition] = at->offset >= 0 ? at->offset : -1;
   }
   if (!code) return LS_OK;
-  return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL,
-                        "committed offsets of group %s", group_id);
+  return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL, "committed offsets of group %s", group_id);
 }
 
-static int ask_offsets(ls_kafka_admin *a, const char *group_id, const char *topic,
-                       int32_t n_partitions, int64_t *offsets, ls_error *err) {
+static int ask_offsets(ls_kafka_admin *a, const char *group_id, const char *topic, int32_t n_partitions,
+                       int64_t *offsets, ls_error *err) {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n_partitions);
   for (int32_t p = 0; p < n_partitions; p++) {
     rd_kafka_topic_partition_list_add(list, topic, p);
     offsets[p] = -1;
   }
-  rd_kafka_ListConsumerGroupOffsets_t *request =
-      rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
+  rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
   rd_kafka_topic_partition_list_destroy(list);
   rd_kafka_AdminOptions_t *options =
       rd_kafka_AdminOptions_new(a->client.rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
@@ -340,8 +317,8 @@ static int ask_offsets(ls_kafka_admin *a, const char *group_id, const char *topi
   return rc;
 }
 
-int ls__kafka_admin_committed(ls_kafka_admin *a, const char *group_id, const char *topic,
-                              int32_t n_partitions, int64_t *offsets, ls_error *err) {
+int ls__kafka_admin_committed(ls_kafka_admin *a, const char *group_id, const char *topic, int32_t n_partitions,
+                              int64_t *offsets, ls_error *err) {
   int64_t until_us = ls__monotonic_us() + TOPIC_READY_MS * INT64_C(1000);
   for (;;) {
     int rc = ask_offsets(a, group_id, topic, n_partitions, offsets, err);
@@ -352,19 +329,17 @@ int ls__kafka_admin_committed(ls_kafka_admin *a, const char *group_id, const cha
 
 /* ---- settings of a topic ---- */
 
-static int read_setting(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *topic,
-                        const char *setting, ls_buf *value, ls_error *err) {
+static int read_setting(ls_kafka_admin *a, const rd_kafka_event_t *event, const char *topic, const char *setting,
+                        ls_buf *value, ls_error *err) {
   size_t n = 0, n_entries = 0;
-  const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
-      rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)event), &n);
-  rd_kafka_resp_err_t code = n == 1 ? rd_kafka_ConfigResource_error(resources[0])
-                                    : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  const rd_kafka_ConfigResource_t **resources =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)event), &n);
+  rd_kafka_resp_err_t code =
+      n == 1 ? rd_kafka_ConfigResource_error(resources[0]) : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
   if (code) {
-    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL, "settings of topic %s",
-                          topic);
+    return ls__kafka_fail(&a->client, err, ls__kafka_code(code), code, NULL, "settings of topic %s", topic);
   }
-  const rd_kafka_ConfigEntry_t **entries =
-      rd_kafka_ConfigResource_configs(resources[0], &n_entries);
+  const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[0], &n_entries);
   for (size_t i = 0; i < n_entries; i++) {
     const char *text = rd_kafka_ConfigEntry_value(entries[i]);
     if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), setting) != 0 || !text) continue;
@@ -374,10 +349,9 @@ static int read_setting(ls_kafka_admin *a, const rd_kafka_event_t *event, const 
   return ls_error_set(err, LS_ENOTFOUND, "kafka: topic %s has no setting %s", topic, setting);
 }
 
-int ls__kafka_admin_topic_setting(ls_kafka_admin *a, const char *topic, const char *setting,
-                                  ls_buf *value, ls_error *err) {
-  rd_kafka_ConfigResource_t *resource =
-      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+int ls__kafka_admin_topic_setting(ls_kafka_admin *a, const char *topic, const char *setting, ls_buf *value,
+                                  ls_error *err) {
+  rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
   rd_kafka_AdminOptions_t *options = make_options(a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
   rd_kafka_DescribeConfigs(a->client.rk, &resource, 1, options, a->replies);
   rd_kafka_AdminOptions_destroy(options);

@@ -23,8 +23,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
                       : level <= LOG_WARNING ? LS_LOG_WARN
                       : level <= LOG_INFO    ? LS_LOG_INFO
                                              : LS_LOG_DEBUG;
-  ls__log(ours, "edge", "kafka", "client=%s about=%s text=\"%s\"", rk ? rd_kafka_name(rk) : "", fac,
-          line);
+  ls__log(ours, "edge", "kafka", "client=%s about=%s text=\"%s\"", rk ? rd_kafka_name(rk) : "", fac, line);
 }
 
 /* @thread the owner's, from its polls */
@@ -39,8 +38,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
           rd_kafka_err2name((rd_kafka_resp_err_t)code), client->trouble);
 }
 
-int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster,
-                          ls_kafka_kind kind, rd_kafka_conf_t *conf, ls_error *err) {
+int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
+                          rd_kafka_conf_t *conf, ls_error *err) {
   *client = (ls_kafka_client){.cluster = cluster, .kind = kind};
   rd_kafka_conf_set_opaque(conf, client);
   rd_kafka_conf_set_log_cb(conf, on_log);
@@ -136,8 +135,8 @@ rd_kafka_resp_err_t ls__kafka_root_cause(ls_kafka_client *client, rd_kafka_resp_
   return fatal ? fatal : code;
 }
 
-int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_resp_err_t code,
-                   const char *words, const char *fmt, ...) {
+int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_resp_err_t code, const char *words,
+                   const char *fmt, ...) {
   char what[256], text[512];
   va_list args;
   va_start(args, fmt);
@@ -180,8 +179,7 @@ ls_kafka_record ls__kafka_record_of(const rd_kafka_message_t *message, uint32_t 
   };
 }
 
-size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers,
-                                size_t n_max) {
+size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers, size_t n_max) {
   rd_kafka_headers_t *found = NULL;
   if (rd_kafka_message_headers(record->source, &found) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
   size_t n = rd_kafka_header_cnt(found);
@@ -209,8 +207,7 @@ static uint32_t murmur2(ls_slice key) {
     k *= m;
     h = (h * m) ^ k;
   }
-  for (size_t i = len; i > 0; i--)
-    h ^= (uint32_t)p[i - 1] << (8 * (i - 1));
+  for (size_t i = len; i > 0; i--) h ^= (uint32_t)p[i - 1] << (8 * (i - 1));
   if (len > 0) h *= m;
   h ^= h >> 13;
   h *= m;
@@ -247,8 +244,7 @@ bool ls__kafka_refill_due(ls_kafka_refill *refill, const ls_kafka_limits *limits
 }
 
 void ls__kafka_wake_fetchers(ls_kafka_client *client, rd_kafka_topic_partition_list_t *partitions) {
-  for (int i = 0; i < partitions->cnt; i++)
-    partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+  for (int i = 0; i < partitions->cnt; i++) partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
   (void)rd_kafka_offsets_for_times(client->rk, partitions, 0); /* times out, on purpose */
 }
 

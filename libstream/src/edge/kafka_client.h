@@ -14,14 +14,14 @@
 #include <libstream/error.h>
 
 typedef struct ls_kafka_property {
-  const char *name, *value;   /* as librdkafka names them */
+  const char *name, *value; /* as librdkafka names them */
 } ls_kafka_property;
 
 /** How to reach the cluster; borrowed until the last client made from it is freed. */
 typedef struct ls_kafka_cluster {
   const ls_kafka_property *properties; /* bootstrap.servers is among them */
   size_t n_properties;
-  const char *client_id;      /* prefix of the clients' names */
+  const char *client_id; /* prefix of the clients' names */
 } ls_kafka_cluster;
 
 typedef struct ls_kafka_partition {
@@ -36,12 +36,12 @@ typedef struct ls_kafka_header {
 
 /** A record on its way in; borrowed for the call. */
 typedef struct ls_kafka_record {
-  uint32_t topic;             /* index in the topics given at opening */
+  uint32_t topic; /* index in the topics given at opening */
   int32_t partition;
   int64_t offset;
-  int64_t timestamp_us;       /* -1: none; Kafka has milliseconds */
-  ls_slice key, value;        /* ptr NULL: null (value: a tombstone) */
-  const void *source;         /* for ls__kafka_record_headers */
+  int64_t timestamp_us; /* -1: none; Kafka has milliseconds */
+  ls_slice key, value;  /* ptr NULL: null (value: a tombstone) */
+  const void *source;   /* for ls__kafka_record_headers */
 } ls_kafka_record;
 
 /** Headers of a record, in its order, at most n_max; borrowed as the record is. Returns how many there are. */

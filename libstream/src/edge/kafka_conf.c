@@ -16,8 +16,7 @@ void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster) {
     if (!p->value || !ls__kafka_is_secret(p->name)) continue;
     size_t n = strlen(p->value);
     if (n == 0) continue;
-    for (char *at = text; (at = strstr(at, p->value)); at += n)
-      memset(at, '*', n);
+    for (char *at = text; (at = strstr(at, p->value)); at += n) memset(at, '*', n);
     /* a message may hold the first line of a key only, or be cut within it */
     size_t n_line = strcspn(p->value, "\r\n");
     if (n > 40 || n_line < n) {
@@ -35,8 +34,7 @@ static const char *nearest_name(rd_kafka_conf_t *conf, const char *name, ls_buf 
   const char **dump = rd_kafka_conf_dump(conf, &n);
   const char *names[512];
   size_t n_names = 0;
-  for (size_t i = 0; i + 1 < n && n_names < sizeof names / sizeof names[0]; i += 2)
-    names[n_names++] = dump[i];
+  for (size_t i = 0; i + 1 < n && n_names < sizeof names / sizeof names[0]; i += 2) names[n_names++] = dump[i];
   const char *near = ls__nearest_name(name, names, n_names);
   if (near) ls__buf_puts(found, near);
   rd_kafka_conf_dump_free(dump, n);
@@ -46,36 +44,30 @@ static const char *nearest_name(rd_kafka_conf_t *conf, const char *name, ls_buf 
 static int unknown_property(rd_kafka_conf_t *conf, const char *name, ls_error *err) {
   ls_buf found = LS_BUF_INIT;
   const char *near = nearest_name(conf, name, &found);
-  int rc =
-      near ? ls_error_set(err, LS_ECONFIG,
-                          "kafka property '%s': librdkafka has none of this name; is '%s' meant?",
-                          name, near)
-           : ls_error_set(err, LS_ECONFIG, "kafka property '%s': librdkafka has none of this name",
-                          name);
+  int rc = near ? ls_error_set(err, LS_ECONFIG, "kafka property '%s': librdkafka has none of this name; is '%s' meant?",
+                               name, near)
+                : ls_error_set(err, LS_ECONFIG, "kafka property '%s': librdkafka has none of this name", name);
   ls__buf_fini(&found);
   return rc;
 }
 
-static int set_property(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster,
-                        const ls_kafka_property *p, ls_error *err) {
+static int set_property(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, const ls_kafka_property *p,
+                        ls_error *err) {
   const char *instead = ls__kafka_owned(p->name);
   if (instead)
-    return ls_error_set(err, LS_ECONFIG, "kafka property '%s': libstream sets it itself: %s",
-                        p->name, instead);
+    return ls_error_set(err, LS_ECONFIG, "kafka property '%s': libstream sets it itself: %s", p->name, instead);
   char text[512] = "";
   rd_kafka_conf_res_t res = rd_kafka_conf_set(conf, p->name, p->value, text, sizeof text);
   if (res == RD_KAFKA_CONF_OK) return LS_OK;
   if (res == RD_KAFKA_CONF_UNKNOWN) return unknown_property(conf, p->name, err);
   if (ls__kafka_is_secret(p->name))
-    return ls_error_set(err, LS_ECONFIG,
-                        "kafka property '%s': librdkafka refuses its value, which is not shown",
+    return ls_error_set(err, LS_ECONFIG, "kafka property '%s': librdkafka refuses its value, which is not shown",
                         p->name);
   ls__kafka_scrub(text, cluster);
   return ls_error_set(err, LS_ECONFIG, "kafka property '%s': %s", p->name, text);
 }
 
-static int set_properties(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, size_t *at,
-                          ls_error *err) {
+static int set_properties(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, size_t *at, ls_error *err) {
   bool has_servers = false;
   for (*at = 0; *at < cluster->n_properties; (*at)++) {
     const ls_kafka_property *p = &cluster->properties[*at];
@@ -85,8 +77,7 @@ static int set_properties(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster
   }
   if (has_servers) return LS_OK;
   *at = 0;
-  return ls_error_set(err, LS_ECONFIG,
-                      "kafka property 'bootstrap.servers' is missing: host:port of some brokers");
+  return ls_error_set(err, LS_ECONFIG, "kafka property 'bootstrap.servers' is missing: host:port of some brokers");
 }
 
 int ls__kafka_check_properties(const ls_kafka_cluster *cluster, size_t *at, ls_error *err) {
@@ -108,15 +99,14 @@ void ls__kafka_conf_put_int(rd_kafka_conf_t *conf, const char *name, int64_t val
   ls__kafka_conf_put(conf, name, text);
 }
 
-void ls__kafka_conf_suggest(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster,
-                            const char *name, const char *value) {
+void ls__kafka_conf_suggest(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, const char *name,
+                            const char *value) {
   for (size_t i = 0; i < cluster->n_properties; i++)
     if (strcmp(cluster->properties[i].name, name) == 0) return;
   ls__kafka_conf_put(conf, name, value);
 }
 
-int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
-                       ls_error *err) {
+int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, ls_kafka_kind kind, ls_error *err) {
   static const char *const kinds[] = {"consumer", "reader", "producer", "admin"};
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   size_t at = 0;
@@ -126,8 +116,7 @@ int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, l
     return rc;
   }
   char name[512];
-  snprintf(name, sizeof name, "%s-%s", cluster->client_id ? cluster->client_id : "libstream",
-           kinds[kind]);
+  snprintf(name, sizeof name, "%s-%s", cluster->client_id ? cluster->client_id : "libstream", kinds[kind]);
   ls__kafka_conf_put(conf, "client.id", name);
   ls__kafka_conf_suggest(conf, cluster, "log.connection.close", "false");
   /* a broker that was restarted is found again soon */

@@ -19,7 +19,7 @@
 #define CLOSE_MS         15000
 #define COMMITTED_MS     60000
 #define HEARTBEAT_MS     3000 /* at most; a third of the session when that is short */
-#define POLLS_AT_ONCE    64 /* events of the group served before records are */
+#define POLLS_AT_ONCE    64   /* events of the group served before records are */
 #define PARTITIONS_GUESS 16
 
 typedef struct member_partition {
@@ -58,20 +58,17 @@ static const char *topic_of(const ls_kafka_consumer *c, uint32_t topic) {
 
 static member_partition *find(ls_kafka_consumer *c, uint32_t topic, int32_t partition) {
   for (size_t i = 0; i < c->n_partitions; i++)
-    if (c->partitions[i].topic == topic && c->partitions[i].partition == partition)
-      return &c->partitions[i];
+    if (c->partitions[i].topic == topic && c->partitions[i].partition == partition) return &c->partitions[i];
   return NULL;
 }
 
-static int not_assigned(const ls_kafka_consumer *c, uint32_t topic, int32_t partition,
-                        ls_error *err) {
+static int not_assigned(const ls_kafka_consumer *c, uint32_t topic, int32_t partition, ls_error *err) {
   return ls_error_set(err, LS_EINVAL, "kafka: topic %s partition %" PRId32 " is not assigned",
                       topic < c->opts.n_topics ? topic_of(c, topic) : "?", partition);
 }
 
 static void drop_taken(member_partition *p) {
-  for (; p->next < p->n; p->next++)
-    rd_kafka_message_destroy(p->taken[p->next]);
+  for (; p->next < p->n; p->next++) rd_kafka_message_destroy(p->taken[p->next]);
   p->next = p->n = 0;
 }
 
@@ -145,8 +142,7 @@ static void assigned(ls_kafka_consumer *c, rd_kafka_topic_partition_list_t *list
   ls_kafka_partition *names = list_partitions(c);
   ls_error err = LS_ERROR_INIT;
   c->is_assigning = true;
-  int rc = c->opts.on_assigned ? c->opts.on_assigned(c->opts.payload, names, c->n_partitions, &err)
-                               : LS_OK;
+  int rc = c->opts.on_assigned ? c->opts.on_assigned(c->opts.payload, names, c->n_partitions, &err) : LS_OK;
   c->is_assigning = false;
   keep_first_error(c, rc, &err);
   ls__free(names);
@@ -186,14 +182,13 @@ static bool is_lost(ls_kafka_consumer *c) {
   return lost;
 }
 
-static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
-                         rd_kafka_topic_partition_list_t *list, void *opaque) {
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                         void *opaque) {
   ls_kafka_consumer *c = opaque; /* the opaque is its client, the first member */
   bool is_assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
   bool lost = !is_assign && is_lost(c);
   ls__log(LS_LOG_INFO, "edge", is_assign ? "kafka_assigned" : "kafka_revoked",
-          "client=%s group=%s partitions=%d lost=%d", rd_kafka_name(rk), c->opts.group_id,
-          list->cnt, lost);
+          "client=%s group=%s partitions=%d lost=%d", rd_kafka_name(rk), c->opts.group_id, list->cnt, lost);
   if (is_assign) {
     assigned(c, list);
     return;
@@ -231,8 +226,8 @@ static int make_conf(ls_kafka_consumer *c, rd_kafka_conf_t **out, ls_error *err)
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.wait.max.ms", "100");
   ls__kafka_conf_suggest(conf, opts->cluster, "fetch.error.backoff.ms", "100");
   suggest_heartbeat(conf, opts->cluster);
-  c->limits = ls__kafka_size_queues(
-      conf, opts->queue_bytes, opts->n_partitions_max ? opts->n_partitions_max : PARTITIONS_GUESS);
+  c->limits = ls__kafka_size_queues(conf, opts->queue_bytes,
+                                    opts->n_partitions_max ? opts->n_partitions_max : PARTITIONS_GUESS);
   rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
   *out = conf;
   return LS_OK;
@@ -248,8 +243,7 @@ static int subscribe(ls_kafka_consumer *c, ls_error *err) {
   return ls__kafka_fail(&c->client, err, ls__kafka_code(code), code, NULL, "subscribing");
 }
 
-int ls__kafka_consumer_new(ls_kafka_consumer **out, const ls_kafka_consumer_opts *opts,
-                           ls_error *err) {
+int ls__kafka_consumer_new(ls_kafka_consumer **out, const ls_kafka_consumer_opts *opts, ls_error *err) {
   ls_kafka_consumer *c = LS_NEW(ls_kafka_consumer);
   c->opts = *opts;
   ls__kafka_bell_init(&c->bell);
@@ -318,8 +312,8 @@ static int group_failed(ls_kafka_consumer *c, const rd_kafka_message_t *message,
     return LS_OK;
   }
   int ours = ls__kafka_code(code);
-  return ls__kafka_fail(&c->client, err, ours, code, rd_kafka_message_errstr(message),
-                        "group %s%s%s", c->opts.group_id, *topic ? ", topic " : "", topic);
+  return ls__kafka_fail(&c->client, err, ours, code, rd_kafka_message_errstr(message), "group %s%s%s", c->opts.group_id,
+                        *topic ? ", topic " : "", topic);
 }
 
 /* Rebalances, errors and logs of the group. */
@@ -328,8 +322,7 @@ static int serve_group(ls_kafka_consumer *c, ls_error *err) {
   for (int i = 0; i < POLLS_AT_ONCE && rc >= 0; i++) {
     rd_kafka_message_t *message = rd_kafka_consumer_poll(c->client.rk, 0);
     if (!message) break;
-    if (message->err && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
-      rc = group_failed(c, message, err);
+    if (message->err && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) rc = group_failed(c, message, err);
     rd_kafka_message_destroy(message);
   }
   if (c->rc < 0) {
@@ -355,8 +348,7 @@ static void serve_seeks(ls_kafka_consumer *c) {
     member_partition *p = &c->partitions[i];
     if (p->seek_to == NO_OFFSET) continue;
     if (!list) list = rd_kafka_topic_partition_list_new(4);
-    rd_kafka_topic_partition_list_add(list, topic_of(c, p->topic), p->partition)->offset =
-        p->seek_to;
+    rd_kafka_topic_partition_list_add(list, topic_of(c, p->topic), p->partition)->offset = p->seek_to;
   }
   if (!list) return;
   /* librdkafka 2.0.2 takes these milliseconds for microseconds: 200 ms */
@@ -372,16 +364,14 @@ static void serve_seeks(ls_kafka_consumer *c) {
   rd_kafka_topic_partition_list_destroy(list);
 }
 
-static int partition_failed(ls_kafka_consumer *c, const member_partition *p,
-                            const rd_kafka_message_t *message, ls_error *err) {
+static int partition_failed(ls_kafka_consumer *c, const member_partition *p, const rd_kafka_message_t *message,
+                            ls_error *err) {
   rd_kafka_resp_err_t code = ls__kafka_root_cause(&c->client, message->err);
-  return ls__kafka_fail(&c->client, err, ls__kafka_code(code), code,
-                        rd_kafka_message_errstr(message), "topic %s partition %" PRId32,
-                        topic_of(c, p->topic), p->partition);
+  return ls__kafka_fail(&c->client, err, ls__kafka_code(code), code, rd_kafka_message_errstr(message),
+                        "topic %s partition %" PRId32, topic_of(c, p->topic), p->partition);
 }
 
-static int hand_on(ls_kafka_consumer *c, member_partition *p, rd_kafka_message_t *message,
-                   size_t *n, ls_error *err) {
+static int hand_on(ls_kafka_consumer *c, member_partition *p, rd_kafka_message_t *message, size_t *n, ls_error *err) {
   ls__kafka_refill_saw(&p->refill, message);
   if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     if (c->opts.on_end) c->opts.on_end(c->opts.payload, p->topic, p->partition, message->offset);
@@ -399,8 +389,7 @@ static void take_batch(ls_kafka_consumer *c, member_partition *p) {
   p->next = p->n = 0;
   size_t n = rd_kafka_queue_length(p->queue);
   if (n > 0) {
-    ssize_t got = rd_kafka_consume_batch_queue(p->queue, 0, p->taken,
-                                               n < LS_KAFKA_BATCH ? n : LS_KAFKA_BATCH);
+    ssize_t got = rd_kafka_consume_batch_queue(p->queue, 0, p->taken, n < LS_KAFKA_BATCH ? n : LS_KAFKA_BATCH);
     p->n = got > 0 ? (size_t)got : 0;
     n = rd_kafka_queue_length(p->queue);
   }
@@ -416,8 +405,7 @@ static bool is_readable(const member_partition *p) {
   return p->is_started && !p->is_paused && p->seek_to == NO_OFFSET;
 }
 
-static int read_partition(ls_kafka_consumer *c, member_partition *p, size_t n_max, size_t *n,
-                          ls_error *err) {
+static int read_partition(ls_kafka_consumer *c, member_partition *p, size_t n_max, size_t *n, ls_error *err) {
   if (!is_readable(p)) return LS_OK;
   take_batch(c, p);
   int rc = LS_OK;
@@ -449,8 +437,7 @@ static bool has_seeks(const ls_kafka_consumer *c) {
   return false;
 }
 
-int ls__kafka_consumer_poll(ls_kafka_consumer *c, int timeout_ms, size_t n_max, size_t *n,
-                            ls_error *err) {
+int ls__kafka_consumer_poll(ls_kafka_consumer *c, int timeout_ms, size_t n_max, size_t *n, ls_error *err) {
   *n = 0;
   int64_t until_us = ls__monotonic_us() + timeout_ms * INT64_C(1000);
   for (;;) {
@@ -472,8 +459,7 @@ static bool begins_at_end(const ls_kafka_consumer *c, uint32_t topic) {
   return c->opts.from_latest && c->opts.from_latest[topic];
 }
 
-int ls__kafka_consumer_start(ls_kafka_consumer *c, uint32_t topic, int32_t partition,
-                             int64_t offset, ls_error *err) {
+int ls__kafka_consumer_start(ls_kafka_consumer *c, uint32_t topic, int32_t partition, int64_t offset, ls_error *err) {
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   p->is_started = true;
@@ -487,16 +473,14 @@ int ls__kafka_consumer_start(ls_kafka_consumer *c, uint32_t topic, int32_t parti
   return LS_OK;
 }
 
-int ls__kafka_consumer_pause(ls_kafka_consumer *c, uint32_t topic, int32_t partition, bool paused,
-                             ls_error *err) {
+int ls__kafka_consumer_pause(ls_kafka_consumer *c, uint32_t topic, int32_t partition, bool paused, ls_error *err) {
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   p->is_paused = paused;
   return LS_OK;
 }
 
-int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partition, int64_t offset,
-                            ls_error *err) {
+int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partition, int64_t offset, ls_error *err) {
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   drop_taken(p);
@@ -505,11 +489,10 @@ int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partit
   return LS_OK;
 }
 
-int ls__kafka_consumer_committed(ls_kafka_consumer *c, uint32_t topic, int32_t partition,
-                                 int64_t *offset, ls_buf *metadata, ls_error *err) {
+int ls__kafka_consumer_committed(ls_kafka_consumer *c, uint32_t topic, int32_t partition, int64_t *offset,
+                                 ls_buf *metadata, ls_error *err) {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_t *asked =
-      rd_kafka_topic_partition_list_add(list, topic_of(c, topic), partition);
+  rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic_of(c, topic), partition);
   int64_t until_us = ls__monotonic_us() + COMMITTED_MS * INT64_C(1000);
   rd_kafka_resp_err_t code;
   do {
@@ -520,12 +503,11 @@ int ls__kafka_consumer_committed(ls_kafka_consumer *c, uint32_t topic, int32_t p
   int rc = LS_OK;
   if (code) {
     rc = ls__kafka_fail(&c->client, err, ls__kafka_code(code), code, NULL,
-                        "committed offset of group %s, topic %s partition %" PRId32,
-                        c->opts.group_id, topic_of(c, topic), partition);
+                        "committed offset of group %s, topic %s partition %" PRId32, c->opts.group_id,
+                        topic_of(c, topic), partition);
   } else {
     *offset = asked->offset >= 0 ? asked->offset : -1;
-    if (metadata && asked->metadata_size > 0)
-      ls__buf_append(metadata, asked->metadata, asked->metadata_size);
+    if (metadata && asked->metadata_size > 0) ls__buf_append(metadata, asked->metadata, asked->metadata_size);
     member_partition *p = find(c, topic, partition);
     if (p && c->is_assigning && !p->is_started && *offset >= 0) p->begins_at = *offset;
   }
@@ -533,20 +515,17 @@ int ls__kafka_consumer_committed(ls_kafka_consumer *c, uint32_t topic, int32_t p
   return rc;
 }
 
-int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *const *topics,
-                          uint32_t n_topics, const ls_kafka_offset *offsets, size_t n,
-                          ls_error *err) {
+int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *const *topics, uint32_t n_topics,
+                          const ls_kafka_offset *offsets, size_t n, ls_error *err) {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
   for (size_t i = 0; i < n; i++) {
     const ls_kafka_offset *o = &offsets[i];
     if (o->topic >= n_topics || o->metadata.len > 4096) {
       rd_kafka_topic_partition_list_destroy(list);
-      return ls_error_set(err, LS_EINVAL,
-                          "kafka: offset %zu: topic %u of %u, %zu bytes of metadata", i, o->topic,
+      return ls_error_set(err, LS_EINVAL, "kafka: offset %zu: topic %u of %u, %zu bytes of metadata", i, o->topic,
                           n_topics, o->metadata.len);
     }
-    rd_kafka_topic_partition_t *to =
-        rd_kafka_topic_partition_list_add(list, topics[o->topic], o->partition);
+    rd_kafka_topic_partition_t *to = rd_kafka_topic_partition_list_add(list, topics[o->topic], o->partition);
     to->offset = o->offset;
     if (o->metadata.len == 0) continue;
     to->metadata = rd_kafka_mem_malloc(NULL, o->metadata.len + 1); /* the list frees it */
@@ -558,28 +537,24 @@ int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *con
   return LS_OK;
 }
 
-int ls__kafka_consumer_offset_list(const ls_kafka_consumer *c,
-                                   rd_kafka_topic_partition_list_t **out,
+int ls__kafka_consumer_offset_list(const ls_kafka_consumer *c, rd_kafka_topic_partition_list_t **out,
                                    const ls_kafka_offset *offsets, size_t n, ls_error *err) {
   return ls__kafka_offset_list(out, c->opts.topics, c->opts.n_topics, offsets, n, err);
 }
 
-const rd_kafka_consumer_group_metadata_t *
-ls__kafka_consumer_membership(const ls_kafka_consumer *c) {
+const rd_kafka_consumer_group_metadata_t *ls__kafka_consumer_membership(const ls_kafka_consumer *c) {
   return c->membership;
 }
 
-int ls__kafka_consumer_commit(ls_kafka_consumer *c, const ls_kafka_offset *offsets, size_t n,
-                              ls_error *err) {
+int ls__kafka_consumer_commit(ls_kafka_consumer *c, const ls_kafka_offset *offsets, size_t n, ls_error *err) {
   if (n == 0) return LS_OK;
   rd_kafka_topic_partition_list_t *list;
   LS_TRY(ls__kafka_consumer_offset_list(c, &list, offsets, n, err));
   rd_kafka_resp_err_t code = rd_kafka_commit(c->client.rk, list, 0);
-  for (int i = 0; i < list->cnt && !code; i++)
-    code = list->elems[i].err;
+  for (int i = 0; i < list->cnt && !code; i++) code = list->elems[i].err;
   rd_kafka_topic_partition_list_destroy(list);
   if (!code) return LS_OK;
   code = ls__kafka_root_cause(&c->client, code);
-  return ls__kafka_fail(&c->client, err, ls__kafka_code(code), code, NULL,
-                        "committing offsets of group %s", c->opts.group_id);
+  return ls__kafka_fail(&c->client, err, ls__kafka_code(code), code, NULL, "committing offsets of group %s",
+                        c->opts.group_id);
 }

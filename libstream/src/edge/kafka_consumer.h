@@ -13,18 +13,19 @@ typedef struct ls_kafka_consumer ls_kafka_consumer; /* one thread */
 typedef struct ls_kafka_consumer_opts {
   const ls_kafka_cluster *cluster;
   const char *group_id;
-  const char *instance_id;     /* static membership; NULL: none */
-  const char *const *topics;   /* all of the same group member: assigned by range, so that equal numbers go together */
+  const char *instance_id;   /* static membership; NULL: none */
+  const char *const *topics; /* all of the same group member: assigned by range, so that equal numbers go together */
   uint32_t n_topics;
-  size_t queue_bytes;          /* what librdkafka may hold for this consumer, all partitions together */
-  uint32_t n_partitions_max;   /* how many partitions it may be assigned, which share queue_bytes; 0: 16 */
-  const bool *from_latest;     /* by topic: a partition without a committed offset begins at its end; NULL: none does */
+  size_t queue_bytes;        /* what librdkafka may hold for this consumer, all partitions together */
+  uint32_t n_partitions_max; /* how many partitions it may be assigned, which share queue_bytes; 0: 16 */
+  const bool *from_latest;   /* by topic: a partition without a committed offset begins at its end; NULL: none does */
   /** Called from ls__kafka_consumer_poll. Assigned: the task side restores, then calls ls__kafka_consumer_start for each partition.
    *  Until then nothing of it is read. Revoked: commit and let go before returning; lost: others own them already, drop. */
   int (*on_assigned)(void *payload, const ls_kafka_partition *partitions, size_t n, ls_error *err);
   int (*on_revoked)(void *payload, const ls_kafka_partition *partitions, size_t n, bool lost, ls_error *err);
   int (*on_record)(void *payload, const ls_kafka_record *record, ls_error *err);
-  void (*on_end)(void *payload, uint32_t topic, int32_t partition, int64_t offset); /* all that is committed now has been read */
+  void (*on_end)(void *payload, uint32_t topic, int32_t partition,
+                 int64_t offset); /* all that is committed now has been read */
   void *payload;
 } ls_kafka_consumer_opts;
 
@@ -38,21 +39,25 @@ void ls__kafka_consumer_free(ls_kafka_consumer *consumer);
  */
 int ls__kafka_consumer_poll(ls_kafka_consumer *consumer, int timeout_ms, size_t n_max, size_t *n, ls_error *err);
 /** Begins to read an assigned partition at offset (-1: the committed one, or as from_latest says). */
-int ls__kafka_consumer_start(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset, ls_error *err);
+int ls__kafka_consumer_start(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset,
+                             ls_error *err);
 /** Backpressure: nothing more of the partition is handed on until it is resumed; what librdkafka holds of it is kept. */
-int ls__kafka_consumer_pause(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, bool paused, ls_error *err);
+int ls__kafka_consumer_pause(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, bool paused,
+                             ls_error *err);
 /** Goes back (or forward) to offset, after an aborted transaction; -1: nothing was committed, so to where a group without an
  *  offset begins. */
-int ls__kafka_consumer_seek(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset, ls_error *err);
+int ls__kafka_consumer_seek(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset,
+                            ls_error *err);
 /** Committed offset (-1: none) and the metadata given with it (appended to metadata). Waits while a transaction that will
  *  change it is open. */
-int ls__kafka_consumer_committed(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t *offset, ls_buf *metadata, ls_error *err);
+int ls__kafka_consumer_committed(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t *offset,
+                                 ls_buf *metadata, ls_error *err);
 /** At-least-once: commits offsets without a transaction. As ls__kafka_producer_send_offsets otherwise. */
 typedef struct ls_kafka_offset {
   uint32_t topic;
   int32_t partition;
-  int64_t offset;              /* of the next record to read */
-  ls_slice metadata;           /* text, at most 4096 bytes */
+  int64_t offset;    /* of the next record to read */
+  ls_slice metadata; /* text, at most 4096 bytes */
 } ls_kafka_offset;
 int ls__kafka_consumer_commit(ls_kafka_consumer *consumer, const ls_kafka_offset *offsets, size_t n, ls_error *err);
 
@@ -75,5 +80,6 @@ int ls__kafka_reader_add(ls_kafka_reader *reader, uint32_t topic, int32_t partit
 int ls__kafka_reader_remove(ls_kafka_reader *reader, uint32_t topic, int32_t partition, ls_error *err);
 int ls__kafka_reader_poll(ls_kafka_reader *reader, int timeout_ms, size_t n_max, size_t *n, ls_error *err);
 /** First offset, and the one after the last record, open transactions included. Waits for the broker. */
-int ls__kafka_reader_watermarks(ls_kafka_reader *reader, uint32_t topic, int32_t partition, int64_t *low, int64_t *high, ls_error *err);
+int ls__kafka_reader_watermarks(ls_kafka_reader *reader, uint32_t topic, int32_t partition, int64_t *low, int64_t *high,
+                                ls_error *err);
 #endif

@@ -16,12 +16,7 @@
 /* Records taken from a queue at once. */
 #define LS_KAFKA_BATCH 256
 
-typedef enum ls_kafka_kind {
-  LS_KAFKA_CONSUMER,
-  LS_KAFKA_READER,
-  LS_KAFKA_PRODUCER,
-  LS_KAFKA_ADMIN
-} ls_kafka_kind;
+typedef enum ls_kafka_kind { LS_KAFKA_CONSUMER, LS_KAFKA_READER, LS_KAFKA_PRODUCER, LS_KAFKA_ADMIN } ls_kafka_kind;
 
 /** One librdkafka handle. error_cb runs in the owner's thread, from its polls; logs in any. */
 typedef struct ls_kafka_client {
@@ -33,27 +28,26 @@ typedef struct ls_kafka_client {
 } ls_kafka_client;
 
 /** Properties of the user checked and set, and those we own that are the same for every client. */
-int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
-                       ls_error *err);
+int ls__kafka_conf_new(rd_kafka_conf_t **out, const ls_kafka_cluster *cluster, ls_kafka_kind kind, ls_error *err);
 /** Sets a property of ours; one librdkafka refuses is a programming error. */
 void ls__kafka_conf_put(rd_kafka_conf_t *conf, const char *name, const char *value);
 void ls__kafka_conf_put_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
 /** Sets name to value unless the user has set it. */
-void ls__kafka_conf_suggest(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster,
-                            const char *name, const char *value);
+void ls__kafka_conf_suggest(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, const char *name,
+                            const char *value);
 /** Overwrites every secret of the cluster that is in text. */
 void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster);
 
 /** Makes the handle; takes conf in any case. */
-int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster,
-                          ls_kafka_kind kind, rd_kafka_conf_t *conf, ls_error *err);
+int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
+                          rd_kafka_conf_t *conf, ls_error *err);
 /** Asks the cluster for its metadata. @errors LS_ERETRY not reachable; LS_ECONFIG refused */
 int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err);
 /** Code of ours for one of librdkafka's. */
 int ls__kafka_code(rd_kafka_resp_err_t code);
 /** Fills err from librdkafka's code and words (NULL: the code's own); fmt says what failed. */
-int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_resp_err_t code,
-                   const char *words, const char *fmt, ...) LS_PRINTF(6, 7);
+int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_resp_err_t code, const char *words,
+                   const char *fmt, ...) LS_PRINTF(6, 7);
 /** The fatal error of the handle behind code, or code itself. */
 rd_kafka_resp_err_t ls__kafka_root_cause(ls_kafka_client *client, rd_kafka_resp_err_t code);
 ls_kafka_record ls__kafka_record_of(const rd_kafka_message_t *message, uint32_t topic);
@@ -97,13 +91,10 @@ void ls__kafka_bell_clear(ls_kafka_bell *bell);
 void ls__kafka_bell_wait(ls_kafka_bell *bell, int timeout_ms);
 
 /** For ls__kafka_producer_send_offsets: the offsets as librdkafka wants them; to be destroyed. */
-int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *const *topics,
-                          uint32_t n_topics, const ls_kafka_offset *offsets, size_t n,
-                          ls_error *err);
-int ls__kafka_consumer_offset_list(const ls_kafka_consumer *consumer,
-                                   rd_kafka_topic_partition_list_t **out,
+int ls__kafka_offset_list(rd_kafka_topic_partition_list_t **out, const char *const *topics, uint32_t n_topics,
+                          const ls_kafka_offset *offsets, size_t n, ls_error *err);
+int ls__kafka_consumer_offset_list(const ls_kafka_consumer *consumer, rd_kafka_topic_partition_list_t **out,
                                    const ls_kafka_offset *offsets, size_t n, ls_error *err);
 /** Membership under which the partitions were assigned, borrowed. NULL: nothing is assigned. */
-const rd_kafka_consumer_group_metadata_t *
-ls__kafka_consumer_membership(const ls_kafka_consumer *consumer);
+const rd_kafka_consumer_group_metadata_t *ls__kafka_consumer_membership(const ls_kafka_consumer *consumer);
 #endif

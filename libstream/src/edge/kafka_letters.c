@@ -24,7 +24,8 @@ static void put_value(ls_buf *out, const ls_dead_letter *letter) {
   ls__buf_putc(out, '{');
   put_text(out, "source", letter->source);
   put_text(out, "topic", letter->topic);
-  if (letter->topic != NULL) ls__buf_printf(out, ",\"partition\":%d,\"offset\":%lld", letter->partition, (long long)letter->offset);
+  if (letter->topic != NULL)
+    ls__buf_printf(out, ",\"partition\":%d,\"offset\":%lld", letter->partition, (long long)letter->offset);
   put_text(out, "node", letter->node);
   put_text(out, "reason", letter->reason);
   put_text(out, "error", letter->error);
@@ -42,12 +43,18 @@ void ls__kafka_letter_format(ls_buf *key, bool *has_key, ls_buf *value, const ls
   put_value(value, letter);
 }
 
-static size_t put_headers(ls_kafka_header *headers, const ls_dead_letter *letter, const char *partition, const char *offset) {
+static size_t put_headers(ls_kafka_header *headers, const ls_dead_letter *letter, const char *partition,
+                          const char *offset) {
   const struct {
     const char *name, *value;
-  } all[HEADERS_MAX] = {{"ls.source", letter->source}, {"ls.topic", letter->topic}, {"ls.partition", letter->topic != NULL ? partition : NULL},
-                        {"ls.offset", letter->topic != NULL ? offset : NULL}, {"ls.node", letter->node}, {"ls.reason", letter->reason},
-                        {"ls.error", letter->error}, {"ls.field", letter->field}};
+  } all[HEADERS_MAX] = {{"ls.source", letter->source},
+                        {"ls.topic", letter->topic},
+                        {"ls.partition", letter->topic != NULL ? partition : NULL},
+                        {"ls.offset", letter->topic != NULL ? offset : NULL},
+                        {"ls.node", letter->node},
+                        {"ls.reason", letter->reason},
+                        {"ls.error", letter->error},
+                        {"ls.field", letter->field}};
   size_t n = 0;
   for (size_t i = 0; i < HEADERS_MAX; i++) {
     if (all[i].value != NULL) headers[n++] = (ls_kafka_header){all[i].name, ls__slice_of(all[i].value)};
@@ -65,13 +72,18 @@ static int letters_write(ls_dead_letter_port *port, uint32_t source, const ls_de
   ls__buf_clear(&letters->key);
   ls__buf_clear(&letters->value);
   ls__kafka_letter_format(&letters->key, &has_key, &letters->value, letter);
-  ls_kafka_send send = {.topic = letters->opts.topics[source], .partition = -1, .value = ls__buf_slice(&letters->value), .timestamp_us = -1,
-                        .headers = headers, .n_headers = put_headers(headers, letter, partition, offset)};
+  ls_kafka_send send = {.topic = letters->opts.topics[source],
+                        .partition = -1,
+                        .value = ls__buf_slice(&letters->value),
+                        .timestamp_us = -1,
+                        .headers = headers,
+                        .n_headers = put_headers(headers, letter, partition, offset)};
   if (has_key) send.key = ls__buf_slice(&letters->key);
   LS_TRY(ls__kafka_producer_send(letters->producer, &send, err));
   int64_t n = atomic_fetch_add(letters->opts.n_bad, 1) + 1;
   if (letters->opts.records_max < 0 || n <= letters->opts.records_max) return LS_OK;
-  return ls_error_set(err, LS_EBADRECORDS, "%lld bad records are more than max_bad_records allows (%lld); the last: source %s, %s",
+  return ls_error_set(err, LS_EBADRECORDS,
+                      "%lld bad records are more than max_bad_records allows (%lld); the last: source %s, %s",
                       (long long)n, (long long)letters->opts.records_max, letter->source, letter->reason);
 }
 
@@ -88,6 +100,10 @@ void ls__kafka_letters_free(ls_kafka_letters *letters) {
   ls__free(letters);
 }
 
-ls_dead_letter_port *ls__kafka_letters_port(ls_kafka_letters *letters) { return &letters->port; }
+ls_dead_letter_port *ls__kafka_letters_port(ls_kafka_letters *letters) {
+  return &letters->port;
+}
 
-void ls__kafka_letters_bind(ls_kafka_letters *letters, ls_kafka_producer *producer) { letters->producer = producer; }
+void ls__kafka_letters_bind(ls_kafka_letters *letters, ls_kafka_producer *producer) {
+  letters->producer = producer;
+}

@@ -13,9 +13,9 @@
 
 typedef struct ls_kafka_letters ls_kafka_letters;
 typedef struct ls_kafka_letters_opts {
-  const uint32_t *topics;        /* of the producer, by source */
-  atomic_llong *n_bad;           /* of the process, counted here */
-  int64_t records_max;           /* of them before LS_EBADRECORDS; -1: no limit */
+  const uint32_t *topics; /* of the producer, by source */
+  atomic_llong *n_bad;    /* of the process, counted here */
+  int64_t records_max;    /* of them before LS_EBADRECORDS; -1: no limit */
 } ls_kafka_letters_opts;
 /** Key and value of a letter's record, appended. *has_key false: it has none. */
 void ls__kafka_letter_format(ls_buf *key, bool *has_key, ls_buf *value, const ls_dead_letter *letter);

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define DELETIONS_MS 1000 /* at the end, for answers that are under way */
+#define DELETIONS_MS           1000 /* at the end, for answers that are under way */
 #define TRANSACTION_MS_DEFAULT 60000
 #define CALL_MS                5000 /* of one try of a call that is tried again */
 #define TRY_AGAIN_MS           100  /* a broker that is away is away for a while */
@@ -47,20 +47,18 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
   if (p->is_aborting || p->failed) return;
   p->failed = message->err;
   p->failed_partition = message->partition;
-  snprintf(p->failed_topic, sizeof p->failed_topic, "%s",
-           message->rkt ? rd_kafka_topic_name(message->rkt) : "");
+  snprintf(p->failed_topic, sizeof p->failed_topic, "%s", message->rkt ? rd_kafka_topic_name(message->rkt) : "");
 }
 
 /* What a record that was not delivered means: the transaction is lost, whatever the record's own reason. */
 static int delivery_failed(ls_kafka_producer *p, ls_error *err) {
   rd_kafka_resp_err_t code = ls__kafka_root_cause(&p->client, p->failed);
   int ours = ls__kafka_code(code);
-  if (p->opts.transactional_id && ours != LS_EFENCED && ours != LS_ECONFIG && ours != LS_ELIMIT)
-    ours = LS_EABORT;
+  if (p->opts.transactional_id && ours != LS_EFENCED && ours != LS_ECONFIG && ours != LS_ELIMIT) ours = LS_EABORT;
   if (!p->opts.transactional_id && ours == LS_EIO) ours = LS_ERETRY;
   return ls__kafka_fail(&p->client, err, ours, code, NULL,
-                        "a record for topic %s partition %" PRId32 " was not delivered",
-                        p->failed_topic, p->failed_partition);
+                        "a record for topic %s partition %" PRId32 " was not delivered", p->failed_topic,
+                        p->failed_partition);
 }
 
 /* ---- opening ---- */
@@ -105,8 +103,7 @@ static int open_topics(ls_kafka_producer *p, ls_error *err) {
  * Ours for librdkafka's error, which it takes. What is fatal to the producer without another having taken over is
  * LS_EFENCED as well: the way out is the same, close and start anew.
  */
-static int transaction_failed(ls_kafka_producer *p, rd_kafka_error_t *error, ls_error *err,
-                              const char *what) {
+static int transaction_failed(ls_kafka_producer *p, rd_kafka_error_t *error, ls_error *err, const char *what) {
   rd_kafka_resp_err_t code = ls__kafka_root_cause(&p->client, rd_kafka_error_code(error));
   int ours = ls__kafka_code(code);
   if (rd_kafka_error_is_fatal(error)) {
@@ -123,13 +120,12 @@ static int transaction_failed(ls_kafka_producer *p, rd_kafka_error_t *error, ls_
 
 static bool may_try_again(const rd_kafka_error_t *error) {
   if (rd_kafka_error_is_fatal(error) || rd_kafka_error_txn_requires_abort(error)) return false;
-  return rd_kafka_error_is_retriable(error) ||
-         rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+  return rd_kafka_error_is_retriable(error) || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 /* Tries call again while that can help, up to wait_ms. librdkafka goes on where the last try ended. */
-static int try_call(ls_kafka_producer *p, rd_kafka_error_t *(*call)(rd_kafka_t *, int), int wait_ms,
-                    const char *what, ls_error *err) {
+static int try_call(ls_kafka_producer *p, rd_kafka_error_t *(*call)(rd_kafka_t *, int), int wait_ms, const char *what,
+                    ls_error *err) {
   int64_t until_us = ls__monotonic_us() + wait_ms * INT64_C(1000);
   for (;;) {
     rd_kafka_error_t *error = call(p->client.rk, wait_ms < CALL_MS ? wait_ms : CALL_MS);
@@ -143,27 +139,24 @@ static int try_call(ls_kafka_producer *p, rd_kafka_error_t *(*call)(rd_kafka_t *
       }
       return rc;
     }
-    ls__log(LS_LOG_INFO, "edge", "kafka_try_again", "client=%s call=\"%s\" error=%s",
-            rd_kafka_name(p->client.rk), what, rd_kafka_error_name(error));
+    ls__log(LS_LOG_INFO, "edge", "kafka_try_again", "client=%s call=\"%s\" error=%s", rd_kafka_name(p->client.rk), what,
+            rd_kafka_error_name(error));
     rd_kafka_error_destroy(error);
     rd_kafka_poll(p->client.rk, TRY_AGAIN_MS);
   }
 }
 
-int ls__kafka_producer_new(ls_kafka_producer **out, const ls_kafka_producer_opts *opts,
-                           ls_error *err) {
+int ls__kafka_producer_new(ls_kafka_producer **out, const ls_kafka_producer_opts *opts, ls_error *err) {
   ls_kafka_producer *p = LS_NEW(ls_kafka_producer);
   p->opts = *opts;
-  p->transaction_ms =
-      opts->transaction_timeout_ms > 0 ? opts->transaction_timeout_ms : TRANSACTION_MS_DEFAULT;
+  p->transaction_ms = opts->transaction_timeout_ms > 0 ? opts->transaction_timeout_ms : TRANSACTION_MS_DEFAULT;
   rd_kafka_conf_t *conf;
   int rc = make_conf(p, &conf, err);
   if (rc >= 0) rc = ls__kafka_client_open(&p->client, opts->cluster, LS_KAFKA_PRODUCER, conf, err);
   if (rc >= 0) rc = ls__kafka_client_reach(&p->client, err);
   if (rc >= 0) rc = open_topics(p, err);
   if (rc >= 0 && opts->transactional_id)
-    rc = try_call(p, rd_kafka_init_transactions, LS_KAFKA_REACH_MS,
-                  "taking over the transactional id", err);
+    rc = try_call(p, rd_kafka_init_transactions, LS_KAFKA_REACH_MS, "taking over the transactional id", err);
   if (rc < 0) {
     ls__kafka_producer_free(p);
     return rc;
@@ -241,8 +234,7 @@ static rd_kafka_headers_t *make_headers(const ls_kafka_send *send) {
 }
 
 /* One try; NULL: queued, and the headers are librdkafka's. */
-static rd_kafka_error_t *try_send(ls_kafka_producer *p, const ls_kafka_send *send,
-                                  rd_kafka_headers_t *headers) {
+static rd_kafka_error_t *try_send(ls_kafka_producer *p, const ls_kafka_send *send, rd_kafka_headers_t *headers) {
   rd_kafka_vu_t vus[8];
   size_t n = 0;
   vus[n].vtype = RD_KAFKA_VTYPE_RKT;
@@ -270,16 +262,14 @@ static rd_kafka_error_t *try_send(ls_kafka_producer *p, const ls_kafka_send *sen
   return rd_kafka_produceva(p->client.rk, vus, n);
 }
 
-static int send_failed(ls_kafka_producer *p, const ls_kafka_send *send, rd_kafka_resp_err_t code,
-                       ls_error *err) {
+static int send_failed(ls_kafka_producer *p, const ls_kafka_send *send, rd_kafka_resp_err_t code, ls_error *err) {
   rd_kafka_poll(p->client.rk, 0);
   if (p->failed) return delivery_failed(p, err);
   code = ls__kafka_root_cause(&p->client, code);
   int ours = ls__kafka_code(code);
   if (p->opts.transactional_id && (ours == LS_EIO || ours == LS_ERETRY)) ours = LS_EABORT;
-  return ls__kafka_fail(
-      &p->client, err, ours, code, NULL, "a record of %zu bytes for topic %s partition %" PRId32,
-      send->key.len + send->value.len, p->opts.topics[send->topic], send->partition);
+  return ls__kafka_fail(&p->client, err, ours, code, NULL, "a record of %zu bytes for topic %s partition %" PRId32,
+                        send->key.len + send->value.len, p->opts.topics[send->topic], send->partition);
 }
 
 int ls__kafka_producer_send(ls_kafka_producer *p, const ls_kafka_send *send, ls_error *err) {
@@ -330,8 +320,8 @@ static int retry_by_abort(ls_error *err) {
   return LS_EABORT;
 }
 
-int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *consumer,
-                                    const ls_kafka_offset *offsets, size_t n, ls_error *err) {
+int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *consumer, const ls_kafka_offset *offsets,
+                                    size_t n, ls_error *err) {
   if (n == 0) return LS_OK;
   if (!p->opts.transactional_id) {
     /* offsets never run ahead of the results */
@@ -363,15 +353,13 @@ int ls__kafka_producer_send_offsets(ls_kafka_producer *p, ls_kafka_consumer *con
 int ls__kafka_producer_commit(ls_kafka_producer *p, ls_error *err) {
   if (!p->opts.transactional_id) return ls__kafka_producer_flush(p, err);
   LS_TRY(ls__kafka_producer_flush(p, err));
-  return try_call(p, rd_kafka_commit_transaction, p->transaction_ms, "committing a transaction",
-                  err);
+  return try_call(p, rd_kafka_commit_transaction, p->transaction_ms, "committing a transaction", err);
 }
 
 int ls__kafka_producer_abort(ls_kafka_producer *p, ls_error *err) {
   p->is_aborting = true;
   if (p->opts.transactional_id)
-    return try_call(p, rd_kafka_abort_transaction, p->transaction_ms, "aborting a transaction",
-                    err);
+    return try_call(p, rd_kafka_abort_transaction, p->transaction_ms, "aborting a transaction", err);
   /* what is sent without a transaction can't be taken back */
   rd_kafka_flush(p->client.rk, CALL_MS);
   return LS_OK;

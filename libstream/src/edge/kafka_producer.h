@@ -10,11 +10,11 @@
 typedef struct ls_kafka_producer ls_kafka_producer; /* one thread */
 typedef struct ls_kafka_producer_opts {
   const ls_kafka_cluster *cluster;
-  const char *transactional_id;  /* NULL: at least once (idempotent) */
+  const char *transactional_id; /* NULL: at least once (idempotent) */
   int transaction_timeout_ms;
   const char *const *topics;
   uint32_t n_topics;
-  size_t queue_bytes;            /* what may wait for the broker; when it is full, send waits */
+  size_t queue_bytes; /* what may wait for the broker; when it is full, send waits */
 } ls_kafka_producer_opts;
 
 /** Connects; with a transactional id ends what an earlier owner of it left open, and fences that. @errors LS_ERETRY, LS_ECONFIG */
@@ -23,10 +23,10 @@ void ls__kafka_producer_free(ls_kafka_producer *producer);
 int ls__kafka_producer_begin(ls_kafka_producer *producer, ls_error *err);
 
 typedef struct ls_kafka_send {
-  uint32_t topic;                /* index in topics */
-  int32_t partition;             /* -1: by key, as the Java client does; without a key any */
-  ls_slice key, value;           /* ptr NULL: null; copied */
-  int64_t timestamp_us;          /* -1: now */
+  uint32_t topic;       /* index in topics */
+  int32_t partition;    /* -1: by key, as the Java client does; without a key any */
+  ls_slice key, value;  /* ptr NULL: null; copied */
+  int64_t timestamp_us; /* -1: now */
   const ls_kafka_header *headers;
   size_t n_headers;
   /** Raised to the record's offset when it is delivered, at the latest when flush returns. NULL: not wanted. */
@@ -38,7 +38,8 @@ int ls__kafka_producer_flush(ls_kafka_producer *producer, ls_error *err);
 /** Puts the offsets of what was read into the transaction, under the membership with which the consumer's partitions were
  *  assigned: a member that is no longer one is refused (LS_EFENCED; LS_EABORT when the group was rebalanced: abort, the next poll
  *  calls on_revoked). At least once: flushes, then commits the offsets at once. */
-int ls__kafka_producer_send_offsets(ls_kafka_producer *producer, ls_kafka_consumer *consumer, const ls_kafka_offset *offsets, size_t n, ls_error *err);
+int ls__kafka_producer_send_offsets(ls_kafka_producer *producer, ls_kafka_consumer *consumer,
+                                    const ls_kafka_offset *offsets, size_t n, ls_error *err);
 /** Flushes and commits. @errors LS_ERETRY: it is not known whether it is committed: call commit again until it is, or free the
  *  producer and open it anew, which decides it; LS_EABORT; LS_EFENCED (also when librdkafka can't go on: close, start anew) */
 int ls__kafka_producer_commit(ls_kafka_producer *producer, ls_error *err);

@@ -12,12 +12,12 @@
 
 struct ls_kafka_reader {
   ls_kafka_client client;
-  ls_kafka_client ends;      /* sees what is not committed, too: a reader of committed records is told of no end behind an open transaction */
+  ls_kafka_client
+      ends; /* sees what is not committed, too: a reader of committed records is told of no end behind an open transaction */
   ls_kafka_reader_opts opts;
   rd_kafka_topic_t **topics; /* one for each of opts.topics */
   rd_kafka_queue_t *queue;
-  rd_kafka_message_t
-      *taken[LS_KAFKA_BATCH]; /* [next, n): out of the queue, not yet handed on; NULL: removed */
+  rd_kafka_message_t *taken[LS_KAFKA_BATCH]; /* [next, n): out of the queue, not yet handed on; NULL: removed */
   size_t next, n;
   rd_kafka_topic_partition_list_t *partitions; /* those added */
   ls_kafka_limits limits;
@@ -91,8 +91,7 @@ void ls__kafka_reader_free(ls_kafka_reader *r) {
   for (int i = 0; r->partitions && i < r->partitions->cnt; i++) {
     const rd_kafka_topic_partition_t *p = &r->partitions->elems[i];
     for (uint32_t t = 0; t < r->opts.n_topics; t++)
-      if (strcmp(r->opts.topics[t], p->topic) == 0)
-        rd_kafka_consume_stop(r->topics[t], p->partition);
+      if (strcmp(r->opts.topics[t], p->topic) == 0) rd_kafka_consume_stop(r->topics[t], p->partition);
   }
   if (r->partitions) rd_kafka_topic_partition_list_destroy(r->partitions);
   for (uint32_t t = 0; r->topics && t < r->opts.n_topics; t++)
@@ -108,14 +107,13 @@ static int bad_topic(const ls_kafka_reader *r, uint32_t topic, ls_error *err) {
   return ls_error_set(err, LS_EINVAL, "kafka: topic %u of %u", topic, r->opts.n_topics);
 }
 
-int ls__kafka_reader_add(ls_kafka_reader *r, uint32_t topic, int32_t partition, int64_t offset,
-                         ls_error *err) {
+int ls__kafka_reader_add(ls_kafka_reader *r, uint32_t topic, int32_t partition, int64_t offset, ls_error *err) {
   if (topic >= r->opts.n_topics) return bad_topic(r, topic, err);
   int64_t from = offset > 0 ? offset : RD_KAFKA_OFFSET_BEGINNING;
   if (rd_kafka_consume_start_queue(r->topics[topic], partition, from, r->queue) != 0) {
     rd_kafka_resp_err_t code = rd_kafka_last_error();
-    return ls__kafka_fail(&r->client, err, ls__kafka_code(code), code, NULL,
-                          "reading topic %s partition %" PRId32, r->opts.topics[topic], partition);
+    return ls__kafka_fail(&r->client, err, ls__kafka_code(code), code, NULL, "reading topic %s partition %" PRId32,
+                          r->opts.topics[topic], partition);
   }
   rd_kafka_topic_partition_list_add(r->partitions, r->opts.topics[topic], partition);
   r->refill.at_end = false;
@@ -126,8 +124,7 @@ int ls__kafka_reader_remove(ls_kafka_reader *r, uint32_t topic, int32_t partitio
   if (topic >= r->opts.n_topics) return bad_topic(r, topic, err);
   const char *name = r->opts.topics[topic];
   if (!rd_kafka_topic_partition_list_del(r->partitions, name, partition))
-    return ls_error_set(err, LS_EINVAL, "kafka: topic %s partition %" PRId32 " is not read", name,
-                        partition);
+    return ls_error_set(err, LS_EINVAL, "kafka: topic %s partition %" PRId32 " is not read", name, partition);
   rd_kafka_consume_stop(r->topics[topic], partition);
   for (size_t i = r->next; i < r->n; i++) {
     rd_kafka_message_t *message = r->taken[i];
@@ -149,8 +146,7 @@ static uint32_t topic_of(ls_kafka_reader *r, const rd_kafka_message_t *message) 
   return 0; /* it reads no other topics */
 }
 
-static int hand_on(ls_kafka_reader *r, const rd_kafka_message_t *message, size_t *n,
-                   ls_error *err) {
+static int hand_on(ls_kafka_reader *r, const rd_kafka_message_t *message, size_t *n, ls_error *err) {
   ls__kafka_refill_saw(&r->refill, message);
   uint32_t topic = message->rkt ? topic_of(r, message) : 0;
   if (!message->err) {
@@ -183,8 +179,7 @@ static void take_batch(ls_kafka_reader *r, int timeout_ms) {
   r->n = got > 0 ? (size_t)got : 0;
 }
 
-int ls__kafka_reader_poll(ls_kafka_reader *r, int timeout_ms, size_t n_max, size_t *n,
-                          ls_error *err) {
+int ls__kafka_reader_poll(ls_kafka_reader *r, int timeout_ms, size_t n_max, size_t *n, ls_error *err) {
   *n = 0;
   int64_t until_us = ls__monotonic_us() + timeout_ms * INT64_C(1000);
   rd_kafka_poll(r->client.rk, 0); /* errors */
@@ -210,13 +205,13 @@ int ls__kafka_reader_poll(ls_kafka_reader *r, int timeout_ms, size_t n_max, size
   }
 }
 
-int ls__kafka_reader_watermarks(ls_kafka_reader *r, uint32_t topic, int32_t partition, int64_t *low,
-                                int64_t *high, ls_error *err) {
+int ls__kafka_reader_watermarks(ls_kafka_reader *r, uint32_t topic, int32_t partition, int64_t *low, int64_t *high,
+                                ls_error *err) {
   if (topic >= r->opts.n_topics) return bad_topic(r, topic, err);
   LS_TRY(open_ends(r, err));
-  rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-      r->ends.rk, r->opts.topics[topic], partition, low, high, LS_KAFKA_REACH_MS);
+  rd_kafka_resp_err_t code =
+      rd_kafka_query_watermark_offsets(r->ends.rk, r->opts.topics[topic], partition, low, high, LS_KAFKA_REACH_MS);
   if (!code) return LS_OK;
-  return ls__kafka_fail(&r->ends, err, ls__kafka_code(code), code, NULL,
-                        "ends of topic %s partition %" PRId32, r->opts.topics[topic], partition);
+  return ls__kafka_fail(&r->ends, err, ls__kafka_code(code), code, NULL, "ends of topic %s partition %" PRId32,
+                        r->opts.topics[topic], partition);
 }

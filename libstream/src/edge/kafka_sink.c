@@ -12,7 +12,7 @@ struct ls_kafka_sink {
   bool internal;
   ls_kafka_producer *producer;
   ls_arena arena;
-  ls_row_layout layout;      /* of internal rows */
+  ls_row_layout layout; /* of internal rows */
   ls_buf key, value, row;
 };
 
@@ -29,7 +29,8 @@ void ls__kafka_sink_format(ls_buf *key, ls_buf *value, const ls_batch *batch, in
   if (!ls__is_retract(batch, row)) ls__encode_json(value, batch, row);
 }
 
-static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                      ls_error *err) {
   (void)worker, (void)partition;
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
   bool keyed = sink->schema->n_key > 0;
@@ -43,7 +44,9 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
     } else {
       ls__kafka_sink_format(&sink->key, &sink->value, batch, row);
     }
-    ls_kafka_send send = {.topic = sink->topic, .partition = -1, .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
+    ls_kafka_send send = {.topic = sink->topic,
+                          .partition = -1,
+                          .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
                           .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};
     if (keyed) send.key = (ls_slice){sink->key.ptr != NULL ? sink->key.ptr : "", sink->key.len};
     LS_TRY(ls__kafka_producer_send(sink->producer, &send, err));
@@ -71,6 +74,10 @@ void ls__kafka_sink_free(ls_kafka_sink *sink) {
   ls__free(sink);
 }
 
-ls_sink_port *ls__kafka_sink_port(ls_kafka_sink *sink) { return &sink->port; }
+ls_sink_port *ls__kafka_sink_port(ls_kafka_sink *sink) {
+  return &sink->port;
+}
 
-void ls__kafka_sink_bind(ls_kafka_sink *sink, ls_kafka_producer *producer) { sink->producer = producer; }
+void ls__kafka_sink_bind(ls_kafka_sink *sink, ls_kafka_producer *producer) {
+  sink->producer = producer;
+}

@@ -59,22 +59,20 @@ int s3_code(const std::string &text, const char **hint) {
   *hint = "";
   /* first, because one server answers 404 to an unknown access key */
   bool about_key = has_any(text, {"access key", "AccessKey"});
-  if (!about_key && has_any(text, {"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND",
-                                   "NoSuchBucket", "HTTP status 404", "does not exist"})) {
+  if (!about_key && has_any(text, {"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "NoSuchBucket",
+                                   "HTTP status 404", "does not exist"})) {
     return LS_ENOTFOUND;
   }
-  if (about_key ||
-      has_any(text, {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH",
-                     "INVALID_SIGNATURE", "UNRECOGNIZED_CLIENT", "INVALID_CLIENT_TOKEN_ID",
-                     "MISSING_AUTHENTICATION_TOKEN", "EXPIRED_TOKEN", "ExpiredToken",
-                     "InvalidAccessKeyId", "SignatureDoesNotMatch", "HTTP status 401",
-                     "HTTP status 403"})) {
+  if (about_key || has_any(text, {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH",
+                                  "INVALID_SIGNATURE", "UNRECOGNIZED_CLIENT", "INVALID_CLIENT_TOKEN_ID",
+                                  "MISSING_AUTHENTICATION_TOKEN", "EXPIRED_TOKEN", "ExpiredToken", "InvalidAccessKeyId",
+                                  "SignatureDoesNotMatch", "HTTP status 401", "HTTP status 403"})) {
     *hint = " (the credentials are wrong, expired, missing or lack the right)";
     return LS_EIO;
   }
-  if (has_any(text, {"NETWORK_CONNECTION", "SLOW_DOWN", "SlowDown", "THROTTLING",
-                     "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "InternalError", "REQUEST_TIMEOUT",
-                     "HTTP status 5", "curlCode", "Timeout was reached"})) {
+  if (has_any(text,
+              {"NETWORK_CONNECTION", "SLOW_DOWN", "SlowDown", "THROTTLING", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE",
+               "InternalError", "REQUEST_TIMEOUT", "HTTP status 5", "curlCode", "Timeout was reached"})) {
     return LS_ERETRY;
   }
   return LS_EIO;
@@ -85,8 +83,7 @@ std::string without_secrets(std::string text) {
   for (const char *name : {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}) {
     const char *secret = std::getenv(name);
     if (!secret || !secret[0]) continue;
-    for (size_t at; (at = text.find(secret)) != std::string::npos;)
-      text.replace(at, std::strlen(secret), "***");
+    for (size_t at; (at = text.find(secret)) != std::string::npos;) text.replace(at, std::strlen(secret), "***");
   }
   for (char &c : text) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
@@ -98,8 +95,7 @@ int fail_s3(ls_error *err, const Status &status, const std::string &what) {
   const char *hint = "";
   int error_number = arrow::internal::ErrnoFromStatus(status);
   int code = error_number == ENOENT ? LS_ENOTFOUND : s3_code(status.message(), &hint);
-  return ls_error_set(err, code, "s3://%s%s: %s", what.c_str(), hint,
-                      without_secrets(status.message()).c_str());
+  return ls_error_set(err, code, "s3://%s%s: %s", what.c_str(), hint, without_secrets(status.message()).c_str());
 }
 
 /* The wheel's TLS library looks for certificates where its build machine had them. */
@@ -107,9 +103,8 @@ void find_certificates() {
   const char *set = std::getenv("AWS_CA_BUNDLE");
   if (!set || !set[0]) set = std::getenv("SSL_CERT_FILE");
   fs::FileSystemGlobalOptions options;
-  for (const char *file :
-       {set, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}) {
+  for (const char *file : {set, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                           "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"}) {
     if (!file || access(file, R_OK) != 0) continue;
     options.tls_ca_file_path = file;
     break;
@@ -137,8 +132,7 @@ Status start_s3() {
     ls_edge::memory_pool();
     find_certificates();
     fs::S3GlobalOptions options = fs::S3GlobalOptions::Defaults();
-    if (!std::getenv("ARROW_S3_LOG_LEVEL"))
-      options.log_level = fs::S3LogLevel::Off; /* failures reach us as errors */
+    if (!std::getenv("ARROW_S3_LOG_LEVEL")) options.log_level = fs::S3LogLevel::Off; /* failures reach us as errors */
     options.install_sigpipe_handler = false;
     started = fs::InitializeS3(options);
   });
@@ -158,12 +152,10 @@ int set_endpoint(fs::S3Options *options, const char *endpoint, ls_error *err) {
     options->scheme = host.substr(0, scheme_end);
     host = host.substr(scheme_end + 3);
   }
-  while (!host.empty() && host.back() == '/')
-    host.pop_back();
+  while (!host.empty() && host.back() == '/') host.pop_back();
   bool scheme_known = options->scheme == "http" || options->scheme == "https";
   if (!scheme_known || host.empty() || has_any(host, {"/", "@"})) {
-    return ls_error_set(err, LS_ECONFIG,
-                        "AWS_ENDPOINT_URL: want http://host:port or https://host:port");
+    return ls_error_set(err, LS_ECONFIG, "AWS_ENDPOINT_URL: want http://host:port or https://host:port");
   }
   options->endpoint_override = host;
   return LS_OK;
@@ -204,8 +196,7 @@ int make_options(fs::S3Options *options, const char *bucket, ls_error *err) {
   /* Servers behind an endpoint of their own take bucket names in the path, unless told
    * otherwise. */
   const char *addressing = env("LS_S3_ADDRESSING");
-  if (addressing && std::strcmp(addressing, "virtual") != 0 &&
-      std::strcmp(addressing, "path") != 0) {
+  if (addressing && std::strcmp(addressing, "virtual") != 0 && std::strcmp(addressing, "path") != 0) {
     return ls_error_set(err, LS_ECONFIG, "LS_S3_ADDRESSING: want 'path' or 'virtual'");
   }
   options->force_virtual_addressing = addressing && std::strcmp(addressing, "virtual") == 0;
@@ -237,8 +228,7 @@ arrow::MemoryPool *memory_pool() {
   static std::once_flag once;
   std::call_once(once, [] {
     (void)arrow::io::SetIOThreadPoolCapacity(io_threads);
-    (void)arrow::SetCpuThreadPoolCapacity(
-        1); /* never used by us; no thread starts before its first task */
+    (void)arrow::SetCpuThreadPoolCapacity(1); /* never used by us; no thread starts before its first task */
   });
   return arrow::system_memory_pool();
 }
@@ -248,8 +238,7 @@ int fail(ls_error *err, const Status &status, const std::string &what, int code_
   if (error_number) return ls__local_fail(err, error_number, "read or write", what.c_str());
   if (has(status.message(), "AWS Error")) return fail_s3(err, status, what);
   if (status.IsOutOfMemory()) code_data = LS_ELIMIT;
-  return ls_error_set(err, code_data, "%s: %s", what.c_str(),
-                      without_secrets(status.message()).c_str());
+  return ls_error_set(err, code_data, "%s: %s", what.c_str(), without_secrets(status.message()).c_str());
 }
 
 /* A small object comes in one request: fewer round trips, and no mixture of an old and a new
@@ -289,8 +278,7 @@ int check_not_replaced(const RandomFile &file, ls_error *err) {
   if (!file.s3 || file.etag.empty()) return LS_OK;
   auto again = file.s3->fs->OpenInputFile(file.key);
   if (again.ok() && etag_of(*again) == file.etag) return LS_OK;
-  return ls_error_set(err, LS_ERETRY, "%s: the object was replaced while it was read",
-                      file.name.c_str());
+  return ls_error_set(err, LS_ERETRY, "%s: the object was replaced while it was read", file.name.c_str());
 }
 
 } // namespace ls_edge
@@ -325,8 +313,7 @@ static int check_bucket(ls_s3 *s3, const char *key, ls_error *err) {
   auto info = s3->fs->GetFileInfo(s3->bucket);
   if (!info.ok()) return fail_s3(err, info.status(), key);
   if (info->type() == fs::FileType::NotFound) {
-    return ls_error_set(err, LS_ENOTFOUND, "s3://%s: there is no bucket '%s'", key,
-                        s3->bucket.c_str());
+    return ls_error_set(err, LS_ENOTFOUND, "s3://%s: there is no bucket '%s'", key, s3->bucket.c_str());
   }
   s3->bucket_seen = true;
   return LS_OK;
@@ -341,16 +328,14 @@ extern "C" int ls__s3_list(ls_lake_entries *out, ls_s3 *s3, const char *key, ls_
   if (infos->empty()) LS_TRY(check_bucket(s3, key, err));
   for (const fs::FileInfo &info : *infos) {
     if (info.type() != fs::FileType::File && info.type() != fs::FileType::Directory) continue;
-    ls__lake_entries_add(out, ls__strdup(info.base_name().c_str()), info.IsDirectory(),
-                         info.size());
+    ls__lake_entries_add(out, ls__strdup(info.base_name().c_str()), info.IsDirectory(), info.size());
   }
   return LS_OK;
 } catch (const std::exception &e) {
   return ls_error_set(err, LS_EIO, "s3://%s: %s", key, e.what());
 }
 
-extern "C" int ls__s3_stat(bool *is_file, int64_t *size_bytes, ls_s3 *s3, const char *key,
-                           ls_error *err) try {
+extern "C" int ls__s3_stat(bool *is_file, int64_t *size_bytes, ls_s3 *s3, const char *key, ls_error *err) try {
   auto info = s3->fs->GetFileInfo(std::string(key));
   if (!info.ok()) return fail_s3(err, info.status(), key);
   *is_file = info->type() == fs::FileType::File;
@@ -373,8 +358,7 @@ extern "C" int ls__s3_remove(ls_s3 *s3, const char *key, ls_error *err) try {
 
 /* Sends the open file; the object appears when the stream is closed, and not at all when it is
  * aborted. */
-static int send_file(arrow::io::OutputStream *stream, int fd, const char *file, const char *key,
-                     ls_error *err) {
+static int send_file(arrow::io::OutputStream *stream, int fd, const char *file, const char *key, ls_error *err) {
   auto block = std::make_unique<char[]>(upload_block_bytes);
   for (;;) {
     ssize_t n = read(fd, block.get(), upload_block_bytes);
@@ -392,8 +376,7 @@ extern "C" int ls__s3_upload(ls_s3 *s3, const char *file, const char *key, ls_er
   int fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ls__local_fail(err, errno, "open", file);
   auto stream = s3->fs->OpenOutputStream(key, nullptr);
-  int rc = stream.ok() ? send_file(stream->get(), fd, file, key, err)
-                       : fail_s3(err, stream.status(), key);
+  int rc = stream.ok() ? send_file(stream->get(), fd, file, key, err) : fail_s3(err, stream.status(), key);
   if (rc < 0 && stream.ok()) (void)(*stream)->Abort();
   close(fd);
   return rc;
@@ -424,13 +407,11 @@ static void read_ahead(ls_s3_reader *reader) {
     return;
   }
   int64_t n = std::min(s3_block_bytes, reader->size - reader->next);
-  reader->ahead =
-      reader->file.file->ReadAsync(arrow::io::IOContext(ls_edge::memory_pool()), reader->next, n);
+  reader->ahead = reader->file.file->ReadAsync(arrow::io::IOContext(ls_edge::memory_pool()), reader->next, n);
   reader->next += n;
 }
 
-extern "C" int ls__s3_reader_open(ls_s3_reader **out, ls_s3 *s3, const char *key,
-                                  ls_error *err) try {
+extern "C" int ls__s3_reader_open(ls_s3_reader **out, ls_s3 *s3, const char *key, ls_error *err) try {
   auto reader = std::make_unique<ls_s3_reader>();
   reader->file.key = key;
   reader->file.name = std::string("s3://") + key;
@@ -461,15 +442,14 @@ static int next_block(ls_s3_reader *reader, ls_error *err) {
   reader->block = *block;
   reader->block_pos = 0;
   if (reader->block->size() != want) {
-    return ls_error_set(err, LS_ERETRY, "%s: the object became shorter while it was read",
-                        reader->file.name.c_str());
+    return ls_error_set(err, LS_ERETRY, "%s: the object became shorter while it was read", reader->file.name.c_str());
   }
   read_ahead(reader);
   return LS_OK;
 }
 
-extern "C" int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes,
-                                  size_t *n_read, ls_error *err) try {
+extern "C" int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
+                                  ls_error *err) try {
   *n_read = 0;
   if (!reader->block || reader->block_pos == reader->block->size()) {
     if (!reader->ahead.is_valid()) {
@@ -525,16 +505,14 @@ extern "C" int ls__inflater_new(ls_inflater **out, const char *name, ls_error *e
   return LS_OK;
 }
 
-extern "C" int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out,
-                                size_t out_bytes, size_t *n_made, bool *finished, ls_error *err) {
+extern "C" int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes,
+                                 size_t *n_made, bool *finished, ls_error *err) {
   static const uint8_t nothing = 0;
   auto *from = in.len ? reinterpret_cast<const uint8_t *>(in.ptr) : &nothing;
-  auto result = decoder->decompressor->Decompress(static_cast<int64_t>(in.len), from,
-                                                  static_cast<int64_t>(out_bytes),
+  auto result = decoder->decompressor->Decompress(static_cast<int64_t>(in.len), from, static_cast<int64_t>(out_bytes),
                                                   static_cast<uint8_t *>(out));
   if (!result.ok()) {
-    return ls_error_set(err, LS_EDATA, "the compressed data is corrupt: %s",
-                        result.status().message().c_str());
+    return ls_error_set(err, LS_EDATA, "the compressed data is corrupt: %s", result.status().message().c_str());
   }
   *n_used = static_cast<size_t>(result->bytes_read);
   *n_made = static_cast<size_t>(result->bytes_written);

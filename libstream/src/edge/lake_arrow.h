@@ -28,8 +28,7 @@ arrow::MemoryPool *memory_pool();
  *        reading a file's format
  * @errors LS_ENOTFOUND, LS_EIO, LS_ERETRY, code_data
  */
-int fail(ls_error *err, const arrow::Status &status, const std::string &what,
-         int code_data = LS_EIO);
+int fail(ls_error *err, const arrow::Status &status, const std::string &what, int code_data = LS_EIO);
 
 /**
  * A file opened for reading at random. On S3 the ETag tells later whether the object was

@@ -69,8 +69,7 @@ int ls__s3_upload(ls_s3 *s3, const char *file, const char *key, ls_error *err);
 
 typedef struct ls_s3_reader ls_s3_reader;
 int ls__s3_reader_open(ls_s3_reader **out, ls_s3 *s3, const char *key, ls_error *err);
-int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
-                       ls_error *err);
+int ls__s3_reader_read(ls_s3_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err);
 void ls__s3_reader_close(ls_s3_reader *reader);
 
 /* Streaming decompression (lake_arrow.cc). */
@@ -81,8 +80,8 @@ int ls__inflater_new(ls_inflater **out, const char *name, ls_error *err);
  * Decodes from in to out. *finished: a frame or member ended, and the decoder is ready for the
  * next one. @errors LS_EDATA
  */
-int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes,
-                     size_t *n_made, bool *finished, ls_error *err);
+int ls__inflater_step(ls_inflater *decoder, ls_slice in, size_t *n_used, void *out, size_t out_bytes, size_t *n_made,
+                      bool *finished, ls_error *err);
 void ls__inflater_free(ls_inflater *decoder);
 
 /* Staged files (lake_stage.c); different files of a stage may come from different threads. */

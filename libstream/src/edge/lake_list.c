@@ -33,8 +33,7 @@ static bool is_constant(const char *segment, size_t len) {
 
 /* Matches {date} at name: within the range, its length is fixed. */
 static bool match_date(const lister *list, ls_slice name, int32_t *days) {
-  if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK)
-    return false;
+  if (name.len < DATE_LEN || ls__date_parse(days, (ls_slice){name.ptr, DATE_LEN}) != LS_OK) return false;
   if (*days < list->out->date_first) list->out->date_first = *days;
   return *days >= list->from_days && *days <= list->to_days;
 }
@@ -45,8 +44,7 @@ static ls_slice find_alternatives(ls_slice segment) {
     const char *open = segment.ptr + at;
     if (*open != '{') continue;
     const char *close = memchr(open, '}', segment.len - at);
-    if (close && memchr(open, ',', (size_t)(close - open)))
-      return (ls_slice){open, (size_t)(close - open) + 1};
+    if (close && memchr(open, ',', (size_t)(close - open))) return (ls_slice){open, (size_t)(close - open) + 1};
   }
   return (ls_slice){NULL, 0};
 }
@@ -65,8 +63,8 @@ static bool match_plain(const lister *list, ls_slice segment, ls_slice name, int
       star_n = n;
       continue;
     }
-    bool is_date = segment.len - s >= strlen(date_token) &&
-                   memcmp(segment.ptr + s, date_token, strlen(date_token)) == 0;
+    bool is_date =
+        segment.len - s >= strlen(date_token) && memcmp(segment.ptr + s, date_token, strlen(date_token)) == 0;
     if (is_date && match_date(list, (ls_slice){name.ptr + n, name.len - n}, &days)) {
       s += strlen(date_token);
       n += DATE_LEN;
@@ -94,8 +92,7 @@ static bool match_segment(const lister *list, ls_slice segment, ls_slice name, i
   bool found = false;
   for (const char *at = braces.ptr + 1; !found && at < end;) {
     size_t len = 0;
-    while (at[len] != ',' && at[len] != '}')
-      len++;
+    while (at[len] != ',' && at[len] != '}') len++;
     ls__buf_clear(&one);
     ls__buf_append(&one, segment.ptr, (size_t)(braces.ptr - segment.ptr));
     ls__buf_append(&one, at, len);
@@ -200,14 +197,12 @@ static void path_pop(lister *list, size_t before) {
 }
 
 static char *current_full_path(const lister *list) {
-  return list->path.len == 0 ? ls__strdup(list->lake->base)
-                             : ls__lake_full_path(list->lake, list->path.ptr);
+  return list->path.len == 0 ? ls__strdup(list->lake->base) : ls__lake_full_path(list->lake, list->path.ptr);
 }
 
 static int walk(lister *list, const char *pattern, int32_t date_days, ls_error *err);
 
-static int walk_constant(lister *list, ls_slice segment, const char *rest, int32_t date_days,
-                         ls_error *err) {
+static int walk_constant(lister *list, ls_slice segment, const char *rest, int32_t date_days, ls_error *err) {
   size_t before = path_push(list, segment.ptr, segment.len);
   int rc = LS_OK;
   if (rest) {
@@ -229,8 +224,8 @@ static bool is_hidden(const char *name) {
   return name[0] == '.' || name[0] == '_';
 }
 
-static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest,
-                      int32_t date_days, ls_error *err) {
+static int walk_entry(lister *list, const ls_lake_entry *entry, ls_slice segment, const char *rest, int32_t date_days,
+                      ls_error *err) {
   if (is_hidden(entry->name) || entry->is_dir != (rest != NULL)) return LS_OK;
   if (!match_segment(list, segment, ls__slice_of(entry->name), &date_days)) {
     note_unread(list, segment, entry->name);
@@ -254,8 +249,7 @@ static int walk(lister *list, const char *pattern, int32_t date_days, ls_error *
   if (is_constant(pattern, len)) return walk_constant(list, segment, rest, date_days, err);
   ls_lake_entries entries = {NULL, 0, 0};
   char *full = current_full_path(list);
-  int rc = list->lake->local ? ls__local_list(&entries, full, err)
-                             : ls__s3_list(&entries, list->lake->s3, full, err);
+  int rc = list->lake->local ? ls__local_list(&entries, full, err) : ls__s3_list(&entries, list->lake->s3, full, err);
   for (size_t i = 0; i < entries.n && rc == LS_OK; i++) {
     rc = walk_entry(list, &entries.entries[i], segment, rest, date_days, err);
   }
@@ -269,19 +263,17 @@ static int compare_files(const void *a, const void *b) {
 }
 
 void ls__lake_files_free(ls_lake_files *files) {
-  for (size_t i = 0; i < files->n; i++)
-    ls__free(files->files[i].path);
+  for (size_t i = 0; i < files->n; i++) ls__free(files->files[i].path);
   ls__free(files->files);
   ls__free(files->unread);
   *files = (ls_lake_files){.date_first = INT32_MAX};
 }
 
-int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days,
-                  int32_t to_days, ls_error *err) {
+int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days,
+                  ls_error *err) {
   *out = (ls_lake_files){.date_first = INT32_MAX};
   LS_TRY(ls__lake_check_path(pattern, err));
-  lister list = {
-      .out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};
+  lister list = {.out = out, .lake = lake, .from_days = from_days, .to_days = to_days, .path = LS_BUF_INIT};
   int rc = walk(&list, pattern, INT32_MIN, err);
   ls__buf_fini(&list.path);
   if (rc < 0) {

@@ -21,23 +21,23 @@ struct ls_lake_live {
   ls_row_layout layout;
   uint64_t fingerprint;
   ls_kafka_producer *producer;
-  int64_t *offset;              /* of the last record delivered to the log */
+  int64_t *offset; /* of the last record delivered to the log */
   /* rows behind the last cut */
   ls_live_files *files;
-  int64_t n_waiting, first_us;  /* wall clock: when the first of them came */
+  int64_t n_waiting, first_us; /* wall clock: when the first of them came */
   int64_t next_row;
   /* of them, those that are not sent */
   ls_buf block, block_path;
   int64_t block_row;
   ls_buf row, value;
   /* files */
-  ls_live_file_list ready;      /* in the stage, not named */
+  ls_live_file_list ready;       /* in the stage, not named */
   ls_live_file_list unpublished; /* named by committed transactions */
-  bool naming, telling;         /* in the open transaction */
-  bool tell;                    /* all is published, the log does not say so */
+  bool naming, telling;          /* in the open transaction */
+  bool tell;                     /* all is published, the log does not say so */
   int64_t cut_offset, told_offset, trim_offset;
   uint64_t epoch, epoch_seen;
-  int64_t n_files, n_rows;      /* published */
+  int64_t n_files, n_rows; /* published */
 };
 
 /** Only says when files are due, and never what is in them. */
@@ -101,14 +101,20 @@ static int grow(ls_lake_live *live, const ls_batch *batch, const ls_column *part
 static int send_value(ls_lake_live *live, const ls_live_record *record, ls_error *err) {
   ls__buf_clear(&live->value);
   ls__live_log_encode(&live->value, record);
-  ls_kafka_send send = {.topic = live->opts.topic, .partition = live->opts.partition, .value = ls__buf_slice(&live->value),
-                        .timestamp_us = -1, .offset = live->offset};
+  ls_kafka_send send = {.topic = live->opts.topic,
+                        .partition = live->opts.partition,
+                        .value = ls__buf_slice(&live->value),
+                        .timestamp_us = -1,
+                        .offset = live->offset};
   return ls__kafka_producer_send(live->producer, &send, err);
 }
 
 static int send_block(ls_lake_live *live, ls_error *err) {
   if (live->block.len == 0) return LS_OK;
-  ls_live_record record = {.kind = LS_LIVE_ROWS, .epoch = live->epoch, .fingerprint = live->fingerprint, .first_row = live->block_row,
+  ls_live_record record = {.kind = LS_LIVE_ROWS,
+                           .epoch = live->epoch,
+                           .fingerprint = live->fingerprint,
+                           .first_row = live->block_row,
                            .entries = ls__buf_slice(&live->block)};
   LS_TRY(send_value(live, &record, err));
   ls__buf_clear(&live->block);
@@ -132,7 +138,8 @@ static int log_rows(ls_lake_live *live, const ls_batch *batch, const ls_column *
   return LS_OK;
 }
 
-static int live_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int live_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                      ls_error *err) {
   (void)worker;
   ls_lake_live *live = (ls_lake_live *)port;
   if (batch->n_rows == 0) return LS_OK;
@@ -167,11 +174,17 @@ int ls__lake_live_new(ls_lake_live **out, const ls_lake_live_opts *opts, ls_erro
   ls__arena_init(&live->arena, 1024);
   ls__arena_init(&live->scratch, (size_t)1 << 16);
   live->file_schema = opts->keep_last ? add_columns(live) : opts->schema;
-  live->directory = ls__arena_printf(&live->arena, "_live/%s/%s-%05d", opts->application_id, opts->name, opts->partition);
+  live->directory =
+      ls__arena_printf(&live->arena, "_live/%s/%s-%05d", opts->application_id, opts->name, opts->partition);
   ls__row_layout_init(&live->layout, opts->schema, &live->arena);
   live->fingerprint = (uint64_t)live->layout.id << 1 | opts->keep_last;
-  ls_live_files_opts files = {.stage = opts->stage, .name = opts->name, .directory = live->directory, .partition = opts->partition,
-                              .schema = live->file_schema, .format = opts->format, .memory_bytes = opts->memory_bytes};
+  ls_live_files_opts files = {.stage = opts->stage,
+                              .name = opts->name,
+                              .directory = live->directory,
+                              .partition = opts->partition,
+                              .schema = live->file_schema,
+                              .format = opts->format,
+                              .memory_bytes = opts->memory_bytes};
   ls__live_files_new(&live->files, &files);
   ls__lake_live_reset(live);
   *out = live;
@@ -192,7 +205,9 @@ void ls__lake_live_free(ls_lake_live *live) {
   ls__free(live);
 }
 
-ls_sink_port *ls__lake_live_port(ls_lake_live *live) { return &live->port; }
+ls_sink_port *ls__lake_live_port(ls_lake_live *live) {
+  return &live->port;
+}
 
 void ls__lake_live_bind(ls_lake_live *live, ls_kafka_producer *producer, int64_t *offset) {
   live->producer = producer;
@@ -213,7 +228,9 @@ void ls__lake_live_reset(ls_lake_live *live) {
   live->epoch = live->epoch_seen = 0;
 }
 
-bool ls__lake_live_has_staged(const ls_lake_live *live) { return live->ready.n > 0 || ls__live_files_n_completed(live->files) > 0; }
+bool ls__lake_live_has_staged(const ls_lake_live *live) {
+  return live->ready.n > 0 || ls__live_files_n_completed(live->files) > 0;
+}
 
 /** A run of restored rows of one path goes to its file. */
 static int restore_run(ls_lake_live *live, ls_batch *run, ls_slice path, int64_t *row, ls_error *err) {
@@ -227,8 +244,11 @@ static int restore_run(ls_lake_live *live, ls_batch *run, ls_slice path, int64_t
 
 static int restore_rows(ls_lake_live *live, const ls_live_record *rows, int64_t timestamp_us, ls_error *err) {
   if (rows->fingerprint != live->fingerprint) {
-    return ls_error_set(err, LS_ECONFIG, "sink %s: rows of another form wait in topic %s; stop the former topology in order, which writes them to the "
-                        "lake, or delete the topic, and they are lost", live->opts.name, live->opts.topic_name);
+    return ls_error_set(
+        err, LS_ECONFIG,
+        "sink %s: rows of another form wait in topic %s; stop the former topology in order, which writes them to the "
+        "lake, or delete the topic, and they are lost",
+        live->opts.name, live->opts.topic_name);
   }
   if (live->n_waiting == 0) live->first_us = timestamp_us >= 0 ? timestamp_us : wall_us();
   ls__arena_reset(&live->scratch);
@@ -257,7 +277,9 @@ static int apply(ls_lake_live *live, const ls_live_record *record, const ls_kafk
   if (record->kind == LS_LIVE_ROWS) return restore_rows(live, record, from->timestamp_us, err);
   if (record->epoch < live->epoch_seen) return LS_OK; /* without transactions: of an owner that was one no more */
   switch (record->kind) {
-  case LS_LIVE_FILE: ls__live_file_list_add(&live->ready, record->staged, record->path, record->n_rows); break;
+  case LS_LIVE_FILE:
+    ls__live_file_list_add(&live->ready, record->staged, record->path, record->n_rows);
+    break;
   case LS_LIVE_CUT:
     ls__live_files_abandon(live->files);
     for (size_t i = 0; i < live->ready.n; i++) {
@@ -273,7 +295,8 @@ static int apply(ls_lake_live *live, const ls_live_record *record, const ls_kafk
     ls__live_file_list_clear(&live->unpublished);
     live->tell = false;
     break;
-  default: break;
+  default:
+    break;
   }
   return LS_OK;
 }
@@ -285,34 +308,45 @@ int ls__lake_live_restore(ls_lake_live *live, const ls_kafka_record *from, ls_er
   if (rc >= 0 && record.epoch > live->epoch_seen) live->epoch_seen = record.epoch;
   if (rc != LS_EDATA && rc != LS_EINTERNAL) return rc;
   ls_error cause = *err;
-  return ls_error_set(err, LS_EDATA, "topic %s, partition %d, offset %lld: %s", live->opts.topic_name, from->partition, (long long)from->offset, cause.message);
+  return ls_error_set(err, LS_EDATA, "topic %s, partition %d, offset %lld: %s", live->opts.topic_name, from->partition,
+                      (long long)from->offset, cause.message);
 }
 
 int ls__lake_live_own(ls_lake_live *live, ls_error *err) {
   live->epoch = ++live->epoch_seen;
   ls__live_file_list_clear(&live->ready); /* without transactions: named, and never cut */
   if (live->unpublished.n > 0) {
-    ls__log(LS_LOG_INFO, "edge", "lake_finishes", "sink=%s partition=%d files=%zu", live->opts.name, live->opts.partition, live->unpublished.n);
+    ls__log(LS_LOG_INFO, "edge", "lake_finishes", "sink=%s partition=%d files=%zu", live->opts.name,
+            live->opts.partition, live->unpublished.n);
     LS_TRY(ls__lake_live_publish(live, err));
   }
   size_t n;
   LS_TRY(ls__lake_clear(live->opts.lake, live->directory, &n, err));
-  if (n > 0) ls__log(LS_LOG_INFO, "edge", "lake_leftovers_removed", "sink=%s partition=%d files=%zu", live->opts.name, live->opts.partition, n);
+  if (n > 0)
+    ls__log(LS_LOG_INFO, "edge", "lake_leftovers_removed", "sink=%s partition=%d files=%zu", live->opts.name,
+            live->opts.partition, n);
   return LS_OK;
 }
 
 /* ---- running ---- */
 
-bool ls__lake_live_has_rows(const ls_lake_live *live) { return live->n_waiting > 0; }
+bool ls__lake_live_has_rows(const ls_lake_live *live) {
+  return live->n_waiting > 0;
+}
 
 bool ls__lake_live_is_due(const ls_lake_live *live) {
   if (live->n_waiting == 0) return false;
-  return wall_us() - live->first_us >= live->opts.roll_us || ls__live_files_largest(live->files) >= live->opts.roll_bytes;
+  return wall_us() - live->first_us >= live->opts.roll_us ||
+         ls__live_files_largest(live->files) >= live->opts.roll_bytes;
 }
 
-bool ls__lake_live_has_news(const ls_lake_live *live) { return live->tell || live->ready.n > 0; }
+bool ls__lake_live_has_news(const ls_lake_live *live) {
+  return live->tell || live->ready.n > 0;
+}
 
-bool ls__lake_live_has_names(const ls_lake_live *live) { return live->ready.n > 0; }
+bool ls__lake_live_has_names(const ls_lake_live *live) {
+  return live->ready.n > 0;
+}
 
 int ls__lake_live_stage(ls_lake_live *live, ls_error *err) {
   if (live->n_waiting == 0 || live->ready.n > 0) return LS_OK;
@@ -325,12 +359,16 @@ int ls__lake_live_stage(ls_lake_live *live, ls_error *err) {
 static int send_names(ls_lake_live *live, ls_error *err) {
   for (size_t i = 0; i < live->ready.n; i++) {
     const ls_live_file *file = &live->ready.files[i];
-    ls_live_record record = {.kind = LS_LIVE_FILE, .epoch = live->epoch, .staged = ls__slice_of(file->staged),
-                             .path = ls__slice_of(file->path), .n_rows = file->n_rows};
+    ls_live_record record = {.kind = LS_LIVE_FILE,
+                             .epoch = live->epoch,
+                             .staged = ls__slice_of(file->staged),
+                             .path = ls__slice_of(file->path),
+                             .n_rows = file->n_rows};
     LS_TRY(send_value(live, &record, err));
   }
   live->naming = true;
-  return send_value(live, &(ls_live_record){.kind = LS_LIVE_CUT, .epoch = live->epoch, .next_row = live->next_row}, err);
+  return send_value(live, &(ls_live_record){.kind = LS_LIVE_CUT, .epoch = live->epoch, .next_row = live->next_row},
+                    err);
 }
 
 int ls__lake_live_send(ls_lake_live *live, bool *sent, ls_error *err) {
@@ -363,8 +401,11 @@ int ls__lake_live_publish(ls_lake_live *live, ls_error *err) {
     const ls_live_file *file = &live->unpublished.files[i];
     int rc = ls__lake_move(live->opts.lake, file->staged, file->path, err);
     if (rc == LS_ENOTFOUND) {
-      return ls_error_set(err, LS_EIO, "sink %s: file %s is neither in the stage (%s) nor published: put it back; or, when another job has taken "
-                          "its rows over, an empty file of that name until this has started", live->opts.name, file->path, file->staged);
+      return ls_error_set(
+          err, LS_EIO,
+          "sink %s: file %s is neither in the stage (%s) nor published: put it back; or, when another job has taken "
+          "its rows over, an empty file of that name until this has started",
+          live->opts.name, file->path, file->staged);
     }
     LS_TRY(rc);
     live->n_files++;

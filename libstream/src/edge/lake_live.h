@@ -23,24 +23,24 @@
 #include "edge/live_files.h"
 #include "port/sink.h"
 
-#define LS_LIVE_SEQ "_seq"
+#define LS_LIVE_SEQ     "_seq"
 #define LS_LIVE_DELETED "_deleted"
 
 typedef struct ls_lake_live ls_lake_live; /* one thread at a time */
 typedef struct ls_lake_live_opts {
-  const char *name;             /* of the sink */
+  const char *name; /* of the sink */
   const ls_schema *schema;
   ls_format format;
   bool keep_last;
-  const char *fixed_partition;  /* path without expressions; else NULL */
+  const char *fixed_partition; /* path without expressions; else NULL */
   const char *application_id;
-  int32_t partition;            /* of the task, and of the log */
-  uint32_t topic;               /* of the log, in the producer's topics */
+  int32_t partition; /* of the task, and of the log */
+  uint32_t topic;    /* of the log, in the producer's topics */
   const char *topic_name;
   ls_lake *lake;
-  ls_lake_stage *stage;         /* where files grow */
-  int64_t roll_bytes, roll_us;  /* a file of this size, or a row that has waited so long, ends the files */
-  size_t memory_bytes;          /* what growing files may hold */
+  ls_lake_stage *stage;        /* where files grow */
+  int64_t roll_bytes, roll_us; /* a file of this size, or a row that has waited so long, ends the files */
+  size_t memory_bytes;         /* what growing files may hold */
 } ls_lake_live_opts;
 
 int ls__lake_live_new(ls_lake_live **out, const ls_lake_live_opts *opts, ls_error *err);

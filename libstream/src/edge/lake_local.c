@@ -24,8 +24,7 @@ void ls__lake_entries_add(ls_lake_entries *entries, char *name, bool is_dir, int
 }
 
 void ls__lake_entries_free(ls_lake_entries *entries) {
-  for (size_t i = 0; i < entries->n; i++)
-    ls__free(entries->entries[i].name);
+  for (size_t i = 0; i < entries->n; i++) ls__free(entries->entries[i].name);
   ls__free(entries->entries);
   *entries = (ls_lake_entries){NULL, 0, 0};
 }
@@ -36,8 +35,7 @@ static bool is_gone(int error_number) {
 
 /* A name that vanishes between readdir and stat was replaced or removed by another run: not an
  * entry. */
-static int list_one(ls_lake_entries *out, int dir_fd, const char *dir, const char *name,
-                    ls_error *err) {
+static int list_one(ls_lake_entries *out, int dir_fd, const char *dir, const char *name, ls_error *err) {
   struct stat info;
   if (fstatat(dir_fd, name, &info, 0) != 0) {
     return is_gone(errno) ? LS_OK : ls__local_fail(err, errno, "look at a file in", dir);
@@ -73,8 +71,7 @@ int ls__local_stat(bool *is_file, int64_t *size_bytes, const char *path, ls_erro
   struct stat info;
   *is_file = false;
   *size_bytes = 0;
-  if (stat(path, &info) != 0)
-    return is_gone(errno) ? LS_OK : ls__local_fail(err, errno, "look at", path);
+  if (stat(path, &info) != 0) return is_gone(errno) ? LS_OK : ls__local_fail(err, errno, "look at", path);
   *is_file = S_ISREG(info.st_mode);
   *size_bytes = (int64_t)info.st_size;
   return LS_OK;
@@ -91,8 +88,7 @@ int ls__local_fsync(const char *path, ls_error *err) {
 /* mkdir, then the parent is synced so that the new name survives a power cut. */
 static int make_dir(const char *dir, const char *parent, ls_error *err) {
   if (mkdir(dir, 0777) != 0) {
-    if (errno == EEXIST)
-      return LS_OK; /* a file of that name fails at its first use, with a better message */
+    if (errno == EEXIST) return LS_OK; /* a file of that name fails at its first use, with a better message */
     return ls__local_fail(err, errno, "make directory", dir);
   }
   return ls__local_fsync(parent, err);

@@ -13,8 +13,7 @@
 /* Heap copy of text without trailing slashes; "/" stays. */
 static char *trim_slashes(const char *text) {
   size_t len = strlen(text);
-  while (len > 1 && text[len - 1] == '/')
-    len--;
+  while (len > 1 && text[len - 1] == '/') len--;
   return ls__strndup(text, len);
 }
 
@@ -31,8 +30,7 @@ static int parse_file_uri(char **out_dir, const char *uri, ls_error *err) {
   if (strncmp(path, "//", 2) == 0) path += 2;
   if (strncmp(path, "localhost/", 10) == 0) path += 9;
   if (path[0] != '/') {
-    return ls_error_set(err, LS_ECONFIG,
-                        "lake root %s: want file:///directory (an absolute path, no host)", uri);
+    return ls_error_set(err, LS_ECONFIG, "lake root %s: want file:///directory (an absolute path, no host)", uri);
   }
   char *dir = trim_slashes(path);
   char *to = dir;
@@ -44,8 +42,7 @@ static int parse_file_uri(char **out_dir, const char *uri, ls_error *err) {
     int high = hex_digit(from[1]), low = high < 0 ? -1 : hex_digit(from[2]);
     if (low < 0 || (high == 0 && low == 0)) {
       ls__free(dir);
-      return ls_error_set(err, LS_ECONFIG,
-                          "lake root %s: %% must be followed by two hexadecimal digits", uri);
+      return ls_error_set(err, LS_ECONFIG, "lake root %s: %% must be followed by two hexadecimal digits", uri);
     }
     *to++ = (char)(high * 16 + low);
     from += 2;
@@ -60,16 +57,13 @@ static int parse_s3_uri(ls_lake *lake, const char *uri, ls_error *err) {
   const char *path = uri + strlen("s3://");
   size_t bucket_len = strcspn(path, "/");
   if (memchr(path, '@', bucket_len)) {
-    return ls_error_set(
-        err, LS_ECONFIG,
-        "lake root: an s3:// root must not hold credentials; they come from the AWS variables");
+    return ls_error_set(err, LS_ECONFIG,
+                        "lake root: an s3:// root must not hold credentials; they come from the AWS variables");
   }
-  if (bucket_len == 0)
-    return ls_error_set(err, LS_ECONFIG, "lake root %s: want s3://bucket/prefix", uri);
+  if (bucket_len == 0) return ls_error_set(err, LS_ECONFIG, "lake root %s: want s3://bucket/prefix", uri);
   if (strchr(path, '?') || strchr(path, '#')) {
-    return ls_error_set(
-        err, LS_ECONFIG,
-        "lake root %s: options in the URI are not known; set AWS_REGION, AWS_ENDPOINT_URL", uri);
+    return ls_error_set(err, LS_ECONFIG,
+                        "lake root %s: options in the URI are not known; set AWS_REGION, AWS_ENDPOINT_URL", uri);
   }
   lake->base = trim_slashes(path);
   char *bucket = ls__strndup(path, bucket_len);
@@ -84,8 +78,7 @@ static int open_root(ls_lake *lake, const char *root, ls_error *err) {
   if (strncmp(root, "file:", 5) == 0) return parse_file_uri(&lake->base, root, err);
   const char *scheme = strstr(root, "://");
   if (scheme) {
-    return ls_error_set(err, LS_ECONFIG,
-                        "lake root: scheme '%.*s' is not known; use a directory, file:// or s3://",
+    return ls_error_set(err, LS_ECONFIG, "lake root: scheme '%.*s' is not known; use a directory, file:// or s3://",
                         (int)(scheme - root), root);
   }
   lake->base = trim_slashes(root);
@@ -93,8 +86,7 @@ static int open_root(ls_lake *lake, const char *root, ls_error *err) {
 }
 
 int ls__lake_open(ls_lake **out, const char *root, ls_error *err) {
-  if (!root || !root[0])
-    return ls_error_set(err, LS_ECONFIG, "lake root: is empty; use a directory, file:// or s3://");
+  if (!root || !root[0]) return ls_error_set(err, LS_ECONFIG, "lake root: is empty; use a directory, file:// or s3://");
   ls_lake *lake = LS_NEW(ls_lake);
   int rc = open_root(lake, root, err);
   if (rc < 0) {
@@ -128,11 +120,9 @@ int ls__lake_check_path(const char *path, ls_error *err) {
   const char *segment = path;
   for (;;) {
     size_t len = strcspn(segment, "/");
-    bool dots =
-        (len == 1 && segment[0] == '.') || (len == 2 && segment[0] == '.' && segment[1] == '.');
+    bool dots = (len == 1 && segment[0] == '.') || (len == 2 && segment[0] == '.' && segment[1] == '.');
     if (len == 0 || dots) {
-      return ls_error_set(err, LS_EINVAL,
-                          "lake path '%s': want a relative path without empty, '.' or '..' parts",
+      return ls_error_set(err, LS_EINVAL, "lake path '%s': want a relative path without empty, '.' or '..' parts",
                           path);
     }
     if (!segment[len]) return LS_OK;
@@ -152,8 +142,8 @@ int ls__lake_exists(bool *out, ls_lake *lake, const char *path, ls_error *err) {
   LS_TRY(ls__lake_check_path(path, err));
   char *full = ls__lake_full_path(lake, path);
   int64_t size_bytes = 0;
-  int rc = lake->local ? ls__local_stat(out, &size_bytes, full, err)
-                       : ls__s3_stat(out, &size_bytes, lake->s3, full, err);
+  int rc =
+      lake->local ? ls__local_stat(out, &size_bytes, full, err) : ls__s3_stat(out, &size_bytes, lake->s3, full, err);
   ls__free(full);
   return rc;
 }
@@ -164,8 +154,7 @@ static int local_remove(const char *file, ls_error *err) {
     return ls__local_fail(err, errno, "remove", file);
   }
   const char *slash = strrchr(file, '/');
-  char *dir = slash && slash > file ? ls__strndup(file, (size_t)(slash - file))
-                                    : ls__strdup(slash ? "/" : ".");
+  char *dir = slash && slash > file ? ls__strndup(file, (size_t)(slash - file)) : ls__strdup(slash ? "/" : ".");
   int rc = ls__local_fsync(dir, err);
   ls__free(dir);
   return rc;

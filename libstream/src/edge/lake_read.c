@@ -12,17 +12,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define IN_BYTES ((size_t)1 << 20)
+#define IN_BYTES   ((size_t)1 << 20)
 #define SKIP_BYTES ((size_t)64 << 10)
-#define NO_TEXT '\xff' /* a byte that no text in UTF-8 has */
+#define NO_TEXT    '\xff' /* a byte that no text in UTF-8 has */
 
 struct ls_lake_reader {
   int fd; /* -1: S3 */
   ls_s3_reader *remote;
   ls_lake *lake;
-  char *path, *name;   /* in the lake; for messages */
+  char *path, *name;    /* in the lake; for messages */
   ls_inflater *decoder; /* NULL: not compressed */
-  char *in;            /* IN_BYTES of raw input for the decoder */
+  char *in;             /* IN_BYTES of raw input for the decoder */
   size_t in_pos, in_len;
   bool raw_end;  /* the raw input is exhausted */
   bool in_frame; /* a frame has begun and not ended */
@@ -71,8 +71,7 @@ int ls__lake_reader_open(ls_lake_reader **out, ls_lake *lake, const char *path, 
   return LS_OK;
 }
 
-static int read_raw(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
-                    ls_error *err) {
+static int read_raw(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
   if (reader->fd < 0) return ls__s3_reader_read(reader->remote, buffer, n_bytes, n_read, err);
   for (;;) {
     ssize_t n = read(reader->fd, buffer, n_bytes);
@@ -94,8 +93,7 @@ static int fill(ls_lake_reader *reader, ls_error *err) {
 
 /* One call of the decoder on what is buffered; nothing buffered drains what the decoder still
  * holds. */
-static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_made,
-                ls_error *err) {
+static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_made, ls_error *err) {
   ls_slice in = {reader->in + reader->in_pos, reader->in_len - reader->in_pos};
   size_t n_used = 0;
   bool finished = false;
@@ -118,8 +116,7 @@ static int step(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_
   return LS_OK;
 }
 
-static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
-                        ls_error *err) {
+static int read_decoded(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
   for (;;) {
     if (reader->in_pos < reader->in_len || reader->in_frame) {
       size_t n_made = 0;
@@ -154,8 +151,7 @@ static int skip_given(ls_lake_reader *reader, ls_error *err) {
     size_t n = 0;
     rc = read_decoded(reader, dropped, left < SKIP_BYTES ? (size_t)left : SKIP_BYTES, &n, err);
     if (rc == LS_EDATA || (rc == LS_OK && n == 0)) {
-      rc = ls_error_set(err, LS_ERETRY, "%s: the file was replaced while it was read",
-                        reader->name);
+      rc = ls_error_set(err, LS_ERETRY, "%s: the file was replaced while it was read", reader->name);
     }
     left -= n;
   }
@@ -193,8 +189,7 @@ static int read_carefully(ls_lake_reader *reader, char *byte, size_t *n_read, ls
   return LS_OK;
 }
 
-int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read,
-                  ls_error *err) {
+int ls__lake_read(ls_lake_reader *reader, void *buffer, size_t n_bytes, size_t *n_read, ls_error *err) {
   *n_read = 0;
   if (n_bytes == 0) return LS_OK;
   if (!reader->decoder) return read_raw(reader, buffer, n_bytes, n_read, err);

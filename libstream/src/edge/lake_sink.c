@@ -8,19 +8,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define N_SHARES 16          /* partitions are dealt to this many sorter partitions, for staging side by side */
-#define CHUNK_ROWS 32768
-#define CHUNK_BYTES ((size_t)8 << 20)
-#define SLICE_ROWS 16384       /* a chunk of the Parquet writer: it need not be put together */
-#define MERGED_CHUNK_ROWS 4096 /* few: the others wait for a worker's next chunk */
-#define PARTITION_BYTES 3    /* of a partition's number, before each row's key: rows of a partition stay together */
+#define N_SHARES          16 /* partitions are dealt to this many sorter partitions, for staging side by side */
+#define CHUNK_ROWS        32768
+#define CHUNK_BYTES       ((size_t)8 << 20)
+#define SLICE_ROWS        16384 /* a chunk of the Parquet writer: it need not be put together */
+#define MERGED_CHUNK_ROWS 4096  /* few: the others wait for a worker's next chunk */
+#define PARTITION_BYTES   3     /* of a partition's number, before each row's key: rows of a partition stay together */
 
 typedef struct sink_worker {
   ls_sort_chunk *chunk;
-  uint32_t *shares;          /* per row of the chunk: partition number % N_SHARES, UINT32_MAX outside the run */
+  uint32_t *shares; /* per row of the chunk: partition number % N_SHARES, UINT32_MAX outside the run */
   size_t shares_capacity;
   ls_buf key;
-  char last_partition[512];  /* number of the last seen partition: rows come in runs */
+  char last_partition[512]; /* number of the last seen partition: rows come in runs */
   size_t last_len;
   uint32_t last_number;
 } sink_worker;
@@ -30,20 +30,20 @@ typedef struct part_writer {
   ls_lake_sink *sink;
   ls_lake_partition *partition; /* being written, NULL: none */
   ls_parquet_writer *parquet;
-  ls_buf text;                  /* JSON, CSV */
+  ls_buf text; /* JSON, CSV */
 } part_writer;
 
 struct ls_lake_sink {
   ls_sink_port port;
   ls_lake_sink_opts opts;
   ls_sorter *sorter;
-  ls_merger *merger;         /* in_key_order: instead of the sorter */
-  part_writer merged;        /* the file that it writes */
+  ls_merger *merger;  /* in_key_order: instead of the sorter */
+  part_writer merged; /* the file that it writes */
   sink_worker *workers;
-  pthread_mutex_t lock;      /* guards partitions */
-  ls_strmap partitions;      /* path -> ls_lake_partition */
-  ls_lake_partition *list;   /* sorted, after staging */
-  ls_sink_totals *totals;    /* NULL: none asked for */
+  pthread_mutex_t lock;    /* guards partitions */
+  ls_strmap partitions;    /* path -> ls_lake_partition */
+  ls_lake_partition *list; /* sorted, after staging */
+  ls_sink_totals *totals;  /* NULL: none asked for */
   atomic_llong rows, outside;
   atomic_uint next_share;
 };
@@ -76,7 +76,8 @@ static uint32_t partition_number(ls_lake_sink *sink, ls_slice path) {
 }
 
 static uint32_t worker_number(ls_lake_sink *sink, sink_worker *worker, ls_slice path) {
-  if (worker->last_len == path.len && path.len > 0 && memcmp(worker->last_partition, path.ptr, path.len) == 0) return worker->last_number;
+  if (worker->last_len == path.len && path.len > 0 && memcmp(worker->last_partition, path.ptr, path.len) == 0)
+    return worker->last_number;
   uint32_t number = partition_number(sink, path);
   if (path.len <= sizeof worker->last_partition) {
     memcpy(worker->last_partition, path.ptr, path.len);
@@ -96,7 +97,9 @@ static int hand_over(ls_lake_sink *sink, sink_worker *worker, ls_error *err) {
 
 /** Rows that come in key order. */
 static int write_in_order(ls_lake_sink *sink, sink_worker *worker, const ls_batch *batch, ls_error *err) {
-  if (worker->chunk == NULL) worker->chunk = ls__sort_chunk_of(sink->opts.schema, batch->n_rows > MERGED_CHUNK_ROWS ? batch->n_rows : MERGED_CHUNK_ROWS);
+  if (worker->chunk == NULL)
+    worker->chunk =
+        ls__sort_chunk_of(sink->opts.schema, batch->n_rows > MERGED_CHUNK_ROWS ? batch->n_rows : MERGED_CHUNK_ROWS);
   ls_batch *chunk = ls__sort_chunk_batch(worker->chunk);
   for (uint32_t i = 0; i < batch->schema->n_fields; i++) ls__column_append_all(&chunk->columns[i], &batch->columns[i]);
   for (int64_t row = 0; row < batch->n_rows; row++) {
@@ -116,7 +119,8 @@ int ls__lake_sink_end(ls_lake_sink *sink, int worker, ls_error *err) {
   return ls__merger_end(sink->merger, (uint32_t)worker, err);
 }
 
-static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch *batch, const ls_column *partition,
+                           ls_error *err) {
   ls_lake_sink *sink = (ls_lake_sink *)port;
   sink_worker *worker = &sink->workers[worker_index];
   if (batch->n_rows == 0) return LS_OK;
@@ -133,7 +137,8 @@ static int lake_sink_write(ls_sink_port *port, int worker_index, const ls_batch 
     if (number == UINT32_MAX) atomic_fetch_add(&sink->outside, 1);
     worker->shares[start + row] = number == UINT32_MAX ? UINT32_MAX : number % N_SHARES;
     ls__buf_clear(&worker->key);
-    for (int shift = (PARTITION_BYTES - 1) * 8; shift >= 0; shift -= 8) ls__buf_putc(&worker->key, (char)(number >> shift));
+    for (int shift = (PARTITION_BYTES - 1) * 8; shift >= 0; shift -= 8)
+      ls__buf_putc(&worker->key, (char)(number >> shift));
     ls__key_encode(&worker->key, batch, batch->schema->key, batch->schema->n_key, row);
     ls__sort_chunk_add_key(worker->chunk, ls__buf_slice(&worker->key));
     ls__batch_append_meta(chunk, batch->ts_us[row], batch->stamps[row]);
@@ -167,9 +172,13 @@ void ls__lake_sink_free(ls_lake_sink *sink) {
   ls__free(sink);
 }
 
-const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink) { return sink->totals; }
+const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink) {
+  return sink->totals;
+}
 
-ls_sink_port *ls__lake_sink_port(ls_lake_sink *sink) { return &sink->port; }
+ls_sink_port *ls__lake_sink_port(ls_lake_sink *sink) {
+  return &sink->port;
+}
 
 int ls__lake_sink_seal(ls_lake_sink *sink, ls_error *err) {
   for (int i = 0; i < sink->opts.n_workers; i++) LS_TRY(hand_over(sink, &sink->workers[i], err));
@@ -195,7 +204,8 @@ static int writer_start(part_writer *writer, ls_lake_partition *partition, ls_er
   LS_TRY(writer_finish(writer, err));
   writer->partition = partition;
   if (writer->sink->opts.format == LS_FORMAT_PARQUET) {
-    return ls__parquet_writer_open(&writer->parquet, writer->sink->opts.stage, partition->file, writer->sink->opts.schema, err);
+    return ls__parquet_writer_open(&writer->parquet, writer->sink->opts.stage, partition->file,
+                                   writer->sink->opts.schema, err);
   }
   ls__buf_clear(&writer->text);
   if (writer->sink->opts.format == LS_FORMAT_CSV) ls__encode_csv_header(&writer->text, writer->sink->opts.schema);
@@ -280,7 +290,8 @@ static int stage_empty(ls_lake_sink *sink, ls_error *err) {
 
 int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_error *err) {
   if (worker == 0 && sink->merged.partition != NULL) LS_TRY(writer_finish(&sink->merged, err));
-  if (worker == 0 && sink->opts.fixed_partition != NULL && atomic_load(&sink->rows) == atomic_load(&sink->outside)) LS_TRY(stage_empty(sink, err));
+  if (worker == 0 && sink->opts.fixed_partition != NULL && atomic_load(&sink->rows) == atomic_load(&sink->outside))
+    LS_TRY(stage_empty(sink, err));
   for (;;) {
     uint32_t share = atomic_fetch_add(&sink->next_share, 1);
     if (share >= N_SHARES) return LS_OK;
@@ -291,8 +302,13 @@ int ls__lake_sink_stage(ls_lake_sink *sink, int worker, ls_error *err) {
 static void open_merger(ls_lake_sink *sink) {
   const ls_lake_sink_opts *opts = &sink->opts;
   sink->merged.sink = sink;
-  ls_merger_opts merger_opts = {.schema = opts->schema, .n_producers = (uint32_t)opts->n_workers, .batch_rows = SLICE_ROWS,
-                                .take = take_merged, .payload = sink, .pool = opts->pool, .spill_directory = opts->spill_directory};
+  ls_merger_opts merger_opts = {.schema = opts->schema,
+                                .n_producers = (uint32_t)opts->n_workers,
+                                .batch_rows = SLICE_ROWS,
+                                .take = take_merged,
+                                .payload = sink,
+                                .pool = opts->pool,
+                                .spill_directory = opts->spill_directory};
   ls__merger_new(&sink->merger, &merger_opts);
 }
 
@@ -304,12 +320,18 @@ int ls__lake_sink_new(ls_lake_sink **out, const ls_lake_sink_opts *opts, ls_erro
   sink->port.write = lake_sink_write;
   pthread_mutex_init(&sink->lock, NULL);
   sink->workers = ls__calloc((size_t)opts->n_workers, sizeof *sink->workers);
-  ls_sorter_opts sorter_opts = {.schema = opts->schema, .n_partitions = N_SHARES, .keyed = true, .keep_last = opts->keep_last,
-                                .pool = opts->pool, .spill_directory = opts->spill_directory};
+  ls_sorter_opts sorter_opts = {.schema = opts->schema,
+                                .n_partitions = N_SHARES,
+                                .keyed = true,
+                                .keep_last = opts->keep_last,
+                                .pool = opts->pool,
+                                .spill_directory = opts->spill_directory};
   ls__sorter_new(&sink->sorter, &sorter_opts);
   if (opts->totals != NULL) ls__sink_totals_new(&sink->totals, opts->totals, opts->schema);
-  bool in_run = opts->fixed_partition != NULL && partition_number(sink, ls__slice_of(opts->fixed_partition)) != UINT32_MAX;
-  if (in_run && opts->in_key_order && opts->format == LS_FORMAT_PARQUET) open_merger(sink); /* text is held as a whole: not so early */
+  bool in_run =
+      opts->fixed_partition != NULL && partition_number(sink, ls__slice_of(opts->fixed_partition)) != UINT32_MAX;
+  if (in_run && opts->in_key_order && opts->format == LS_FORMAT_PARQUET)
+    open_merger(sink); /* text is held as a whole: not so early */
   return LS_OK;
 }
 
@@ -327,5 +349,9 @@ const ls_lake_partition *ls__lake_sink_partitions(ls_lake_sink *sink, size_t *n)
   return sink->list;
 }
 
-int64_t ls__lake_sink_rows(const ls_lake_sink *sink) { return atomic_load(&((ls_lake_sink *)(uintptr_t)sink)->rows); }
-int64_t ls__lake_sink_outside(const ls_lake_sink *sink) { return atomic_load(&((ls_lake_sink *)(uintptr_t)sink)->outside); }
+int64_t ls__lake_sink_rows(const ls_lake_sink *sink) {
+  return atomic_load(&((ls_lake_sink *)(uintptr_t)sink)->rows);
+}
+int64_t ls__lake_sink_outside(const ls_lake_sink *sink) {
+  return atomic_load(&((ls_lake_sink *)(uintptr_t)sink)->outside);
+}

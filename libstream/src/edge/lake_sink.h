@@ -21,21 +21,21 @@ typedef struct ls_lake_sink_opts {
   const ls_schema *schema;
   ls_format format;
   bool keep_last;
-  bool in_key_order;            /* each worker brings its rows ordered by key, one of each key, and says when it ends */
-  const char *fixed_partition;  /* sinks whose path has no expressions: written even when there are no rows; else NULL */
+  bool in_key_order;           /* each worker brings its rows ordered by key, one of each key, and says when it ends */
+  const char *fixed_partition; /* sinks whose path has no expressions: written even when there are no rows; else NULL */
   /** Partition paths that this run replaces; a row of another partition is not published but counted. NULL: all. */
   bool (*in_run)(void *payload, ls_slice partition);
   void *in_run_payload;
   const ls_sink_totals_spec *totals; /* NULL: none */
   int n_workers;
-  ls_lake_stage *stage;         /* where the files grow */
+  ls_lake_stage *stage; /* where the files grow */
   ls_sort_pool *pool;
   const char *spill_directory;
 } ls_lake_sink_opts;
 
 typedef struct ls_lake_partition {
-  char *path;        /* partition directory in the lake */
-  char *file;        /* path of the data file */
+  char *path; /* partition directory in the lake */
+  char *file; /* path of the data file */
   int64_t n_rows;
   bool published_by_run;
 } ls_lake_partition;
@@ -55,6 +55,6 @@ const ls_lake_partition *ls__lake_sink_partitions(ls_lake_sink *sink, size_t *n)
 const char *ls__lake_sink_extension(ls_format format);
 /** Totals of the rows written, NULL when the sink has none. */
 const ls_sink_totals *ls__lake_sink_totals(const ls_lake_sink *sink);
-int64_t ls__lake_sink_rows(const ls_lake_sink *sink);      /* written by nodes */
-int64_t ls__lake_sink_outside(const ls_lake_sink *sink);   /* of partitions outside the run */
+int64_t ls__lake_sink_rows(const ls_lake_sink *sink);    /* written by nodes */
+int64_t ls__lake_sink_outside(const ls_lake_sink *sink); /* of partitions outside the run */
 #endif

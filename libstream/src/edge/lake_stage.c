@@ -45,10 +45,8 @@ static int check_run_id(const char *run_id, ls_error *err) {
   size_t suffix = strlen(lock_suffix);
   bool is_lock = len >= suffix && strcmp(run_id + len - suffix, lock_suffix) == 0;
   if (len == 0 || len > RUN_ID_MAX || run_id[0] == '.' || is_lock || strchr(run_id, '/')) {
-    return ls_error_set(
-        err, LS_EINVAL,
-        "run id '%s': want 1 to %d characters without '/', no leading '.', no '.lock'", run_id,
-        RUN_ID_MAX);
+    return ls_error_set(err, LS_EINVAL, "run id '%s': want 1 to %d characters without '/', no leading '.', no '.lock'",
+                        run_id, RUN_ID_MAX);
   }
   return LS_OK;
 }
@@ -64,8 +62,8 @@ static char *join(const char *dir, const char *name, const char *suffix) {
 
 static bool is_same_file(int fd, const char *path) {
   struct stat open_info, path_info;
-  return fstat(fd, &open_info) == 0 && stat(path, &path_info) == 0 &&
-         open_info.st_ino == path_info.st_ino && open_info.st_dev == path_info.st_dev;
+  return fstat(fd, &open_info) == 0 && stat(path, &path_info) == 0 && open_info.st_ino == path_info.st_ino &&
+         open_info.st_dev == path_info.st_dev;
 }
 
 /**
@@ -75,8 +73,7 @@ static bool is_same_file(int fd, const char *path) {
 static int take_lock(int *out_fd, const char *area, const char *lock, ls_error *err) {
   *out_fd = -1;
   for (int attempt = 0; attempt < 100; attempt++) {
-    LS_TRY(ls__local_mkdirs(area,
-                            err)); /* inside the loop: the last run to end removes the empty area */
+    LS_TRY(ls__local_mkdirs(area, err)); /* inside the loop: the last run to end removes the empty area */
     int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
       if (errno == ENOENT) continue;
@@ -99,8 +96,7 @@ static int take_lock(int *out_fd, const char *area, const char *lock, ls_error *
 /* The directory goes before its lock: nobody else may see one without the other. */
 static int drop_run(const char *dir, const char *lock, int lock_fd, ls_error *err) {
   int rc = ls__local_remove_tree(dir, err);
-  if (rc == LS_OK && unlink(lock) != 0 && errno != ENOENT)
-    rc = ls__local_fail(err, errno, "remove", lock);
+  if (rc == LS_OK && unlink(lock) != 0 && errno != ENOENT) rc = ls__local_fail(err, errno, "remove", lock);
   close(lock_fd);
   return rc;
 }
@@ -118,8 +114,7 @@ static void remove_if_dead(const char *area, const char *run) {
     if (rc == LS_OK) ls__log(LS_LOG_INFO, "edge", "stage_leftover_removed", "run=%s", run);
   }
   /* the leftover does no harm where it lies, so a failure to remove it does not stop this run */
-  if (rc < 0)
-    ls__log(LS_LOG_WARN, "edge", "stage_leftover_kept", "run=%s error=\"%s\"", run, err.message);
+  if (rc < 0) ls__log(LS_LOG_WARN, "edge", "stage_leftover_kept", "run=%s error=\"%s\"", run, err.message);
   ls__free(dir);
   ls__free(lock);
 }
@@ -144,16 +139,14 @@ static int remove_leftovers(const ls_lake_stage *stage, ls_error *err) {
 static int stage_open(ls_lake_stage *stage, const char *run_id, ls_error *err) {
   LS_TRY(take_lock(&stage->lock_fd, stage->area, stage->lock, err));
   if (stage->lock_fd < 0) {
-    return ls_error_set(err, LS_EIO, "run '%s' is being staged by another live process (%s)",
-                        run_id, stage->lock);
+    return ls_error_set(err, LS_EIO, "run '%s' is being staged by another live process (%s)", run_id, stage->lock);
   }
   LS_TRY(ls__local_remove_tree(stage->dir, err)); /* an earlier, dead attempt of this very run */
   LS_TRY(remove_leftovers(stage, err));
   return ls__local_mkdirs(stage->dir, err);
 }
 
-int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, const char *work_dir,
-                       ls_error *err) {
+int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, const char *work_dir, ls_error *err) {
   LS_TRY(check_run_id(run_id, err));
   if (!lake->local && (!work_dir || !work_dir[0])) {
     return ls_error_set(err, LS_EINVAL, "staging for %s needs a local work directory", lake->root);
@@ -177,7 +170,6 @@ int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, c
 const ls_lake *ls__stage_lake(const ls_lake_stage *stage) {
   return stage->lake;
 }
-
 
 int ls__stage_begin(char **out_file, ls_lake_stage *stage, const char *path, ls_error *err) {
   LS_TRY(ls__lake_check_path(path, err));
@@ -261,7 +253,6 @@ int ls__lake_stage_bytes(ls_lake_stage *stage, const char *path, ls_slice bytes,
   return rc;
 }
 
-
 void ls__lake_stage_drop(ls_lake_stage *stage, const char *path) {
   char *file = join(stage->dir, path, "");
   (void)unlink(file);
@@ -281,13 +272,11 @@ int ls__lake_stage_publish(ls_lake_stage *stage, const char *path, ls_error *err
 
 int ls__lake_stage_publish_as(ls_lake_stage *stage, const char *path, const char *to, ls_error *err) {
   staged_file *staged = find_staged(stage, path);
-  if (!staged)
-    return ls_error_set(err, LS_EINVAL, "publish %s: the file was not staged by this run", path);
+  if (!staged) return ls_error_set(err, LS_EINVAL, "publish %s: the file was not staged by this run", path);
   if (staged->published) return LS_OK;
   char *file = join(stage->dir, path, "");
   char *final = ls__lake_full_path(stage->lake, to);
-  int rc = stage->lake->local ? ls__local_rename(file, final, err)
-                              : ls__s3_upload(stage->lake->s3, file, final, err);
+  int rc = stage->lake->local ? ls__local_rename(file, final, err) : ls__s3_upload(stage->lake->s3, file, final, err);
   ls__free(file);
   ls__free(final);
   if (rc < 0) return rc;
@@ -301,13 +290,11 @@ void ls__lake_stage_free(ls_lake_stage *stage) {
   if (stage->lock_fd >= 0) {
     ls_error err = LS_ERROR_INIT;
     if (drop_run(stage->dir, stage->lock, stage->lock_fd, &err) < 0) {
-      ls__log(LS_LOG_WARN, "edge", "stage_not_removed", "dir=%s error=\"%s\"", stage->dir,
-              err.message);
+      ls__log(LS_LOG_WARN, "edge", "stage_not_removed", "dir=%s error=\"%s\"", stage->dir, err.message);
     }
     (void)rmdir(stage->area); /* only when no other run is in it */
   }
-  for (size_t i = 0; i < stage->files.n; i++)
-    ls__free(stage->files.entries[i].value);
+  for (size_t i = 0; i < stage->files.n; i++) ls__free(stage->files.entries[i].value);
   ls__strmap_fini(&stage->files);
   pthread_mutex_destroy(&stage->mutex);
   ls__free(stage->area);

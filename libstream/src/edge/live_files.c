@@ -6,17 +6,17 @@
 
 #include <sys/random.h>
 
-#define OPEN_MAX 64
+#define OPEN_MAX   64
 #define OPEN_BYTES ((size_t)1 << 20) /* of an open file, whatever it holds */
 #define TEXT_BYTES ((size_t)1 << 16) /* of lines, before they are written */
 
 typedef struct open_file {
-  char *path;                /* partition path; NULL: free */
+  char *path; /* partition path; NULL: free */
   ls_parquet_writer *parquet;
   ls_text_writer *text;
   ls_buf lines;
   int64_t n_rows, text_bytes;
-  uint64_t used;             /* number of the last write to it */
+  uint64_t used; /* number of the last write to it */
 } open_file;
 
 struct ls_live_files {
@@ -24,7 +24,7 @@ struct ls_live_files {
   open_file *open;
   size_t n_open_max;
   uint64_t n_writes, n_completed;
-  uint64_t nonce;            /* in the names: no two attempts have the same */
+  uint64_t nonce; /* in the names: no two attempts have the same */
   ls_live_file_list completed;
 };
 
@@ -53,16 +53,20 @@ void ls__live_files_new(ls_live_files **out, const ls_live_files_opts *opts) {
   size_t n = opts->memory_bytes / (2 * OPEN_BYTES);
   files->n_open_max = n < 1 ? 1 : n > OPEN_MAX ? OPEN_MAX : n;
   files->open = ls__calloc(files->n_open_max, sizeof *files->open);
-  if (getrandom(&files->nonce, sizeof files->nonce, 0) != sizeof files->nonce) files->nonce = (uint64_t)(uintptr_t)files;
+  if (getrandom(&files->nonce, sizeof files->nonce, 0) != sizeof files->nonce)
+    files->nonce = (uint64_t)(uintptr_t)files;
   *out = files;
 }
 
 /** Of a slot, which is used again: the stage knows no more names than there are slots. */
 static void growing_name(ls_buf *out, const ls_live_files *files, const open_file *file) {
-  ls__buf_printf(out, "%s-%d-%016llx-%zu", files->opts.name, files->opts.partition, (unsigned long long)files->nonce, (size_t)(file - files->open));
+  ls__buf_printf(out, "%s-%d-%016llx-%zu", files->opts.name, files->opts.partition, (unsigned long long)files->nonce,
+                 (size_t)(file - files->open));
 }
 
-static const char *extension(ls_format format) { return format == LS_FORMAT_PARQUET ? "parquet" : format == LS_FORMAT_CSV ? "csv" : "jsonl"; }
+static const char *extension(ls_format format) {
+  return format == LS_FORMAT_PARQUET ? "parquet" : format == LS_FORMAT_CSV ? "csv" : "jsonl";
+}
 
 /* ---- open files ---- */
 
@@ -151,8 +155,10 @@ static void size_of(const open_file *file, int64_t *bytes, size_t *held) {
   *bytes = 0;
   *held = 0;
   if (file->path == NULL) return;
-  if (file->parquet != NULL) ls__parquet_writer_size(file->parquet, bytes, held);
-  else *held = file->lines.len;
+  if (file->parquet != NULL)
+    ls__parquet_writer_size(file->parquet, bytes, held);
+  else
+    *held = file->lines.len;
   *bytes += file->text_bytes + (int64_t)*held;
 }
 
@@ -221,7 +227,9 @@ int ls__live_files_complete(ls_live_files *files, ls_error *err) {
   return LS_OK;
 }
 
-size_t ls__live_files_n_completed(const ls_live_files *files) { return files->completed.n; }
+size_t ls__live_files_n_completed(const ls_live_files *files) {
+  return files->completed.n;
+}
 
 void ls__live_files_take(ls_live_file_list *out, ls_live_files *files) {
   *out = files->completed;

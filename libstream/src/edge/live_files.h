@@ -11,11 +11,14 @@
 
 /** A completed file. */
 typedef struct ls_live_file {
-  char *staged;     /* where it lies in the lake, hidden from readers */
-  char *path;       /* where it belongs */
+  char *staged; /* where it lies in the lake, hidden from readers */
+  char *path;   /* where it belongs */
   int64_t n_rows;
 } ls_live_file;
-typedef struct ls_live_file_list { ls_live_file *files; size_t n, capacity; } ls_live_file_list;
+typedef struct ls_live_file_list {
+  ls_live_file *files;
+  size_t n, capacity;
+} ls_live_file_list;
 /** Copies both paths. */
 void ls__live_file_list_add(ls_live_file_list *list, ls_slice staged, ls_slice path, int64_t n_rows);
 void ls__live_file_list_clear(ls_live_file_list *list);
@@ -24,12 +27,12 @@ void ls__live_file_list_fini(ls_live_file_list *list);
 typedef struct ls_live_files ls_live_files; /* one thread at a time */
 typedef struct ls_live_files_opts {
   ls_lake_stage *stage;
-  const char *name;          /* of the sink: begins the names of files that grow */
-  const char *directory;     /* stage directory in the lake: names of files that are complete */
-  int32_t partition;         /* of the task, part of the file names */
+  const char *name;      /* of the sink: begins the names of files that grow */
+  const char *directory; /* stage directory in the lake: names of files that are complete */
+  int32_t partition;     /* of the task, part of the file names */
   const ls_schema *schema;
   ls_format format;
-  size_t memory_bytes;       /* what all of them may hold, about */
+  size_t memory_bytes; /* what all of them may hold, about */
 } ls_live_files_opts;
 
 void ls__live_files_new(ls_live_files **out, const ls_live_files_opts *opts); /* borrows the texts */

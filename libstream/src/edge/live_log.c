@@ -3,7 +3,9 @@
 
 #define VERSION 1
 
-static void put_u64(ls_buf *out, uint64_t value) { ls__buf_append(out, &value, sizeof value); }
+static void put_u64(ls_buf *out, uint64_t value) {
+  ls__buf_append(out, &value, sizeof value);
+}
 
 static void put_bytes(ls_buf *out, ls_slice bytes) {
   uint32_t len = (uint32_t)bytes.len;
@@ -18,7 +20,9 @@ static bool get(ls_slice *from, void *out, size_t len) {
   return true;
 }
 
-static bool get_i64(ls_slice *from, int64_t *out) { return get(from, out, sizeof *out) && *out >= 0; }
+static bool get_i64(ls_slice *from, int64_t *out) {
+  return get(from, out, sizeof *out) && *out >= 0;
+}
 
 static bool get_bytes(ls_slice *from, ls_slice *out) {
   uint32_t len;
@@ -43,8 +47,11 @@ void ls__live_log_encode(ls_buf *out, const ls_live_record *record) {
     put_bytes(out, record->path);
     put_u64(out, (uint64_t)record->n_rows);
     break;
-  case LS_LIVE_CUT: put_u64(out, (uint64_t)record->next_row); break;
-  case LS_LIVE_PUBLISHED: break;
+  case LS_LIVE_CUT:
+    put_u64(out, (uint64_t)record->next_row);
+    break;
+  case LS_LIVE_PUBLISHED:
+    break;
   }
 }
 
@@ -54,9 +61,13 @@ static bool get_body(ls_live_record *out, ls_slice *from) {
     if (!get(from, &out->fingerprint, sizeof out->fingerprint) || !get_i64(from, &out->first_row)) return false;
     out->entries = *from;
     return true;
-  case LS_LIVE_FILE: return get_bytes(from, &out->staged) && get_bytes(from, &out->path) && get_i64(from, &out->n_rows) && from->len == 0;
-  case LS_LIVE_CUT: return get_i64(from, &out->next_row) && from->len == 0;
-  case LS_LIVE_PUBLISHED: return from->len == 0;
+  case LS_LIVE_FILE:
+    return get_bytes(from, &out->staged) && get_bytes(from, &out->path) && get_i64(from, &out->n_rows) &&
+           from->len == 0;
+  case LS_LIVE_CUT:
+    return get_i64(from, &out->next_row) && from->len == 0;
+  case LS_LIVE_PUBLISHED:
+    return from->len == 0;
   }
   return false;
 }
@@ -80,6 +91,7 @@ void ls__live_log_add_entry(ls_buf *out, char kind, ls_slice bytes) {
 int ls__live_log_next_entry(ls_live_entry *out, bool *found, ls_slice *entries, ls_error *err) {
   *found = entries->len > 0;
   if (!*found) return LS_OK;
-  bool good = get(entries, &out->kind, 1) && (out->kind == 'p' || out->kind == 'r' || out->kind == 'd') && get_bytes(entries, &out->bytes);
+  bool good = get(entries, &out->kind, 1) && (out->kind == 'p' || out->kind == 'r' || out->kind == 'd') &&
+              get_bytes(entries, &out->bytes);
   return good ? LS_OK : ls_error_set(err, LS_EDATA, "a block of rows of a live lake sink is broken");
 }

@@ -101,8 +101,8 @@ static bool is_stored_as_int(const ls_type *type) {
          (type->kind == LS_DECIMAL && type->precision <= 18);
 }
 
-static std::shared_ptr<parquet::WriterProperties>
-make_properties(const ls_schema *schema, const ls_column *columns, int64_t first, int64_t n) {
+static std::shared_ptr<parquet::WriterProperties> make_properties(const ls_schema *schema, const ls_column *columns,
+                                                                  int64_t first, int64_t n) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(ls_edge::memory_pool())
       ->created_by("libstream version " LS_VERSION_STRING)
@@ -122,18 +122,15 @@ make_properties(const ls_schema *schema, const ls_column *columns, int64_t first
   return builder.build();
 }
 
-static Status open_writer(ls_parquet_writer *writer, const ls_column *columns, int64_t first,
-                          int64_t n) {
+static Status open_writer(ls_parquet_writer *writer, const ls_column *columns, int64_t first, int64_t n) {
   auto arrow_properties = parquet::ArrowWriterProperties::Builder().set_use_threads(false)->build();
-  ARROW_ASSIGN_OR_RAISE(writer->writer,
-                        parquet::arrow::FileWriter::Open(
-                            *writer->arrow_schema, ls_edge::memory_pool(), writer->sink,
-                            make_properties(writer->schema, columns, first, n), arrow_properties));
+  ARROW_ASSIGN_OR_RAISE(writer->writer, parquet::arrow::FileWriter::Open(
+                                            *writer->arrow_schema, ls_edge::memory_pool(), writer->sink,
+                                            make_properties(writer->schema, columns, first, n), arrow_properties));
   return Status::OK();
 }
 
-static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, int64_t first,
-                         int64_t n) {
+static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, int64_t first, int64_t n) {
   if (!writer->writer) ARROW_RETURN_NOT_OK(open_writer(writer, columns, first, n));
   ArrowArray rows;
   ls__arrow_export_rows(&rows, writer->schema, columns, first, n);
@@ -154,8 +151,7 @@ static Status write_rows(ls_parquet_writer *writer, const ls_column *columns, in
 
 static Status flush_pending(ls_parquet_writer *writer) {
   ARROW_RETURN_NOT_OK(write_rows(writer, writer->pending.data(), 0, writer->n_pending));
-  for (ls_column &column : writer->pending)
-    ls__column_clear(&column);
+  for (ls_column &column : writer->pending) ls__column_clear(&column);
   writer->n_pending = 0;
   return Status::OK();
 }
@@ -199,9 +195,8 @@ static Status start_file(ls_parquet_writer *writer) {
   return Status::OK();
 }
 
-extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage,
-                                       const char *path, const ls_schema *schema,
-                                       ls_error *err) try {
+extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage, const char *path,
+                                       const ls_schema *schema, ls_error *err) try {
   auto writer = std::make_unique<ls_parquet_writer>();
   char *file = nullptr;
   LS_TRY(ls__stage_begin(&file, stage, path, err));
@@ -222,8 +217,7 @@ extern "C" int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *s
   return ls_error_set(err, LS_EIO, "%s: %s", path, e.what());
 }
 
-extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch,
-                                 ls_error *err) try {
+extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch, ls_error *err) try {
   writer->held_bytes += ls__batch_bytes(batch);
   Status status = write_batch(writer, batch);
   return status.ok() ? LS_OK : fail(err, status, writer->name, LS_EINVAL);
@@ -231,8 +225,7 @@ extern "C" int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batc
   return ls_error_set(err, LS_EIO, "%s: %s", writer->name.c_str(), e.what());
 }
 
-extern "C" void ls__parquet_writer_size(const ls_parquet_writer *writer, int64_t *file_bytes,
-                                        size_t *held_bytes) {
+extern "C" void ls__parquet_writer_size(const ls_parquet_writer *writer, int64_t *file_bytes, size_t *held_bytes) {
   *file_bytes = writer->sink->Tell().ValueOr(0);
   *held_bytes = writer->held_bytes;
 }
@@ -260,8 +253,7 @@ extern "C" int ls__parquet_writer_finish(ls_parquet_writer *handle, ls_error *er
 }
 
 extern "C" void ls__parquet_writer_abandon(ls_parquet_writer *writer) {
-  if (writer && writer->sink)
-    (void)writer->sink->Close(); /* before Arrow's destructor would write a footer to it */
+  if (writer && writer->sink) (void)writer->sink->Close(); /* before Arrow's destructor would write a footer to it */
   delete writer;
 }
 
@@ -309,20 +301,16 @@ static int open_file(ls_parquet_reader *reader, ls_error *err) {
   parquet::arrow::FileReaderBuilder builder;
   Status status = builder.Open(reader->file.file, properties);
   if (status.ok())
-    status = builder.memory_pool(ls_edge::memory_pool())
-                 ->properties(arrow_properties)
-                 ->Build(&reader->reader);
+    status = builder.memory_pool(ls_edge::memory_pool())->properties(arrow_properties)->Build(&reader->reader);
   return status.ok() ? LS_OK : fail_read(reader, status, err);
 }
 
 static void add_leaves(const parquet::arrow::SchemaField &field, std::vector<int> *leaves) {
   if (field.is_leaf()) leaves->push_back(field.column_index);
-  for (const auto &child : field.children)
-    add_leaves(child, leaves);
+  for (const auto &child : field.children) add_leaves(child, leaves);
 }
 
-static int add_plan(ls_parquet_reader *reader, uint32_t field, const arrow::Field &found,
-                    ls_error *err) {
+static int add_plan(ls_parquet_reader *reader, uint32_t field, const arrow::Field &found, ls_error *err) {
   ArrowSchema exported;
   Status status = arrow::ExportType(*found.type(), &exported);
   if (!status.ok()) return fail(err, status, reader->file.name, LS_EDATA);
@@ -355,8 +343,7 @@ static int plan_columns(ls_parquet_reader *reader, const uint64_t *wanted, ls_er
       n_matches++;
     }
     if (n_matches != 1) {
-      return ls_error_set(err, LS_EDATA, "%s: column '%s': %s", reader->file.name.c_str(),
-                          schema->fields[i].name,
+      return ls_error_set(err, LS_EDATA, "%s: column '%s': %s", reader->file.name.c_str(), schema->fields[i].name,
                           n_matches ? "is in the file more than once" : "is missing in the file");
     }
     reader->read[i] = true;
@@ -370,8 +357,7 @@ static int plan_columns(ls_parquet_reader *reader, const uint64_t *wanted, ls_er
 }
 
 extern "C" int ls__parquet_reader_open(ls_parquet_reader **out, ls_lake *lake, const char *path,
-                                       const ls_schema *schema, const uint64_t *wanted,
-                                       ls_error *err) try {
+                                       const ls_schema *schema, const uint64_t *wanted, ls_error *err) try {
   auto reader = std::make_unique<ls_parquet_reader>();
   reader->schema = schema;
   LS_TRY(ls_edge::open_random(&reader->file, lake, path, err));
@@ -404,8 +390,8 @@ static void tell_fault(void *payload, int64_t row, const char *reason) {
   sink->on_fault(sink->payload, sink->first_row + row, sink->field, reason);
 }
 
-static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at,
-                        const arrow::Array &array, fault_sink sink, ls_error *err) {
+static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at, const arrow::Array &array, fault_sink sink,
+                        ls_error *err) {
   ArrowArray exported;
   Status status = arrow::ExportArray(array, &exported);
   if (!status.ok()) return fail(err, status, reader->file.name, LS_EDATA);
@@ -418,8 +404,8 @@ static int append_array(ls_batch *out, ls_parquet_reader *reader, size_t at,
 }
 
 /* All Arrow batches of one row group; *n_rows what they held. */
-static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, int64_t *n_rows,
-                        fault_sink sink, ls_error *err) {
+static int append_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, int64_t *n_rows, fault_sink sink,
+                        ls_error *err) {
   *n_rows = 0;
   auto batches = reader->reader->GetRecordBatchReader({group}, reader->leaves);
   if (!batches.ok()) return fail_read(reader, batches.status(), err);
@@ -441,15 +427,13 @@ extern "C" int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, 
                                       ls_value_fault_fn on_fault, void *payload, ls_error *err) try {
   int64_t want = ls__parquet_reader_group_rows(reader, group), n_rows = want;
   if (!reader->fields.empty()) {
-    for (uint32_t field : reader->fields)
-      ls__column_reserve(&out->columns[field], want);
+    for (uint32_t field : reader->fields) ls__column_reserve(&out->columns[field], want);
     LS_TRY(append_group(out, reader, group, &n_rows, {on_fault, payload, 0, 0}, err));
   }
   if (!reader->file.whole) LS_TRY(ls_edge::check_not_replaced(reader->file, err));
   if (n_rows != want) {
     return ls_error_set(err, LS_EDATA, "%s: row group %d has %lld rows, its header says %lld",
-                        reader->file.name.c_str(), group, static_cast<long long>(n_rows),
-                        static_cast<long long>(want));
+                        reader->file.name.c_str(), group, static_cast<long long>(n_rows), static_cast<long long>(want));
   }
   for (uint32_t i = 0; i < reader->schema->n_fields; i++) {
     if (!reader->read[i]) ls__column_append_nulls(&out->columns[i], want);

@@ -6,10 +6,11 @@
 struct ls_sink_tee {
   ls_sink_port port;
   ls_sink_port *ports[2];
-  ls_arena arena;            /* of one call */
+  ls_arena arena; /* of one call */
 };
 
-static int write_to(ls_sink_tee *tee, ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int write_to(ls_sink_tee *tee, ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                    ls_error *err) {
   if (batch->retracts == NULL || port->takes_deletes) return port->write(port, worker, batch, partition, err);
   ls__arena_reset(&tee->arena);
   int32_t *rows = LS_ARENA_ARRAY(&tee->arena, int32_t, batch->n_rows + 1);
@@ -48,4 +49,6 @@ void ls__sink_tee_free(ls_sink_tee *tee) {
   ls__free(tee);
 }
 
-ls_sink_port *ls__sink_tee_port(ls_sink_tee *tee) { return &tee->port; }
+ls_sink_port *ls__sink_tee_port(ls_sink_tee *tee) {
+  return &tee->port;
+}

@@ -7,13 +7,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define N_RECENT 8
+#define N_RECENT  8
 #define SEPARATOR '\x1f' /* between the two values in a key of split_sums */
 
 /** A map with the values that rows had lately in front of it: there are few, and they come again and again. */
 typedef struct totals_map {
   ls_strmap map;
-  struct { ls_slice name; void *slot; } recent[N_RECENT];
+  struct {
+    ls_slice name;
+    void *slot;
+  } recent[N_RECENT];
   size_t n_recent;
 } totals_map;
 
@@ -22,19 +25,22 @@ struct ls_sink_totals {
   ls_sink_totals_spec spec;
   const ls_schema *schema;
   pthread_mutex_t lock;
-  totals_map *counts; /* per count_by: value -> int64_t */
-  totals_map sums;    /* per value -> ls_int128[n_sum] */
+  totals_map *counts;    /* per count_by: value -> int64_t */
+  totals_map sums;       /* per value -> ls_int128[n_sum] */
   totals_map split_sums; /* same, per value and value of split */
   ls_buf name;
 };
 
-static int totals_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int totals_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                        ls_error *err) {
   (void)worker;
   (void)partition;
   return ls__sink_totals_add((ls_sink_totals *)port, batch, err);
 }
 
-ls_sink_port *ls__sink_totals_port(ls_sink_totals *totals) { return &totals->port; }
+ls_sink_port *ls__sink_totals_port(ls_sink_totals *totals) {
+  return &totals->port;
+}
 
 void ls__sink_totals_new(ls_sink_totals **out, const ls_sink_totals_spec *spec, const ls_schema *schema) {
   ls_sink_totals *totals = LS_NEW(ls_sink_totals);
@@ -80,7 +86,8 @@ static void *slot_of_name(totals_map *in, const char *name, size_t n_bytes) {
 }
 
 /** Value of the map for a row's column value, or two of them; made zeroed when new. Null counts as "". */
-static void *slot_of(ls_sink_totals *totals, totals_map *in, const ls_column *column, const ls_column *second, int64_t row, size_t n_bytes) {
+static void *slot_of(ls_sink_totals *totals, totals_map *in, const ls_column *column, const ls_column *second,
+                     int64_t row, size_t n_bytes) {
   ls__buf_clear(&totals->name);
   put_value(totals, column, row);
   if (second != NULL) ls__buf_putc(&totals->name, SEPARATOR);
@@ -106,7 +113,8 @@ static int add_sums(ls_sink_totals *totals, ls_i128 *sums, const ls_batch *batch
     if (ls__is_null(column, row)) continue;
     ls_int128 sum;
     if (ls__decimal_add(&sum, ls__i128_get(sums[i]), ls__i128_get(ls__column_i128(column)[row])) < 0) {
-      return ls_error_set(err, LS_EOVERFLOW, "the total of %s needs more than 38 digits", totals->schema->fields[spec->sum[i]].name);
+      return ls_error_set(err, LS_EOVERFLOW, "the total of %s needs more than 38 digits",
+                          totals->schema->fields[spec->sum[i]].name);
     }
     sums[i] = ls__i128_make(sum);
   }
@@ -123,7 +131,8 @@ static int add_row(ls_sink_totals *totals, const ls_batch *batch, int64_t row, l
   size_t n_bytes = spec->n_sum * sizeof(ls_i128);
   LS_TRY(add_sums(totals, slot_of(totals, &totals->sums, per, NULL, row, n_bytes), batch, row, err));
   if (spec->split < 0) return LS_OK;
-  return add_sums(totals, slot_of(totals, &totals->split_sums, per, &batch->columns[spec->split], row, n_bytes), batch, row, err);
+  return add_sums(totals, slot_of(totals, &totals->split_sums, per, &batch->columns[spec->split], row, n_bytes), batch,
+                  row, err);
 }
 
 int ls__sink_totals_add(ls_sink_totals *totals, const ls_batch *batch, ls_error *err) {
@@ -134,7 +143,9 @@ int ls__sink_totals_add(ls_sink_totals *totals, const ls_batch *batch, ls_error 
   return rc;
 }
 
-static int by_key(const void *a, const void *b) { return strcmp(((const ls_strmap_entry *)a)->key, ((const ls_strmap_entry *)b)->key); }
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const ls_strmap_entry *)a)->key, ((const ls_strmap_entry *)b)->key);
+}
 
 static ls_strmap_entry *sorted(const ls_strmap *map) {
   ls_strmap_entry *entries = ls__calloc(map->n + 1, sizeof *entries);
@@ -172,12 +183,15 @@ static void format_sums(ls_buf *out, const ls_sink_totals *totals, const ls_i128
   ls__buf_putc(out, '}');
 }
 
-void ls__sink_totals_each(const ls_sink_totals *totals, void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums), void *payload) {
+void ls__sink_totals_each(const ls_sink_totals *totals,
+                          void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums),
+                          void *payload) {
   const ls_strmap *map = totals->spec.split >= 0 ? &totals->split_sums.map : &totals->sums.map;
   ls_strmap_entry *entries = sorted(map);
   for (size_t i = 0; i < map->n; i++) {
     const char *separator = totals->spec.split >= 0 ? strrchr(entries[i].key, SEPARATOR) : NULL;
-    char *per = separator != NULL ? ls__strndup(entries[i].key, (size_t)(separator - entries[i].key)) : ls__strdup(entries[i].key);
+    char *per = separator != NULL ? ls__strndup(entries[i].key, (size_t)(separator - entries[i].key))
+                                  : ls__strdup(entries[i].key);
     fn(payload, per, separator != NULL ? separator + 1 : "", entries[i].value);
     ls__free(per);
   }

@@ -12,10 +12,10 @@
 typedef struct ls_sink_totals_spec {
   const uint32_t *count_by; /* STRING fields */
   uint32_t n_count_by;
-  const uint32_t *sum;      /* DECIMAL fields */
+  const uint32_t *sum; /* DECIMAL fields */
   uint32_t n_sum;
-  int32_t per;              /* STRING field of the sums, -1: one sum over all */
-  int32_t split;            /* STRING field by which the sums are split once more (a status), -1: none */
+  int32_t per;   /* STRING field of the sums, -1: one sum over all */
+  int32_t split; /* STRING field by which the sums are split once more (a status), -1: none */
 } ls_sink_totals_spec;
 
 typedef struct ls_sink_totals ls_sink_totals;
@@ -27,7 +27,9 @@ int ls__sink_totals_add(ls_sink_totals *totals, const ls_batch *batch, ls_error 
  *  split also "split":{"USD":{"MATCHED":{"amount":"12.5000"}}}. */
 void ls__sink_totals_format(ls_buf *out, const ls_sink_totals *totals);
 /** Calls fn for each value of per and of split, sorted; without split it is "". sums: one per field of spec.sum. */
-void ls__sink_totals_each(const ls_sink_totals *totals, void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums), void *payload);
+void ls__sink_totals_each(const ls_sink_totals *totals,
+                          void (*fn)(void *payload, const char *per, const char *split, const ls_i128 *sums),
+                          void *payload);
 /** A sink that only adds up what it is given. */
 ls_sink_port *ls__sink_totals_port(ls_sink_totals *totals);
 #endif

@@ -74,14 +74,7 @@ typedef enum ls_ast_kind {
   LS_AST_INDEX
 } ls_ast_kind;
 
-typedef enum ls_compare {
-  LS_CMP_EQ,
-  LS_CMP_NE,
-  LS_CMP_LT,
-  LS_CMP_LE,
-  LS_CMP_GT,
-  LS_CMP_GE
-} ls_compare;
+typedef enum ls_compare { LS_CMP_EQ, LS_CMP_NE, LS_CMP_LT, LS_CMP_LE, LS_CMP_GT, LS_CMP_GE } ls_compare;
 
 typedef struct ls_ast_name {
   ls_slice text;
@@ -112,8 +105,7 @@ int ls__ast_parse(ls_ast **out, ls_slice text, ls_arena *arena, ls_expr_error *w
 void ls__ast_format(ls_buf *out, const ls_ast *ast);
 
 /** Fills *where and returns LS_ECONFIG. */
-int ls__ex_error(ls_expr_error *where, size_t offset, size_t length, const char *fmt, ...)
-    LS_PRINTF(4, 5);
+int ls__ex_error(ls_expr_error *where, size_t offset, size_t length, const char *fmt, ...) LS_PRINTF(4, 5);
 /** Whether a name is a word of the language, so that a column of that name needs quotes. */
 bool ls__ex_reserved(ls_slice name);
 bool ls__ex_name_is(ls_slice name, const char *word); /* ASCII case does not matter */

@@ -5,17 +5,7 @@
 #include "expr/ast.h"
 
 /* Binding strength, the parser's order. */
-enum {
-  BIND_OR = 1,
-  BIND_AND,
-  BIND_NOT,
-  BIND_COMPARE,
-  BIND_CONCAT,
-  BIND_ADD,
-  BIND_MUL,
-  BIND_UNARY,
-  BIND_VALUE
-};
+enum { BIND_OR = 1, BIND_AND, BIND_NOT, BIND_COMPARE, BIND_CONCAT, BIND_ADD, BIND_MUL, BIND_UNARY, BIND_VALUE };
 
 static int bind_of(const ls_ast *ast) {
   switch (ast->kind) {
@@ -66,12 +56,11 @@ static void format_quoted(ls_buf *out, ls_slice text, char quote) {
 }
 
 static void format_name(ls_buf *out, ls_slice name) {
-  bool plain =
-      name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9') && !ls__ex_reserved(name);
+  bool plain = name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9') && !ls__ex_reserved(name);
   for (size_t i = 0; i < name.len; i++) {
     char c = name.ptr[i];
-    plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_' || (unsigned char)c >= 0x80);
+    plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                      (unsigned char)c >= 0x80);
   }
   if (plain) {
     ls__buf_append(out, name.ptr, name.len);
@@ -197,8 +186,7 @@ static void format_call(ls_buf *out, const ls_ast *ast) {
 static void format_postfix(ls_buf *out, const ls_ast *ast) {
   /* (a).b is a field, a.b one name: a name keeps its parentheses here. */
   format_at(out, ast->args[0],
-            ast->kind == LS_AST_FIELD && ast->args[0]->kind == LS_AST_NAME ? BIND_VALUE + 1
-                                                                           : BIND_VALUE);
+            ast->kind == LS_AST_FIELD && ast->args[0]->kind == LS_AST_NAME ? BIND_VALUE + 1 : BIND_VALUE);
   if (ast->kind == LS_AST_FIELD) {
     ls__buf_putc(out, '.');
     format_name(out, ast->names[0].text);
@@ -226,9 +214,7 @@ static void format_node(ls_buf *out, const ls_ast *ast) {
     /* -(-1) must not become a comment, nor -(9223372036854775808) the one int64 literal */
     ls_ast_kind kind = ast->args[0]->kind;
     bool number = kind == LS_AST_INT || kind == LS_AST_DECIMAL || kind == LS_AST_FLOAT;
-    int bind = number                                ? BIND_VALUE + 1
-               : bind_of(ast->args[0]) <= BIND_UNARY ? BIND_VALUE
-                                                     : BIND_UNARY;
+    int bind = number ? BIND_VALUE + 1 : bind_of(ast->args[0]) <= BIND_UNARY ? BIND_VALUE : BIND_UNARY;
     ls__buf_putc(out, '-');
     format_at(out, ast->args[0], bind);
     return;

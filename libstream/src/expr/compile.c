@@ -31,8 +31,7 @@ void *ls__ex_fail(ls_ex_compiler *c, const ls_ast *at, const char *fmt, ...) {
 void *ls__ex_fail_op(ls_ex_compiler *c, const ls_ast *at, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  fail_at(c, at->op_length ? at->op_offset : at->offset, at->op_length ? at->op_length : at->length,
-          fmt, ap);
+  fail_at(c, at->op_length ? at->op_offset : at->offset, at->op_length ? at->op_length : at->length, fmt, ap);
   va_end(ap);
   return NULL;
 }
@@ -43,8 +42,8 @@ ls_ex **ls__ex_args(ls_ex_compiler *c, uint32_t n) {
   return LS_ARENA_ARRAY(c->arena, ls_ex *, n ? n : 1);
 }
 
-ls_ex *ls__ex_new(ls_ex_compiler *c, ls_ex_op op, const ls_type *type, const ls_ast *ast,
-                  ls_ex **args, uint32_t n_args) {
+ls_ex *ls__ex_new(ls_ex_compiler *c, ls_ex_op op, const ls_type *type, const ls_ast *ast, ls_ex **args,
+                  uint32_t n_args) {
   ls_ex *ex = LS_ARENA_NEW(c->arena, ls_ex);
   ex->op = op;
   ex->type = type;
@@ -83,8 +82,8 @@ ls_ex *ls__ex_null(ls_ex_compiler *c, const ls_type *type, const ls_ast *ast) {
   return ex;
 }
 
-ls_ex *ls__ex_call(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast,
-                   ls_ex **args, uint32_t n_args) {
+ls_ex *ls__ex_call(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast, ls_ex **args,
+                   uint32_t n_args) {
   ls_ex *ex = ls__ex_new(c, LS_EX_CALL, type, ast, args, n_args);
   ex->kernel = kernel;
   ex->strict = true;
@@ -108,12 +107,11 @@ static void note_fold_error(void *payload, int64_t row, const char *message) {
 }
 
 ls_ex *ls__ex_fold(ls_ex_compiler *c, ls_ex *ex) {
-  bool foldable = !ex->no_fold && ex->op != LS_EX_CONST && ex->op != LS_EX_COLUMN &&
-                  ex->op != LS_EX_UDF && ex->op != LS_EX_EXISTS && ex->op != LS_EX_TIME &&
-                  ex->op != LS_EX_SHARED && ex->op != LS_EX_LET && !ls__ex_is_null_type(ex->type) &&
+  bool foldable = !ex->no_fold && ex->op != LS_EX_CONST && ex->op != LS_EX_COLUMN && ex->op != LS_EX_UDF &&
+                  ex->op != LS_EX_EXISTS && ex->op != LS_EX_TIME && ex->op != LS_EX_SHARED && ex->op != LS_EX_LET &&
+                  !ls__ex_is_null_type(ex->type) &&
                   !(ex->type->kind == LS_LIST && ls__ex_is_null_type(ex->type->element));
-  for (uint32_t i = 0; i < ex->n_args; i++)
-    foldable = foldable && ex->args[i]->op == LS_EX_CONST;
+  for (uint32_t i = 0; i < ex->n_args; i++) foldable = foldable && ex->args[i]->op == LS_EX_CONST;
   if (!foldable) return ex;
   bool failed = false;
   ls_batch one = {.n_rows = 1};
@@ -150,16 +148,15 @@ static ls_ex *compile_decimal(ls_ex_compiler *c, const ls_ast *ast) {
   const char *point = memchr(text.ptr, '.', text.len);
   size_t scale = point ? text.len - (size_t)(point - text.ptr) - 1 : 0;
   size_t zeros = 0;
-  while (zeros < text.len && text.ptr[zeros] == '0')
-    zeros++;
+  while (zeros < text.len && text.ptr[zeros] == '0') zeros++;
   size_t precision = text.len - zeros - (point && zeros < text.len ? 1 : 0);
   if (point && (size_t)(point - text.ptr) == zeros) precision = scale;
   if (precision == 0) precision = 1;
   if (precision < scale) precision = scale;
   ls_int128 value = 0;
   /* The grammar allows .5, the decimal's text form does not. */
-  char *whole = ls__arena_printf(c->arena, "%s%s%.*s", ast->negated ? "-" : "",
-                                 text.ptr[0] == '.' ? "0" : "", (int)text.len, text.ptr);
+  char *whole = ls__arena_printf(c->arena, "%s%s%.*s", ast->negated ? "-" : "", text.ptr[0] == '.' ? "0" : "",
+                                 (int)text.len, text.ptr);
   if (precision > LS_DECIMAL_DIGITS_MAX ||
       ls__decimal_parse(&value, ls__slice_of(whole), (int)precision, (int)scale, false) != LS_OK) {
     return ls__ex_fail(c, ast, "a number has at most %d digits", LS_DECIMAL_DIGITS_MAX);
@@ -170,8 +167,7 @@ static ls_ex *compile_decimal(ls_ex_compiler *c, const ls_ast *ast) {
 }
 
 static ls_ex *compile_int(ls_ex_compiler *c, const ls_ast *ast) {
-  const char *text = ls__arena_printf(c->arena, "%s%.*s", ast->negated ? "-" : "",
-                                      (int)ast->text.len, ast->text.ptr);
+  const char *text = ls__arena_printf(c->arena, "%s%.*s", ast->negated ? "-" : "", (int)ast->text.len, ast->text.ptr);
   errno = 0;
   long long value = strtoll(text, NULL, 10);
   if (errno == ERANGE) return compile_decimal(c, ast);
@@ -181,10 +177,8 @@ static ls_ex *compile_int(ls_ex_compiler *c, const ls_ast *ast) {
 }
 
 static ls_ex *compile_float(ls_ex_compiler *c, const ls_ast *ast) {
-  const char *text = ls__arena_printf(c->arena, "%s%.*s", ast->negated ? "-" : "",
-                                      (int)ast->text.len, ast->text.ptr);
-  double value =
-      strtod(text, NULL); /* tidy: allow float-parse because 1e3 is float64 by its form */
+  const char *text = ls__arena_printf(c->arena, "%s%.*s", ast->negated ? "-" : "", (int)ast->text.len, ast->text.ptr);
+  double value = strtod(text, NULL); /* tidy: allow float-parse because 1e3 is float64 by its form */
   if (!isfinite(value)) return ls__ex_fail(c, ast, "the number is too large for float64");
   ls_column *col = new_value(c, &ls__type_float64);
   ls__column_append_f64(col, value);
@@ -210,8 +204,8 @@ static ls_ex *compile_typed(ls_ex_compiler *c, const ls_ast *ast) {
     col = new_value(c, &ls__ex_type_interval);
   }
   if (rc != LS_OK) {
-    return ls__ex_fail_op(c, ast, "'%.*s' can't be read: write %s",
-                          (int)(ast->text.len > 60 ? 60 : ast->text.len), ast->text.ptr, form);
+    return ls__ex_fail_op(c, ast, "'%.*s' can't be read: write %s", (int)(ast->text.len > 60 ? 60 : ast->text.len),
+                          ast->text.ptr, form);
   }
   if (ast->kind == LS_AST_DATE) {
     ls__column_append_i32(col, days);
@@ -258,9 +252,8 @@ static ls_ex *compile_literal(ls_ex_compiler *c, const ls_ast *ast) {
 static ls_ex *new_field(ls_ex_compiler *c, ls_ex *arg, const ls_ast_name *name, const ls_ast *ast) {
   const ls_type *type = arg->type;
   if (type->kind != LS_STRUCT) {
-    ls__ex_error(c->where, name->offset, name->length,
-                 "%s has no fields, so there is no `%.*s` in it", ls__ex_type_text(c, type),
-                 (int)(name->text.len > 100 ? 100 : name->text.len), name->text.ptr);
+    ls__ex_error(c->where, name->offset, name->length, "%s has no fields, so there is no `%.*s` in it",
+                 ls__ex_type_text(c, type), (int)(name->text.len > 100 ? 100 : name->text.len), name->text.ptr);
     return NULL;
   }
   const char **names = (const char **)LS_ARENA_ARRAY(c->arena, char *, type->n_fields + 1);
@@ -274,8 +267,7 @@ static ls_ex *new_field(ls_ex_compiler *c, ls_ex *arg, const ls_ast_name *name, 
     ex->nullable = true; /* struct types do not say which fields may be null */
     return ls__ex_fold(c, ex);
   }
-  const char *word =
-      ls__arena_strndup(c->arena, name->text.ptr, name->text.len > 100 ? 100 : name->text.len);
+  const char *word = ls__arena_strndup(c->arena, name->text.ptr, name->text.len > 100 ? 100 : name->text.len);
   const char *nearest = ls__nearest_name(word, names, type->n_fields);
   ls__ex_error(c->where, name->offset, name->length, "unknown field `%s`%s%s%s of %.200s", word,
                nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "",
@@ -300,17 +292,14 @@ static const char *list_columns(ls_ex_compiler *c) {
 
 static ls_ex *unknown_column(ls_ex_compiler *c, const ls_ast *ast, const char *word) {
   if (strlen(word) > 100) word = ls__arena_printf(c->arena, "%.100s...", word);
-  if (!c->schema)
-    return ls__ex_fail(c, ast, "unknown name `%s`: there are no columns here, only constants",
-                       word);
+  if (!c->schema) return ls__ex_fail(c, ast, "unknown name `%s`: there are no columns here, only constants", word);
   const char **names = (const char **)LS_ARENA_ARRAY(c->arena, char *, c->schema->n_fields + 1);
-  for (uint32_t i = 0; i < c->schema->n_fields; i++)
-    names[i] = c->schema->fields[i].name;
+  for (uint32_t i = 0; i < c->schema->n_fields; i++) names[i] = c->schema->fields[i].name;
   const char *nearest = ls__nearest_name(word, names, c->schema->n_fields);
   const char *where = c->in_exists ? " of the table (only those can be used inside EXISTS)" : "";
   if (nearest) {
-    return ls__ex_fail(c, ast, "unknown column `%s`: did you mean `%s`?  columns%s: %s", word,
-                       nearest, where, list_columns(c));
+    return ls__ex_fail(c, ast, "unknown column `%s`: did you mean `%s`?  columns%s: %s", word, nearest, where,
+                       list_columns(c));
   }
   return ls__ex_fail(c, ast, "unknown column `%s`  columns%s: %s", word, where, list_columns(c));
 }
@@ -347,8 +336,7 @@ static ls_ex *compile_name(ls_ex_compiler *c, const ls_ast *ast) {
   ex->nullable = f->nullable;
   ex->sensitive = f->sensitive;
   if (!c->in_exists) LS_BIT_SET(c->expr->columns, field);
-  for (uint32_t i = used; ex && i < ast->n_names; i++)
-    ex = new_field(c, ex, &ast->names[i], ast);
+  for (uint32_t i = used; ex && i < ast->n_names; i++) ex = new_field(c, ex, &ast->names[i], ast);
   return ex;
 }
 
@@ -382,12 +370,10 @@ ls_ex *ls__ex_compile(ls_ex_compiler *c, const ls_ast *ast) {
 static int check_result(ls_ex_compiler *c, const ls_ex *root) {
   const ls_type *type = root->type;
   if (ls__ex_is_interval(type)) {
-    ls__ex_fail(c, root->ast,
-                "an interval can't be a result: date_diff('second', a, b) gives a number");
+    ls__ex_fail(c, root->ast, "an interval can't be a result: date_diff('second', a, b) gives a number");
     return LS_ECONFIG;
   }
-  while (type->kind == LS_LIST)
-    type = type->element;
+  while (type->kind == LS_LIST) type = type->element;
   if (ls__ex_is_null_type(type)) {
     ls__ex_fail(c, root->ast, "%s has no type by itself: CAST(... AS string) gives it one",
                 root->type->kind == LS_LIST ? "an empty list" : "NULL");
@@ -396,8 +382,7 @@ static int check_result(ls_ex_compiler *c, const ls_ex *root) {
   return LS_OK;
 }
 
-int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_arena *arena,
-                     ls_expr_error *where) {
+int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_arena *arena, ls_expr_error *where) {
   ls_expr_error ignored;
   if (!where) where = &ignored;
   where->unknown = false;
@@ -408,10 +393,8 @@ int ls__expr_compile(ls_expr **out, ls_slice text, const ls_expr_env *env, ls_ar
   ls_expr *expr = LS_ARENA_NEW(arena, ls_expr);
   expr->ast = ast;
   expr->schema = env->schema;
-  expr->columns =
-      LS_ARENA_ARRAY(arena, uint64_t, env->schema ? LS_BIT_WORDS(env->schema->n_fields) + 1 : 1);
-  ls_ex_compiler c = {
-      .env = env, .schema = env->schema, .expr = expr, .arena = arena, .where = where};
+  expr->columns = LS_ARENA_ARRAY(arena, uint64_t, env->schema ? LS_BIT_WORDS(env->schema->n_fields) + 1 : 1);
+  ls_ex_compiler c = {.env = env, .schema = env->schema, .expr = expr, .arena = arena, .where = where};
   ls__arena_init(&c.scratch, 0);
   expr->root = ls__ex_compile(&c, ast);
   int rc = expr->root ? check_result(&c, expr->root) : LS_ECONFIG;
@@ -445,8 +428,7 @@ bool ls__expr_repeatable(const ls_expr *expr) {
 
 void ls__expr_columns(const ls_expr *expr, uint64_t *bits, size_t n_words) {
   size_t n = expr->schema ? (size_t)LS_BIT_WORDS(expr->schema->n_fields) : 0;
-  for (size_t i = 0; i < n && i < n_words; i++)
-    bits[i] |= expr->columns[i];
+  for (size_t i = 0; i < n && i < n_words; i++) bits[i] |= expr->columns[i];
 }
 
 int32_t ls__expr_is_column(const ls_expr *expr) {

@@ -58,8 +58,7 @@ static const ls_type *type_of_letter(char letter) {
   }
 }
 
-static int wrong_argument(ls_ex_compiler *c, const ls_ex *arg, const char *what,
-                          const char *wanted) {
+static int wrong_argument(ls_ex_compiler *c, const ls_ex *arg, const char *what, const char *wanted) {
   ls__ex_fail(c, arg->ast, "%s must be %s, not %s", what, wanted, ls__ex_type_text(c, arg->type));
   return LS_ECONFIG;
 }
@@ -87,8 +86,7 @@ static int check_argument(ls_ex_compiler *c, const ls_ex_fn *fn, ls_ex **arg, ui
   }
   const ls_type *type = (*arg)->type;
   if (letter == 'T' && type->kind != LS_TIMESTAMP && type->kind != LS_DATE) {
-    return wrong_argument(c, *arg, what,
-                          "a timestamp or a date (as in TIMESTAMP '2026-03-01T09:00:00Z')");
+    return wrong_argument(c, *arg, what, "a timestamp or a date (as in TIMESTAMP '2026-03-01T09:00:00Z')");
   }
   if (letter == 'n' && !ls__ex_is_number(type)) return wrong_argument(c, *arg, what, "a number");
   if (letter == 'l' && type->kind != LS_LIST) return wrong_argument(c, *arg, what, "a list");
@@ -101,13 +99,12 @@ static int check_argument(ls_ex_compiler *c, const ls_ex_fn *fn, ls_ex **arg, ui
 static ls_ex *call_builtin(ls_ex_compiler *c, const ls_ex_fn *fn, const ls_ast *ast) {
   arity n = arity_of(fn->args);
   if (ast->n_args < n.min || ast->n_args > n.max) {
-    return ls__ex_fail_op(c, ast, "%s takes %s%u argument%s, %u given: %s", fn->name,
-                          n.max > n.min ? "at least " : "", ast->n_args > n.max ? n.max : n.min,
-                          n.min == 1 ? "" : "s", ast->n_args, fn->signature);
+    return ls__ex_fail_op(c, ast, "%s takes %s%u argument%s, %u given: %s", fn->name, n.max > n.min ? "at least " : "",
+                          ast->n_args > n.max ? n.max : n.min, n.min == 1 ? "" : "s", ast->n_args, fn->signature);
   }
   if (ast->names && fn->args[0] != '\0' && strcmp(fn->name, "struct") != 0) {
-    ls__ex_error(c->where, ast->names[0].offset, ast->names[0].length,
-                 "arguments of %s have no names: %s", fn->name, fn->signature);
+    ls__ex_error(c->where, ast->names[0].offset, ast->names[0].length, "arguments of %s have no names: %s", fn->name,
+                 fn->signature);
     return NULL;
   }
   ls_ex **args = ls__ex_args(c, ast->n_args);
@@ -137,9 +134,8 @@ static ls_ex *unknown_table(ls_ex_compiler *c, const ls_ast *at, const char *wor
   if (c->env->n_tables == 0) {
     ls__ex_fail(c, at, "unknown table `%.100s`: there are no global tables", word);
   } else {
-    ls__ex_fail(c, at, "unknown table `%.100s`%s%s%s  tables: %.200s", word,
-                nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "",
-                list.ptr);
+    ls__ex_fail(c, at, "unknown table `%.100s`%s%s%s  tables: %.200s", word, nearest ? ": did you mean `" : "",
+                nearest ? nearest : "", nearest ? "`?" : "", list.ptr);
   }
   ls__buf_fini(&list);
   return NULL;
@@ -147,18 +143,14 @@ static ls_ex *unknown_table(ls_ex_compiler *c, const ls_ast *at, const char *wor
 
 static ls_ex *compile_exists(ls_ex_compiler *c, const ls_ast *ast) {
   if (ast->n_args < 1 || ast->n_args > 2 || ast->names) {
-    return ls__ex_fail_op(
-        c, ast,
-        "EXISTS takes a table and a condition on its columns: EXISTS(policies, active_flag)");
+    return ls__ex_fail_op(c, ast, "EXISTS takes a table and a condition on its columns: EXISTS(policies, active_flag)");
   }
   const ls_ast *name = ast->args[0];
-  if (name->kind != LS_AST_NAME)
-    return ls__ex_fail(c, name, "the name of a table should stand here");
+  if (name->kind != LS_AST_NAME) return ls__ex_fail(c, name, "the name of a table should stand here");
   if (c->in_exists) return ls__ex_fail_op(c, ast, "EXISTS can't stand inside EXISTS");
   const char *word = ls__arena_strndup(c->arena, name->names[0].text.ptr, name->names[0].text.len);
   for (uint32_t i = 1; i < name->n_names; i++) {
-    word = ls__arena_printf(c->arena, "%s.%.*s", word, (int)name->names[i].text.len,
-                            name->names[i].text.ptr);
+    word = ls__arena_printf(c->arena, "%s.%.*s", word, (int)name->names[i].text.len, name->names[i].text.ptr);
   }
   const ls_expr_table *table = NULL;
   for (uint32_t i = 0; i < c->env->n_tables; i++) {
@@ -173,8 +165,7 @@ static ls_ex *compile_exists(ls_ex_compiler *c, const ls_ast *ast) {
     args[0] = ls__ex_compile(c, ast->args[1]);
     c->schema = outer;
     c->in_exists = false;
-    if (!args[0] || ls__ex_coerce(c, &args[0], &ls__type_bool, "the condition of EXISTS") != LS_OK)
-      return NULL;
+    if (!args[0] || ls__ex_coerce(c, &args[0], &ls__type_bool, "the condition of EXISTS") != LS_OK) return NULL;
   }
   ls_ex *ex = ls__ex_new(c, LS_EX_EXISTS, &ls__type_bool, ast, args, ast->n_args - 1);
   ex->name = table->name;
@@ -187,36 +178,27 @@ static ls_ex *compile_exists(ls_ex_compiler *c, const ls_ast *ast) {
 
 static ls_ex *unknown_function(ls_ex_compiler *c, const ls_ast *ast) {
   size_t n_builtins = 0, n_plugins = 0;
-  while (ls__ex_fn_at(n_builtins))
-    n_builtins++;
+  while (ls__ex_fn_at(n_builtins)) n_builtins++;
   const char *const *plugins = c->env->udfs ? ls__udf_names(c->env->udfs, &n_plugins) : NULL;
   const char **names = (const char **)LS_ARENA_ARRAY(c->arena, char *, n_builtins + n_plugins + 1);
-  for (size_t i = 0; i < n_builtins; i++)
-    names[i] = ls__ex_fn_at(i)->name;
-  for (size_t i = 0; i < n_plugins; i++)
-    names[n_builtins + i] = plugins[i];
-  const char *word =
-      ls__arena_strndup(c->arena, ast->text.ptr, ast->text.len > 100 ? 100 : ast->text.len);
-  static const char *const clocks[] = {"now", "current_timestamp", "current_date", "today",
-                                       "getdate"};
+  for (size_t i = 0; i < n_builtins; i++) names[i] = ls__ex_fn_at(i)->name;
+  for (size_t i = 0; i < n_plugins; i++) names[n_builtins + i] = plugins[i];
+  const char *word = ls__arena_strndup(c->arena, ast->text.ptr, ast->text.len > 100 ? 100 : ast->text.len);
+  static const char *const clocks[] = {"now", "current_timestamp", "current_date", "today", "getdate"};
   for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
     if (ls__ex_name_is(ast->text, clocks[i])) {
-      return ls__ex_fail_op(
-          c, ast,
-          "there is no %s(): results must not depend on the clock; stream_time() and event_time() "
-          "are the times of the data",
-          word);
+      return ls__ex_fail_op(c, ast,
+                            "there is no %s(): results must not depend on the clock; stream_time() and event_time() "
+                            "are the times of the data",
+                            word);
     }
   }
   /* names are compared in lower case, as functions are found */
   char *lower = ls__arena_strndup(c->arena, word, strlen(word));
-  for (char *p = lower; *p; p++)
-    *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+  for (char *p = lower; *p; p++) *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
   const char *nearest = ls__nearest_name(lower, names, n_builtins + n_plugins);
-  if (nearest)
-    return ls__ex_fail_op(c, ast, "unknown function `%s`: did you mean `%s`?", word, nearest);
-  return ls__ex_fail_op(c, ast, "unknown function `%s`: neither built in nor in a loaded plugin",
-                        word);
+  if (nearest) return ls__ex_fail_op(c, ast, "unknown function `%s`: did you mean `%s`?", word, nearest);
+  return ls__ex_fail_op(c, ast, "unknown function `%s`: neither built in nor in a loaded plugin", word);
 }
 
 /* Casts an argument to what the function declares, where that is exact. What does not fit is left
@@ -229,8 +211,7 @@ static int fit_udf_argument(ls_ex_compiler *c, const ls_udf_fn *fn, ls_ex **arg,
   if (declared->kind == LS_NONE) return LS_OK;
   if (declared->kind == LS_DECIMAL && declared->precision == 0) {
     if (ls__ex_is_int((*arg)->type)) want = ls__ex_as_decimal(c->arena, (*arg)->type);
-    if (ls__ex_is_null_type((*arg)->type))
-      want = ls__type_decimal(c->arena, LS_DECIMAL_DIGITS_MAX, 0);
+    if (ls__ex_is_null_type((*arg)->type)) want = ls__type_decimal(c->arena, LS_DECIMAL_DIGITS_MAX, 0);
   } else if (ls__udf_type_from(&want, declared, c->arena, &err) != LS_OK) {
     want = NULL;
   }
@@ -246,16 +227,15 @@ static int fit_udf_argument(ls_ex_compiler *c, const ls_udf_fn *fn, ls_ex **arg,
 
 static ls_ex *call_plugin(ls_ex_compiler *c, const ls_udf_fn *fn, const ls_ast *ast) {
   if ((fn->flags & LS_UDF_VOLATILE) && !c->env->volatile_allowed) {
-    return ls__ex_fail_op(
-        c, ast,
-        "%s is volatile: its result is not a function of its arguments, so live and replay would "
-        "differ. It is allowed only where the topology says parity: off",
-        fn->name);
+    return ls__ex_fail_op(c, ast,
+                          "%s is volatile: its result is not a function of its arguments, so live and replay would "
+                          "differ. It is allowed only where the topology says parity: off",
+                          fn->name);
   }
   if (ast->names) return ls__ex_fail_op(c, ast, "arguments of %s have no names", fn->name);
   if (ast->n_args != fn->n_args) {
-    return ls__ex_fail_op(c, ast, "%s takes %u argument%s, %u given", fn->name, fn->n_args,
-                          fn->n_args == 1 ? "" : "s", ast->n_args);
+    return ls__ex_fail_op(c, ast, "%s takes %u argument%s, %u given", fn->name, fn->n_args, fn->n_args == 1 ? "" : "s",
+                          ast->n_args);
   }
   ls_ex **args = ls__ex_args(c, ast->n_args);
   const ls_type **types = (const ls_type **)LS_ARENA_ARRAY(c->arena, ls_type *, ast->n_args + 1);
@@ -287,8 +267,7 @@ ls_ex *ls__ex_compile_call(ls_ex_compiler *c, const ls_ast *ast) {
     const ls_udf_fn *udf = ls__udf_find_fn(c->env->udfs, name);
     if (udf) return call_plugin(c, udf, ast);
     if (ls__udf_find_agg(c->env->udfs, name)) {
-      return ls__ex_fail_op(c, ast, "%.100s is an aggregate: it belongs into an aggregate step",
-                            name);
+      return ls__ex_fail_op(c, ast, "%.100s is an aggregate: it belongs into an aggregate step", name);
     }
   }
   return unknown_function(c, ast);

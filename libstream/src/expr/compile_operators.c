@@ -30,8 +30,8 @@ static ls_ex *bind_shared(ls_ex_compiler *c, ls_ex *value, const ls_ex *shared, 
   return let;
 }
 
-static ls_ex *call2(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast,
-                    ls_ex *a, ls_ex *b, uint8_t variant) {
+static ls_ex *call2(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast, ls_ex *a, ls_ex *b,
+                    uint8_t variant) {
   ls_ex **args = ls__ex_args(c, 2);
   args[0] = a;
   args[1] = b;
@@ -52,39 +52,31 @@ static bool meet(ls_ex_compiler *c, ls_ex **a, ls_ex **b, bool *failed) {
   }
   const ls_type *ta = (*a)->type, *tb = (*b)->type;
   if (ls__ex_same_type(ta, tb) || (ta->kind == LS_DECIMAL && tb->kind == LS_DECIMAL)) return true;
-  if (ls__ex_is_int(ta) && tb->kind == LS_DECIMAL)
-    return ls__ex_fit(c, a, ls__ex_as_decimal(c->arena, ta), failed);
-  if (ls__ex_is_int(tb) && ta->kind == LS_DECIMAL)
-    return ls__ex_fit(c, b, ls__ex_as_decimal(c->arena, tb), failed);
+  if (ls__ex_is_int(ta) && tb->kind == LS_DECIMAL) return ls__ex_fit(c, a, ls__ex_as_decimal(c->arena, ta), failed);
+  if (ls__ex_is_int(tb) && ta->kind == LS_DECIMAL) return ls__ex_fit(c, b, ls__ex_as_decimal(c->arena, tb), failed);
   return ls__ex_fit(c, a, tb, failed) || (!*failed && ls__ex_fit(c, b, ta, failed));
 }
 
-static ls_ex *compare_error(ls_ex_compiler *c, const ls_type *ta, const ls_type *tb,
-                            const ls_ast *ast) {
+static ls_ex *compare_error(ls_ex_compiler *c, const ls_type *ta, const ls_type *tb, const ls_ast *ast) {
   const char *hint = ": CAST one side";
-  bool money = (ta->kind == LS_DECIMAL && tb->kind == LS_FLOAT64) ||
-               (ta->kind == LS_FLOAT64 && tb->kind == LS_DECIMAL);
-  bool days = (ta->kind == LS_DATE && tb->kind == LS_TIMESTAMP) ||
-              (ta->kind == LS_TIMESTAMP && tb->kind == LS_DATE);
+  bool money = (ta->kind == LS_DECIMAL && tb->kind == LS_FLOAT64) || (ta->kind == LS_FLOAT64 && tb->kind == LS_DECIMAL);
+  bool days = (ta->kind == LS_DATE && tb->kind == LS_TIMESTAMP) || (ta->kind == LS_TIMESTAMP && tb->kind == LS_DATE);
   if (money)
     hint = ": a decimal never becomes float64 by itself; write CAST(... AS decimal(p,s)) or "
            "CAST(... AS float64)";
   if (days) hint = ": write date(t) to compare days, or CAST(d AS timestamp) for its first instant";
-  return ls__ex_fail_op(c, ast, "%s and %s can't be compared%s", ls__ex_type_text(c, ta),
-                        ls__ex_type_text(c, tb), hint);
+  return ls__ex_fail_op(c, ast, "%s and %s can't be compared%s", ls__ex_type_text(c, ta), ls__ex_type_text(c, tb),
+                        hint);
 }
 
 ls_ex *ls__ex_compare(ls_ex_compiler *c, ls_compare op, ls_ex *a, ls_ex *b, const ls_ast *ast) {
-  static const ls_compare flipped[] = {LS_CMP_EQ, LS_CMP_NE, LS_CMP_GT,
-                                       LS_CMP_GE, LS_CMP_LT, LS_CMP_LE};
+  static const ls_compare flipped[] = {LS_CMP_EQ, LS_CMP_NE, LS_CMP_GT, LS_CMP_GE, LS_CMP_LT, LS_CMP_LE};
   const ls_type *ta = a->type, *tb = b->type;
   bool failed = false;
-  if (ls__ex_is_null_type(ta) || ls__ex_is_null_type(tb))
-    return ls__ex_null(c, &ls__type_bool, ast);
+  if (ls__ex_is_null_type(ta) || ls__ex_is_null_type(tb)) return ls__ex_null(c, &ls__type_bool, ast);
   if (!meet(c, &a, &b, &failed)) return failed ? NULL : compare_error(c, ta, tb, ast);
   if (op != LS_CMP_EQ && op != LS_CMP_NE && !ls__ex_orderable(a->type)) {
-    return ls__ex_fail_op(c, ast, "%s has no order: only = and <> compare it",
-                          ls__ex_type_text(c, a->type));
+    return ls__ex_fail_op(c, ast, "%s has no order: only = and <> compare it", ls__ex_type_text(c, a->type));
   }
   if (a->op == LS_EX_CONST && b->op != LS_EX_CONST) {
     ls_ex *swap = a;
@@ -155,8 +147,7 @@ static ls_ex *compile_in(ls_ex_compiler *c, const ls_ast *ast) {
     args[i - 1] = ls__ex_compare(c, LS_CMP_EQ, shared, item, kept);
     if (!args[i - 1]) return NULL;
   }
-  ls_ex *any =
-      negate_if(c, ls__ex_logic(c, LS_EX_OR, ast, args, ast->n_args - 1), ast->negated, ast);
+  ls_ex *any = negate_if(c, ls__ex_logic(c, LS_EX_OR, ast, args, ast->n_args - 1), ast->negated, ast);
   return bind_shared(c, value, shared, any);
 }
 
@@ -169,29 +160,23 @@ static ls_ex *compile_like(ls_ex_compiler *c, const ls_ast *ast) {
   }
   if (ast->n_args == 3) {
     const ls_ex *escape = args[2];
-    if (escape->op != LS_EX_CONST || ls__ex_is_null_const(escape) ||
-        ls__column_slice(escape->value, 0).len != 1) {
+    if (escape->op != LS_EX_CONST || ls__ex_is_null_const(escape) || ls__column_slice(escape->value, 0).len != 1) {
       return ls__ex_fail(c, ast->args[2], "ESCAPE takes one ASCII character, as in ESCAPE '!'");
     }
     const ls_ex *pattern = args[1];
     if (pattern->op == LS_EX_CONST && !ls__ex_is_null_const(pattern) &&
-        ls__ex_like_cut(ls__column_slice(pattern->value, 0),
-                        ls__column_slice(escape->value, 0).ptr[0]))
+        ls__ex_like_cut(ls__column_slice(pattern->value, 0), ls__column_slice(escape->value, 0).ptr[0]))
       return ls__ex_fail(c, ast->args[1], LS_EX_LIKE_CUT);
   }
-  ls_ex *ex =
-      ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_like, &ls__type_bool, ast, args, ast->n_args));
+  ls_ex *ex = ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_like, &ls__type_bool, ast, args, ast->n_args));
   ex->sensitive = false;
   return negate_if(c, ex, ast->negated, ast);
 }
 
 /* -- logic ------------------------------------------------------------------------------------- */
 
-ls_ex *ls__ex_logic(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args,
-                    uint32_t n_args) {
-  const char *what = op == LS_EX_AND  ? "an operand of AND"
-                     : op == LS_EX_OR ? "an operand of OR"
-                                      : "the operand of NOT";
+ls_ex *ls__ex_logic(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args, uint32_t n_args) {
+  const char *what = op == LS_EX_AND ? "an operand of AND" : op == LS_EX_OR ? "an operand of OR" : "the operand of NOT";
   for (uint32_t i = 0; i < n_args; i++) {
     if (ls__ex_coerce(c, &args[i], &ls__type_bool, what) != LS_OK) return NULL;
   }
@@ -227,29 +212,25 @@ static ls_ex *compile_is_null(ls_ex_compiler *c, const ls_ast *ast) {
 /* -- CASE -------------------------------------------------------------------------------------- */
 
 static ls_ex *compile_case_body(ls_ex_compiler *c, const ls_ast *ast, ls_ex *operand) {
-  uint32_t first = ast->has_operand ? 1 : 0, n_pairs = (ast->n_args - first) / 2,
-           n = n_pairs * 2 + 1;
+  uint32_t first = ast->has_operand ? 1 : 0, n_pairs = (ast->n_args - first) / 2, n = n_pairs * 2 + 1;
   ls_ex **args = ls__ex_args(c, n);
   for (uint32_t i = 0; i < n_pairs; i++) {
     const ls_ast *when = ast->args[first + 2 * i];
     ls_ex *condition = ls__ex_compile(c, when);
     if (condition && operand) {
       condition = ls__ex_compare(c, LS_CMP_EQ, operand, condition, when);
-    } else if (condition &&
-               ls__ex_coerce(c, &condition, &ls__type_bool, "the condition after WHEN") != LS_OK) {
+    } else if (condition && ls__ex_coerce(c, &condition, &ls__type_bool, "the condition after WHEN") != LS_OK) {
       return NULL;
     }
     args[2 * i] = condition;
     args[2 * i + 1] = condition ? ls__ex_compile(c, ast->args[first + 2 * i + 1]) : NULL;
     if (!args[2 * i + 1]) return NULL;
   }
-  args[n - 1] = ast->has_else ? ls__ex_compile(c, ast->args[ast->n_args - 1])
-                              : ls__ex_null(c, &ls__ex_type_null, ast);
+  args[n - 1] = ast->has_else ? ls__ex_compile(c, ast->args[ast->n_args - 1]) : ls__ex_null(c, &ls__ex_type_null, ast);
   if (!args[n - 1]) return NULL;
   /* values are every second argument and the last: unify wants them evenly spaced */
   ls_ex **values = ls__ex_args(c, n_pairs + 1);
-  for (uint32_t i = 0; i < n_pairs; i++)
-    values[i] = args[2 * i + 1];
+  for (uint32_t i = 0; i < n_pairs; i++) values[i] = args[2 * i + 1];
   values[n_pairs] = args[n - 1];
   const ls_type *type = NULL;
   if (ls__ex_unify(c, values, n_pairs + 1, 1, &type, "CASE") != LS_OK) return NULL;
@@ -276,19 +257,14 @@ static ls_ex *compile_case(ls_ex_compiler *c, const ls_ast *ast) {
 static void *arith_error(ls_ex_compiler *c, const ls_ast *ast, const ls_ex *a, const ls_ex *b) {
   const ls_type *ta = a->type, *tb = b->type;
   const char *hint = "";
-  if (ta->kind == LS_STRING && tb->kind == LS_STRING && ast->op == '+')
-    hint = ": texts are joined with ||";
-  if (ta->kind == LS_STRING || tb->kind == LS_STRING)
-    hint = *hint ? hint : ": CAST the text to a number first";
-  if ((ta->kind == LS_DECIMAL && tb->kind == LS_FLOAT64) ||
-      (ta->kind == LS_FLOAT64 && tb->kind == LS_DECIMAL)) {
+  if (ta->kind == LS_STRING && tb->kind == LS_STRING && ast->op == '+') hint = ": texts are joined with ||";
+  if (ta->kind == LS_STRING || tb->kind == LS_STRING) hint = *hint ? hint : ": CAST the text to a number first";
+  if ((ta->kind == LS_DECIMAL && tb->kind == LS_FLOAT64) || (ta->kind == LS_FLOAT64 && tb->kind == LS_DECIMAL)) {
     hint = ": a decimal never becomes float64 by itself; write CAST(... AS decimal(p,s)) or "
            "CAST(... AS float64)";
   }
-  if (ta->kind == LS_DATE && tb->kind == LS_DATE)
-    hint = ": days between dates are date_diff('day', a, b)";
-  if ((ta->kind == LS_TIMESTAMP || ta->kind == LS_DATE) && ls__ex_is_number(tb))
-    hint = ": add an INTERVAL '1d'";
+  if (ta->kind == LS_DATE && tb->kind == LS_DATE) hint = ": days between dates are date_diff('day', a, b)";
+  if ((ta->kind == LS_TIMESTAMP || ta->kind == LS_DATE) && ls__ex_is_number(tb)) hint = ": add an INTERVAL '1d'";
   return ls__ex_fail_op(c, ast, "%s %c %s is not defined%s", ls__ex_type_text(c, ta), (int)ast->op,
                         ls__ex_type_text(c, tb), hint);
 }
@@ -306,11 +282,9 @@ static ls_ex *compile_time_arith(ls_ex_compiler *c, const ls_ast *ast, ls_ex *a,
   ls_kind ka = a->type->kind, kb = b->type->kind;
   if (op == '+' || op == '-') {
     if (ia && ib) {
-      return call2(c, op == '+' ? ls__ex_kernel_add_i64 : ls__ex_kernel_sub_i64, a->type, ast, a, b,
-                   op);
+      return call2(c, op == '+' ? ls__ex_kernel_add_i64 : ls__ex_kernel_sub_i64, a->type, ast, a, b, op);
     }
-    if (ib && (ka == LS_TIMESTAMP || ka == LS_DATE))
-      return call2(c, ls__ex_kernel_date_add, a->type, ast, a, b, op);
+    if (ib && (ka == LS_TIMESTAMP || ka == LS_DATE)) return call2(c, ls__ex_kernel_date_add, a->type, ast, a, b, op);
     if (op == '-' && ka == LS_TIMESTAMP && kb == LS_TIMESTAMP) {
       return call2(c, ls__ex_kernel_sub_i64, &ls__ex_type_interval, ast, a, b, op);
     }
@@ -328,8 +302,7 @@ static bool to_decimal(ls_ex_compiler *c, ls_ex **ex) {
   int digits = 19;
   if ((*ex)->literal && (*ex)->op == LS_EX_CONST && !ls__ex_is_null_const(*ex)) {
     ls_int128 value = ls__column_i64((*ex)->value)[0];
-    for (digits = 1; !ls__decimal_fits(value, digits);)
-      digits++;
+    for (digits = 1; !ls__decimal_fits(value, digits);) digits++;
   }
   return ls__ex_fit(c, ex, ls__type_decimal(c->arena, digits, 0), &failed);
 }
@@ -349,14 +322,13 @@ ls_ex *ls__ex_arith(ls_ex_compiler *c, const ls_ast *ast, ls_ex *a, ls_ex *b) {
     a = ls__ex_null(c, ls__ex_is_null_type(b->type) ? &ls__type_int64 : b->type, a->ast);
   if (ls__ex_is_null_type(b->type)) b = ls__ex_null(c, a->type, b->ast);
   ls_kind ka = a->type->kind, kb = b->type->kind;
-  if (ka == LS_TIMESTAMP || kb == LS_TIMESTAMP || ka == LS_DATE || kb == LS_DATE ||
-      ls__ex_is_interval(a->type) || ls__ex_is_interval(b->type)) {
+  if (ka == LS_TIMESTAMP || kb == LS_TIMESTAMP || ka == LS_DATE || kb == LS_DATE || ls__ex_is_interval(a->type) ||
+      ls__ex_is_interval(b->type)) {
     return compile_time_arith(c, ast, a, b);
   }
   if (!ls__ex_is_number(a->type) || !ls__ex_is_number(b->type)) return arith_error(c, ast, a, b);
   if (ka == LS_FLOAT64 || kb == LS_FLOAT64) {
-    if (!ls__ex_fit(c, &a, &ls__type_float64, &failed) ||
-        !ls__ex_fit(c, &b, &ls__type_float64, &failed)) {
+    if (!ls__ex_fit(c, &a, &ls__type_float64, &failed) || !ls__ex_fit(c, &b, &ls__type_float64, &failed)) {
       return arith_error(c, ast, a, b);
     }
     return call2(c, ls__ex_kernel_arith_f64, &ls__type_float64, ast, a, b, (uint8_t)ast->op);
@@ -383,8 +355,7 @@ static ls_ex *compile_negate(ls_ex_compiler *c, const ls_ast *ast) {
                         : a->type->kind == LS_FLOAT64 ? ls__ex_kernel_neg_f64
                         : a->type->kind == LS_DECIMAL ? ls__ex_kernel_neg_decimal
                                                       : NULL;
-  if (!kernel)
-    return ls__ex_fail_op(c, ast, "- needs a number, not %s", ls__ex_type_text(c, a->type));
+  if (!kernel) return ls__ex_fail_op(c, ast, "- needs a number, not %s", ls__ex_type_text(c, a->type));
   return call2(c, kernel, a->type, ast, a, NULL, '-');
 }
 
@@ -398,12 +369,10 @@ static ls_ex *compile_concat(ls_ex_compiler *c, const ls_ast *ast) {
       return ls__ex_fail(c, args[i]->ast, "|| joins texts; lists are joined by list_concat");
     if (ls__ex_coerce(c, &args[i], &ls__type_string, "an operand of ||") != LS_OK) return NULL;
   }
-  return ls__ex_fold(
-      c, ls__ex_call(c, ls__ex_kernel_concat, &ls__type_string, ast, args, ast->n_args));
+  return ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_concat, &ls__type_string, ast, args, ast->n_args));
 }
 
-ls_ex *ls__ex_cast(ls_ex_compiler *c, ls_ex *arg, const ls_type *to, bool is_try,
-                   const ls_ast *ast) {
+ls_ex *ls__ex_cast(ls_ex_compiler *c, ls_ex *arg, const ls_type *to, bool is_try, const ls_ast *ast) {
   if (ls__ex_is_null_type(arg->type)) return ls__ex_null(c, to, ast);
   if (ls__ex_same_type(arg->type, to)) return arg;
   if (!ls__ex_cast_allowed(arg->type, to)) return NULL;
@@ -421,12 +390,9 @@ static ls_ex *compile_cast(ls_ex_compiler *c, const ls_ast *ast) {
   ls_ex *ex = ls__ex_cast(c, arg, ast->type, ast->negated, ast);
   if (ex) return ex;
   const char *hint = "";
-  if (ls__ex_is_int(arg->type) && ast->type->kind == LS_TIMESTAMP)
-    hint = ": to_timestamp_us(x) takes microseconds";
-  if (arg->type->kind == LS_TIMESTAMP && ls__ex_is_int(ast->type))
-    hint = ": epoch_us(t) gives microseconds";
-  if (arg->type->kind == LS_LIST && ast->type->kind == LS_STRING)
-    hint = ": list_to_string(list, ',') joins it";
+  if (ls__ex_is_int(arg->type) && ast->type->kind == LS_TIMESTAMP) hint = ": to_timestamp_us(x) takes microseconds";
+  if (arg->type->kind == LS_TIMESTAMP && ls__ex_is_int(ast->type)) hint = ": epoch_us(t) gives microseconds";
+  if (arg->type->kind == LS_LIST && ast->type->kind == LS_STRING) hint = ": list_to_string(list, ',') joins it";
   return ls__ex_fail_op(c, ast, "%s can't be cast to %s%s", ls__ex_type_text(c, arg->type),
                         ls__ex_type_text(c, ast->type), hint);
 }
@@ -441,8 +407,7 @@ static ls_ex *compile_list(ls_ex_compiler *c, const ls_ast *ast) {
   ex->args = args; /* a constant keeps them too: ls__ex_fit may still change their type */
   ex->n_args = ast->n_args;
   ex->literal = true;
-  for (uint32_t i = 0; i < ast->n_args; i++)
-    ex->literal = ex->literal && args[i]->literal;
+  for (uint32_t i = 0; i < ast->n_args; i++) ex->literal = ex->literal && args[i]->literal;
   return ex;
 }
 
@@ -450,12 +415,10 @@ static ls_ex *compile_index(ls_ex_compiler *c, const ls_ast *ast) {
   ls_ex **args = compile_args(c, ast);
   if (!args) return NULL;
   if (args[0]->type->kind != LS_LIST || ls__ex_is_null_type(args[0]->type->element)) {
-    return ls__ex_fail_op(c, ast, "[...] takes an element of a list, not of %s",
-                          ls__ex_type_text(c, args[0]->type));
+    return ls__ex_fail_op(c, ast, "[...] takes an element of a list, not of %s", ls__ex_type_text(c, args[0]->type));
   }
   if (ls__ex_coerce(c, &args[1], &ls__type_int64, "the position in a list") != LS_OK) return NULL;
-  ls_ex *ex =
-      ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_index, args[0]->type->element, ast, args, 2));
+  ls_ex *ex = ls__ex_fold(c, ls__ex_call(c, ls__ex_kernel_index, args[0]->type->element, ast, args, 2));
   ex->nullable = true;
   return ex;
 }

@@ -48,8 +48,8 @@ const ls_column *ls__ex_spread(ls_vec vec, int64_t n, ls_arena *arena) {
 }
 
 /* live = active and all arguments valid. *all: every row is. */
-static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, const uint64_t *active,
-                           int64_t n, ls_arena *arena, bool *all) {
+static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, const uint64_t *active, int64_t n,
+                           ls_arena *arena, bool *all) {
   int64_t words = LS_BIT_WORDS(n);
   uint64_t *live = ls__arena_alloc(arena, (size_t)(words + 1) * sizeof *live);
   memcpy(live, active, (size_t)words * sizeof *live);
@@ -57,8 +57,7 @@ static uint64_t *live_rows(const ls_vec *args, uint32_t n_args, bool strict, con
     const uint64_t *validity = args[i].col->validity;
     if (!validity) continue;
     if (args[i].mask) {
-      for (int64_t w = 0; w < words; w++)
-        live[w] &= validity[w];
+      for (int64_t w = 0; w < words; w++) live[w] &= validity[w];
     } else if (!LS_BIT_GET(validity, 0)) {
       memset(live, 0, (size_t)words * sizeof *live);
     }
@@ -78,8 +77,7 @@ static void zero_nulls(ls_column *out) {
   if (!out->validity) return;
   if (out->type->kind == LS_BOOL) {
     uint64_t *bits = out->values;
-    for (int64_t w = 0; w < words; w++)
-      bits[w] &= out->validity[w];
+    for (int64_t w = 0; w < words; w++) bits[w] &= out->validity[w];
     return;
   }
   for (int64_t w = 0; w < words; w++) {
@@ -92,10 +90,9 @@ static void zero_nulls(ls_column *out) {
   }
 }
 
-ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args,
-                      ls_ex_ctx *ctx, const uint64_t *active) {
-  ls_ex_call call = {
-      .node = ex, .args = args, .n_args = n_args, .n = ctx->n, .ctx = ctx, .arena = ctx->arena};
+ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args, ls_ex_ctx *ctx,
+                      const uint64_t *active) {
+  ls_ex_call call = {.node = ex, .args = args, .n_args = n_args, .n = ctx->n, .ctx = ctx, .arena = ctx->arena};
   call.live = live_rows(args, n_args, ex->strict, active, ctx->n, ctx->arena, &call.all_live);
   ls_column *out = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(out, ex->type, ctx->arena, ctx->n);
@@ -107,8 +104,7 @@ ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, 
   ls__column_resize(out, ctx->n);
   if (!call.all_live) {
     size_t words = (size_t)LS_BIT_WORDS(ctx->n);
-    size_t capacity =
-        (size_t)LS_BIT_WORDS(out->capacity_rows > ctx->n ? out->capacity_rows : ctx->n) + 1;
+    size_t capacity = (size_t)LS_BIT_WORDS(out->capacity_rows > ctx->n ? out->capacity_rows : ctx->n) + 1;
     out->validity = ls__arena_zalloc(ctx->arena, capacity * sizeof *out->validity);
     memcpy(out->validity, call.live, words * sizeof *out->validity);
   }
@@ -147,8 +143,7 @@ static void on_udf_row_error(void *payload, int64_t row, const char *message) {
 }
 
 static int eval_udf(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
-  const ls_column **args =
-      (const ls_column **)LS_ARENA_ARRAY(ctx->arena, ls_column *, ex->n_args + 1);
+  const ls_column **args = (const ls_column **)LS_ARENA_ARRAY(ctx->arena, ls_column *, ex->n_args + 1);
   for (uint32_t i = 0; i < ex->n_args; i++) {
     ls_vec vec;
     LS_TRY(ls__ex_eval(&vec, ex->args[i], ctx, active));
@@ -157,8 +152,8 @@ static int eval_udf(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
   udf_report report = {ctx};
-  LS_TRY(ls__udf_eval(col, ctx->state->slots[ex->slot].udf, ex->type, args, ex->n_args, ctx->n,
-                      active, ctx->in->stamps, ctx->arena, on_udf_row_error, &report, ctx->err));
+  LS_TRY(ls__udf_eval(col, ctx->state->slots[ex->slot].udf, ex->type, args, ex->n_args, ctx->n, active, ctx->in->stamps,
+                      ctx->arena, on_udf_row_error, &report, ctx->err));
   *out = (ls_vec){col, -1};
   return LS_OK;
 }
@@ -177,8 +172,7 @@ static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
   *masked = *child;
   masked->validity = ls__arena_alloc(ctx->arena, (words + 1) * sizeof *masked->validity);
   for (size_t w = 0; w < words; w++) {
-    masked->validity[w] =
-        arg.col->validity[w] & (child->validity ? child->validity[w] : UINT64_MAX);
+    masked->validity[w] = arg.col->validity[w] & (child->validity ? child->validity[w] : UINT64_MAX);
   }
   out->col = masked;
   return LS_OK;
@@ -187,8 +181,7 @@ static int eval_field(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64
 /* variant 1: list_compact of the list, nulls are never written. */
 static int eval_list(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec *args = LS_ARENA_ARRAY(ctx->arena, ls_vec, ex->n_args + 1);
-  for (uint32_t i = 0; i < ex->n_args; i++)
-    LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
+  for (uint32_t i = 0; i < ex->n_args; i++) LS_TRY(ls__ex_eval(&args[i], ex->args[i], ctx, active));
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
   ls__column_init(col, ex->type, ctx->arena, ctx->n);
   ls_column *elements = &col->children[0];
@@ -212,8 +205,7 @@ static int eval_list(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_
 
 static int eval_struct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_column *col = LS_ARENA_NEW(ctx->arena, ls_column);
-  *col =
-      (ls_column){.type = ex->type, .n_rows = ctx->n, .capacity_rows = ctx->n, .arena = ctx->arena};
+  *col = (ls_column){.type = ex->type, .n_rows = ctx->n, .capacity_rows = ctx->n, .arena = ctx->arena};
   col->children = LS_ARENA_ARRAY(ctx->arena, ls_column, ex->n_args);
   for (uint32_t i = 0; i < ex->n_args; i++) {
     ls_vec arg;
@@ -226,7 +218,9 @@ static int eval_struct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint6
 
 static _Thread_local const ls_ingest_times *ingest_times;
 
-void ls__expr_set_ingest_times(const ls_ingest_times *times) { ingest_times = times; }
+void ls__expr_set_ingest_times(const ls_ingest_times *times) {
+  ingest_times = times;
+}
 
 static int64_t ingest_time(ls_stamp stamp) {
   uint64_t at = (stamp.seq & ~LS_SEQ_RECORD) - (ingest_times != NULL ? ingest_times->first_seq : 0);
@@ -265,8 +259,7 @@ static void keep_first_error(void *payload, int64_t row, const char *message) {
 
 /* Whether any row of the table meets the predicate. An error in one row counts only when no row
  * settles it. */
-static int scan_table(bool *found, const ls_ex *ex, ls_ex_ctx *ctx, const ls_batch *rows,
-                      first_error *first) {
+static int scan_table(bool *found, const ls_ex *ex, ls_ex_ctx *ctx, const ls_batch *rows, first_error *first) {
   *found = false;
   if (ex->n_args == 0 || rows->n_rows == 0) {
     *found = rows->n_rows > 0;
@@ -316,8 +309,7 @@ static int eval_exists(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint6
   if (found) memcpy(col->values, active, (size_t)LS_BIT_WORDS(ctx->n) * sizeof *active);
   for (int64_t row = 0; !found && first.set && row < ctx->n; row++) {
     if (!LS_BIT_GET(active, row)) continue;
-    ls__ex_row_error(ctx, row,
-                     ls__arena_printf(ctx->arena, "EXISTS(%s): %s", ex->name, first.message));
+    ls__ex_row_error(ctx, row, ls__arena_printf(ctx->arena, "EXISTS(%s): %s", ex->name, first.message));
     ls__column_set_null(col, row);
   }
   *out = (ls_vec){col, -1};
@@ -368,8 +360,7 @@ int ls__ex_eval(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *ac
 
 /* -- state and entry point --------------------------------------------------------------------- */
 
-int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_env *env,
-                       ls_error *err) {
+int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_env *env, ls_error *err) {
   ls_expr_state *state = LS_NEW(ls_expr_state);
   state->expr = expr;
   state->env = *env;
@@ -381,8 +372,7 @@ int ls__expr_state_new(ls_expr_state **out, const ls_expr *expr, const ls_expr_e
     if (ex->op == LS_EX_UDF) rc = ls__udf_open_fn(&slot->udf, env->udfs, ex->udf, err);
     if (ex->op == LS_EX_CALL) {
       slot->regex = ls__alloc(sizeof *slot->regex);
-      ls_assert(regcomp(slot->regex, ex->aux, REG_EXTENDED | REG_NOSUB) ==
-                0); /* it compiled before */
+      ls_assert(regcomp(slot->regex, ex->aux, REG_EXTENDED | REG_NOSUB) == 0); /* it compiled before */
     }
     if (rc != LS_OK) {
       ls__expr_state_free(state);
@@ -411,15 +401,14 @@ void ls__expr_state_free(ls_expr_state *state) {
 static void null_failed_rows(ls_column *out, ls_ex_ctx *ctx) {
   ls_column *masked = LS_ARENA_NEW(ctx->arena, ls_column);
   int32_t *rows = LS_ARENA_ARRAY(ctx->arena, int32_t, ctx->n + 1);
-  for (int64_t row = 0; row < ctx->n; row++)
-    rows[row] = LS_BIT_GET(ctx->failed, row) ? -1 : (int32_t)row;
+  for (int64_t row = 0; row < ctx->n; row++) rows[row] = LS_BIT_GET(ctx->failed, row) ? -1 : (int32_t)row;
   ls__column_init(masked, out->type, ctx->arena, ctx->n);
   ls__column_gather(masked, out, rows, ctx->n);
   *out = *masked;
 }
 
-int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active,
-                  ls_arena *arena, ls_row_error_fn on_row_error, void *payload, ls_error *err) {
+int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, const uint64_t *active, ls_arena *arena,
+                  ls_row_error_fn on_row_error, void *payload, ls_error *err) {
   ls_ex_ctx ctx = {.expr = state->expr,
                    .state = state,
                    .in = in,
@@ -429,8 +418,7 @@ int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, cons
                    .payload = payload,
                    .err = err};
   uint64_t *rows = ls__ex_all_active(arena, in->n_rows);
-  for (int64_t w = 0; active && w < LS_BIT_WORDS(in->n_rows); w++)
-    rows[w] &= active[w];
+  for (int64_t w = 0; active && w < LS_BIT_WORDS(in->n_rows); w++) rows[w] &= active[w];
   ctx.lets = LS_ARENA_ARRAY(arena, ls_vec, state->expr->n_lets + 1);
   ls_vec vec;
   LS_TRY(ls__ex_eval(&vec, state->expr->root, &ctx, rows));

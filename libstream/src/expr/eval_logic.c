@@ -47,9 +47,7 @@ static ls_column *new_bool(ls_ex_ctx *ctx, const uint64_t *value, const uint64_t
   if (!valid) return col;
   uint64_t nulls = 0;
   for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++) {
-    uint64_t full = w == LS_BIT_WORDS(ctx->n) - 1 && (ctx->n & 63)
-                        ? (UINT64_C(1) << (ctx->n & 63)) - 1
-                        : UINT64_MAX;
+    uint64_t full = w == LS_BIT_WORDS(ctx->n) - 1 && (ctx->n & 63) ? (UINT64_C(1) << (ctx->n & 63)) - 1 : UINT64_MAX;
     nulls |= ~valid[w] & full;
   }
   if (nulls == 0) return col;
@@ -107,8 +105,7 @@ static int eval_is_null(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint
   LS_TRY(ls__ex_eval(&vec, ex->args[0], ctx, active));
   const uint64_t *valid = valid_words(vec, ctx);
   uint64_t *value = new_bits(ctx->arena, ctx->n);
-  for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++)
-    value[w] = active[w] & (ex->variant ? valid[w] : ~valid[w]);
+  for (int64_t w = 0; w < LS_BIT_WORDS(ctx->n); w++) value[w] = active[w] & (ex->variant ? valid[w] : ~valid[w]);
   *out = (ls_vec){new_bool(ctx, value, NULL), -1};
   return LS_OK;
 }
@@ -116,8 +113,7 @@ static int eval_is_null(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint
 /* args: a = b, a, b. Equal when = is true or both are null. */
 static int eval_distinct(ls_vec *out, const ls_ex *ex, ls_ex_ctx *ctx, const uint64_t *active) {
   ls_vec vec[3];
-  for (int i = 0; i < 3; i++)
-    LS_TRY(ls__ex_eval(&vec[i], ex->args[i], ctx, active));
+  for (int i = 0; i < 3; i++) LS_TRY(ls__ex_eval(&vec[i], ex->args[i], ctx, active));
   ls_logic_words same = ls__ex_logic_words(vec[0], ctx->n, ctx->arena);
   const uint64_t *a = valid_words(vec[1], ctx), *b = valid_words(vec[2], ctx);
   uint64_t *value = new_bits(ctx->arena, ctx->n);
@@ -148,8 +144,7 @@ static void choose(chooser *ch, ls_vec value, const uint64_t *rows, int64_t n) {
   int32_t index = (int32_t)ch->n;
   ch->values[ch->n++] = value;
   for (int64_t w = 0; w < LS_BIT_WORDS(n); w++) {
-    for (uint64_t bits = rows[w]; bits; bits &= bits - 1)
-      ch->choice[w * 64 + __builtin_ctzll(bits)] = index;
+    for (uint64_t bits = rows[w]; bits; bits &= bits - 1) ch->choice[w * 64 + __builtin_ctzll(bits)] = index;
   }
 }
 

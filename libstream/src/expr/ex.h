@@ -152,8 +152,7 @@ static inline bool ls__ex_is_number(const ls_type *type) {
   return ls__ex_is_int(type) || type->kind == LS_DECIMAL || type->kind == LS_FLOAT64;
 }
 static inline bool ls__ex_is_fixed(const ls_type *type) {
-  return type->kind != LS_STRING && type->kind != LS_BYTES && type->kind != LS_LIST &&
-         type->kind != LS_STRUCT;
+  return type->kind != LS_STRING && type->kind != LS_BYTES && type->kind != LS_LIST && type->kind != LS_STRUCT;
 }
 static inline bool ls__ex_is_null_const(const ls_ex *ex) {
   return ex->op == LS_EX_CONST && ls__is_null(ex->value, 0);
@@ -168,8 +167,8 @@ bool ls__ex_fit(ls_ex_compiler *c, ls_ex **ex, const ls_type *want, bool *failed
 /** As fit, but the error says: `what` needs <want>, got <type>, and how to cast. */
 int ls__ex_coerce(ls_ex_compiler *c, ls_ex **ex, const ls_type *want, const char *what);
 /** Brings all to one type. `what` names the construct in errors. */
-int ls__ex_unify(ls_ex_compiler *c, ls_ex **args, uint32_t n_args, uint32_t stride,
-                 const ls_type **out, const char *what);
+int ls__ex_unify(ls_ex_compiler *c, ls_ex **args, uint32_t n_args, uint32_t stride, const ls_type **out,
+                 const char *what);
 /** Result type of decimal a op b. */
 const ls_type *ls__ex_decimal_result(ls_arena *arena, char op, const ls_type *a, const ls_type *b);
 /** As decimal(19,0) for int64, itself for decimal. */
@@ -177,23 +176,21 @@ const ls_type *ls__ex_as_decimal(ls_arena *arena, const ls_type *type);
 
 /* compile.c */
 ls_ex *ls__ex_compile(ls_ex_compiler *c, const ls_ast *ast);
-ls_ex *ls__ex_new(ls_ex_compiler *c, ls_ex_op op, const ls_type *type, const ls_ast *ast,
-                  ls_ex **args, uint32_t n_args);
+ls_ex *ls__ex_new(ls_ex_compiler *c, ls_ex_op op, const ls_type *type, const ls_ast *ast, ls_ex **args,
+                  uint32_t n_args);
 ls_ex *ls__ex_const(ls_ex_compiler *c, const ls_column *value, const ls_ast *ast);
 ls_ex *ls__ex_null(ls_ex_compiler *c, const ls_type *type, const ls_ast *ast);
-ls_ex *ls__ex_call(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast,
-                   ls_ex **args, uint32_t n_args);
+ls_ex *ls__ex_call(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast, ls_ex **args,
+                   uint32_t n_args);
 /** Evaluates a node whose arguments are constants; the node itself when it can't be (its error
  * belongs to the rows). */
 ls_ex *ls__ex_fold(ls_ex_compiler *c, ls_ex *ex);
 void ls__ex_need_slot(ls_ex_compiler *c, ls_ex *ex);
 ls_ex **ls__ex_args(ls_ex_compiler *c, uint32_t n);
 ls_ex *ls__ex_compare(ls_ex_compiler *c, ls_compare op, ls_ex *a, ls_ex *b, const ls_ast *ast);
-ls_ex *ls__ex_logic(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args,
-                    uint32_t n_args);
+ls_ex *ls__ex_logic(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args, uint32_t n_args);
 /** CAST by kind; is_try: null instead of an error. NULL: no such cast (no message). */
-ls_ex *ls__ex_cast(ls_ex_compiler *c, ls_ex *arg, const ls_type *to, bool is_try,
-                   const ls_ast *ast);
+ls_ex *ls__ex_cast(ls_ex_compiler *c, ls_ex *arg, const ls_type *to, bool is_try, const ls_ast *ast);
 void *ls__ex_fail(ls_ex_compiler *c, const ls_ast *at, const char *fmt, ...) LS_PRINTF(3, 4);
 void *ls__ex_fail_op(ls_ex_compiler *c, const ls_ast *at, const char *fmt, ...) LS_PRINTF(3, 4);
 
@@ -212,8 +209,8 @@ void ls__ex_row_error(ls_ex_ctx *ctx, int64_t row, const char *message);
 void ls__ex_fail_fixed(ls_column *out, const ls_ex_call *call, int64_t row, const char *message);
 /** Column of n rows with the one value of a constant. */
 const ls_column *ls__ex_spread(ls_vec vec, int64_t n, ls_arena *arena);
-ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args,
-                      ls_ex_ctx *ctx, const uint64_t *active);
+ls_column *ls__ex_run(const ls_ex *ex, ls_ex_kernel kernel, const ls_vec *args, uint32_t n_args, ls_ex_ctx *ctx,
+                      const uint64_t *active);
 
 /* values.c */
 /** Total order of two values that are not null: NaN last, false < true, texts bytewise. Same type.
@@ -237,16 +234,14 @@ void ls__ex_kernel_addsub_decimal(ls_column *out, const ls_ex_call *call);
 void ls__ex_kernel_mul_decimal(ls_column *out, const ls_ex_call *call);
 void ls__ex_kernel_divmod_decimal(ls_column *out, const ls_ex_call *call);
 void ls__ex_kernel_neg_decimal(ls_column *out, const ls_ex_call *call);
-void ls__ex_kernel_date_add(ls_column *out,
-                            const ls_ex_call *call); /* date +- whole days of an interval */
-void ls__ex_kernel_compare(ls_column *out, const ls_ex_call *call); /* node->variant: ls_compare */
-void ls__ex_kernel_cast(ls_column *out,
-                        const ls_ex_call *call); /* node->variant: 1 TRY; types from the nodes */
+void ls__ex_kernel_date_add(ls_column *out, const ls_ex_call *call); /* date +- whole days of an interval */
+void ls__ex_kernel_compare(ls_column *out, const ls_ex_call *call);  /* node->variant: ls_compare */
+void ls__ex_kernel_cast(ls_column *out, const ls_ex_call *call);     /* node->variant: 1 TRY; types from the nodes */
 void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call);
 /** Whether a pattern ends with an escape character that stands before nothing. */
 bool ls__ex_like_cut(ls_slice pattern, char escape);
-#define LS_EX_LIKE_CUT                                                                             \
-  "the pattern of LIKE ends with its escape character: double it, or give the character that it "  \
+#define LS_EX_LIKE_CUT                                                                                                 \
+  "the pattern of LIKE ends with its escape character: double it, or give the character that it "                      \
   "stands before"
 void ls__ex_kernel_concat(ls_column *out, const ls_ex_call *call);
 void ls__ex_kernel_index(ls_column *out, const ls_ex_call *call);
@@ -263,7 +258,7 @@ typedef struct ls_ex_fn {
    * timestamp, l list, a any, x any or an untyped NULL; capitals S and I: constants. '?' before the
    * first optional one, '*' at the end: the last repeats. */
   const char *args;
-  char ret; /* letters as above, f float64, L list of texts, p a test (bool, not sensitive), 0 as
+  char ret;            /* letters as above, f float64, L list of texts, p a test (bool, not sensitive), 0 as
                argument 1, - form decides */
   ls_ex_kernel kernel; /* strict */
   ls_ex_form form;     /* builds the node itself; NULL: ret and kernel do */

@@ -7,7 +7,7 @@
 #include "data/batch.h"
 #include "udf/udf.h"
 
-typedef struct ls_expr ls_expr;           /* compiled, immutable, shared by threads; arena-owned */
+typedef struct ls_expr ls_expr;             /* compiled, immutable, shared by threads; arena-owned */
 typedef struct ls_expr_state ls_expr_state; /* per-thread evaluation state (UDF instances, scratch arena) */
 
 /** A global table as seen by EXISTS(table, predicate): constant while a run lasts (replay), versioned (live). */
@@ -21,19 +21,24 @@ typedef struct ls_expr_table {
 
 /** What names mean in an expression. */
 typedef struct ls_expr_env {
-  const ls_schema *schema;                 /* columns of the input batch; NULL: constants only */
-  const ls_expr_table *tables;             /* for EXISTS */
+  const ls_schema *schema;     /* columns of the input batch; NULL: constants only */
+  const ls_expr_table *tables; /* for EXISTS */
   uint32_t n_tables;
-  const ls_udf_registry *udfs;             /* may be NULL */
-  bool volatile_allowed;                   /* parity: off */
-  bool schema_open;                        /* the schema may have more columns than are known */
+  const ls_udf_registry *udfs; /* may be NULL */
+  bool volatile_allowed;       /* parity: off */
+  bool schema_open;            /* the schema may have more columns than are known */
 } ls_expr_env;
 
 /**
  * Where in the expression's text the error is: byte offset from its start, 0-based. unknown: no error of the
  * expression's own; it reads a column of which nothing or no type is known, as another error is to blame for.
  */
-typedef struct ls_expr_error { size_t offset; size_t length; char message[512]; bool unknown; } ls_expr_error;
+typedef struct ls_expr_error {
+  size_t offset;
+  size_t length;
+  char message[512];
+  bool unknown;
+} ls_expr_error;
 
 /**
  * Compiles text. Column names resolve to the longest dotted name in the schema first ("merchants.risk_level"), then to
@@ -71,8 +76,8 @@ int ls__expr_eval(ls_column *out, ls_expr_state *state, const ls_batch *in, cons
 
 /** When the broker took the records of the slice that this thread works on, for ingest_time(). */
 typedef struct ls_ingest_times {
-  uint64_t first_seq;  /* of the stamp, without LS_SEQ_RECORD */
-  const int64_t *us;   /* n */
+  uint64_t first_seq; /* of the stamp, without LS_SEQ_RECORD */
+  const int64_t *us;  /* n */
   int64_t n;
 } ls_ingest_times;
 /** Borrowed until the next call; NULL (replay): ingest_time() is stream_time(). @thread of the task */

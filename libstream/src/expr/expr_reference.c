@@ -7,39 +7,30 @@
 #include "expr/fn.h"
 
 static const ls_ex_operator_doc operators[] = {
-    {"Arithmetic", "a + b, a - b, a * b", "Numbers; see the type rules.", "12.50 + 0.125",
-     "\"12.625\""},
-    {"Arithmetic", "a / b", "int64 / int64 is cut toward zero. Division by zero is a row error.",
-     "7 / 2", "3"},
-    {"Arithmetic", "a / b",
-     "Decimals: rounded half away from zero at the scale of the rules below.", "1.00 / 3.00",
+    {"Arithmetic", "a + b, a - b, a * b", "Numbers; see the type rules.", "12.50 + 0.125", "\"12.625\""},
+    {"Arithmetic", "a / b", "int64 / int64 is cut toward zero. Division by zero is a row error.", "7 / 2", "3"},
+    {"Arithmetic", "a / b", "Decimals: rounded half away from zero at the scale of the rules below.", "1.00 / 3.00",
      "\"0.333333\""},
     {"Arithmetic", "a % b", "The rest; its sign is that of a.", "-7 % 3", "-1"},
     {"Arithmetic", "-a, +a", "", "-(2 - 5)", "3"},
-    {"Arithmetic", "t + interval, t - interval",
-     "Timestamp or date; a date moves by whole days only.",
+    {"Arithmetic", "t + interval, t - interval", "Timestamp or date; a date moves by whole days only.",
      "TIMESTAMP '2026-03-01T09:00:00Z' + INTERVAL '1h30m'", "\"2026-03-01T10:30:00Z\""},
     {"Arithmetic", "t1 - t2", "Of two timestamps: an interval, to compare with one.",
-     "TIMESTAMP '2026-03-01T09:10:00Z' - TIMESTAMP '2026-03-01T09:00:00Z' <= INTERVAL '10m'",
-     "true"},
+     "TIMESTAMP '2026-03-01T09:10:00Z' - TIMESTAMP '2026-03-01T09:00:00Z' <= INTERVAL '10m'", "true"},
     {"Comparison", "a = b, a <> b, a != b", "Null when either is null.", "'USD' = 'EUR'", "false"},
-    {"Comparison", "a < b, a <= b, a > b, a >= b",
-     "Texts bytewise (code point order); false before true.", "'B' < 'a'", "true"},
+    {"Comparison", "a < b, a <= b, a > b, a >= b", "Texts bytewise (code point order); false before true.", "'B' < 'a'",
+     "true"},
     {"Comparison", "a IS NULL, a IS NOT NULL", "Never null.", "NULL IS NULL", "true"},
     {"Comparison", "a IS [NOT] DISTINCT FROM b", "Like <> and =, but null equals null.",
      "NULL IS NOT DISTINCT FROM NULL", "true"},
-    {"Comparison", "a [NOT] BETWEEN low AND high", "a >= low AND a <= high.", "5 BETWEEN 1 AND 5",
-     "true"},
-    {"Comparison", "a [NOT] IN (x, y, ...)",
-     "a = x OR a = y ...: null when none is equal and one is null.", "'EUR' IN ('USD', 'EUR')",
-     "true"},
-    {"Comparison", "a [NOT] LIKE pattern [ESCAPE 'c']",
-     "% any characters, _ one character; case matters.", "'10%' LIKE '1_!%' ESCAPE '!'", "true"},
-    {"Logic", "a AND b",
-     "False when one is false, else null when one is null. After a false, b is not evaluated.",
+    {"Comparison", "a [NOT] BETWEEN low AND high", "a >= low AND a <= high.", "5 BETWEEN 1 AND 5", "true"},
+    {"Comparison", "a [NOT] IN (x, y, ...)", "a = x OR a = y ...: null when none is equal and one is null.",
+     "'EUR' IN ('USD', 'EUR')", "true"},
+    {"Comparison", "a [NOT] LIKE pattern [ESCAPE 'c']", "% any characters, _ one character; case matters.",
+     "'10%' LIKE '1_!%' ESCAPE '!'", "true"},
+    {"Logic", "a AND b", "False when one is false, else null when one is null. After a false, b is not evaluated.",
      "FALSE AND NULL", "false"},
-    {"Logic", "a OR b",
-     "True when one is true, else null when one is null. After a true, b is not evaluated.",
+    {"Logic", "a OR b", "True when one is true, else null when one is null. After a true, b is not evaluated.",
      "TRUE OR 1 / 0 = 1", "true"},
     {"Logic", "NOT a", "Null when a is.", "NOT FALSE", "true"},
     {"Choice", "CASE WHEN condition THEN a ... [ELSE b] END",
@@ -47,13 +38,11 @@ static const ls_ex_operator_doc operators[] = {
      "CASE WHEN 2 < 1 THEN 'a' WHEN 2 > 1 THEN 'b' END", "\"b\""},
     {"Choice", "CASE x WHEN value THEN a ... [ELSE b] END", "The same with x = value.",
      "CASE 'HIGH' WHEN 'LOW' THEN 1 ELSE 2 END", "2"},
-    {"Casts", "CAST(x AS type)", "A value that has no counterpart is a row error.",
-     "CAST('12.5' AS decimal(18,4))", "\"12.5000\""},
-    {"Casts", "TRY_CAST(x AS type)", "The same, but null instead of the error.",
-     "TRY_CAST('n/a' AS int64)", "null"},
+    {"Casts", "CAST(x AS type)", "A value that has no counterpart is a row error.", "CAST('12.5' AS decimal(18,4))",
+     "\"12.5000\""},
+    {"Casts", "TRY_CAST(x AS type)", "The same, but null instead of the error.", "TRY_CAST('n/a' AS int64)", "null"},
     {"Texts", "a || b", "Joins texts; null when either is.", "'a' || 'b'", "\"ab\""},
-    {"Lists and structs", "[a, b, ...]", "A list; elements have one type.", "['a', NULL]",
-     "[\"a\",null]"},
+    {"Lists and structs", "[a, b, ...]", "A list; elements have one type.", "['a', NULL]", "[\"a\",null]"},
     {"Lists and structs", "list[n]", "The n-th element from 1; null outside.", "[10, 20][2]", "20"},
     {"Lists and structs", "struct.field", "", "struct(a := 1, b := 2).a", "1"},
     {"Tables", "EXISTS(table [, condition])",
@@ -150,8 +139,7 @@ static void escape_cell(ls_buf *out, const char *text) {
   }
 }
 
-static void row(ls_buf *out, const char *signature, const char *about, const char *example,
-                const char *result) {
+static void row(ls_buf *out, const char *signature, const char *about, const char *example, const char *result) {
   ls__buf_puts(out, "| `");
   escape_cell(out, signature);
   ls__buf_puts(out, "` | ");
@@ -169,8 +157,7 @@ static void row(ls_buf *out, const char *signature, const char *about, const cha
 
 static void heading(ls_buf *out, const char **last, const char *group) {
   if (*last && strcmp(*last, group) == 0) return;
-  ls__buf_printf(out, "%s### %s\n\n| | | example (results as JSON) |\n|---|---|---|\n",
-                 *last ? "\n" : "", group);
+  ls__buf_printf(out, "%s### %s\n\n| | | example (results as JSON) |\n|---|---|---|\n", *last ? "\n" : "", group);
   *last = group;
 }
 

@@ -3,8 +3,7 @@
 #define LS_EXPR_FN_H
 #include "expr/text_out.h"
 
-#define LS_EX_FORM(name)                                                                           \
-  ls_ex *name(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, uint32_t n_args)
+#define LS_EX_FORM(name)   ls_ex *name(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, uint32_t n_args)
 #define LS_EX_KERNEL(name) void name(ls_column *out, const ls_ex_call *call)
 
 /* fn_choice.c */

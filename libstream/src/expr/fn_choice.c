@@ -1,15 +1,14 @@
 /** @file fn_choice.c  COALESCE, NULLIF, IF, GREATEST, LEAST, struct, and the times of a row. */
 #include "expr/fn.h"
 
-static ls_ex *choice(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args,
-                     uint32_t n_args, const char *what) {
+static ls_ex *choice(ls_ex_compiler *c, ls_ex_op op, const ls_ast *ast, ls_ex **args, uint32_t n_args,
+                     const char *what) {
   const ls_type *type = NULL;
   if (ls__ex_unify(c, args, n_args, 1, &type, what) != LS_OK) return NULL;
   if (ls__ex_is_null_type(type)) return ls__ex_null(c, type, ast);
   ls_ex *ex = ls__ex_new(c, op, type, ast, args, n_args);
   ex->nullable = true;
-  for (uint32_t i = 0; i < n_args; i++)
-    ex->nullable = ex->nullable && args[i]->nullable;
+  for (uint32_t i = 0; i < n_args; i++) ex->nullable = ex->nullable && args[i]->nullable;
   return ex;
 }
 
@@ -18,12 +17,10 @@ LS_EX_FORM(ls__fn_coalesce) {
   return ex ? ls__ex_fold(c, ex) : NULL;
 }
 
-static ls_ex *extreme(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, uint32_t n_args,
-                      bool greatest) {
+static ls_ex *extreme(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, uint32_t n_args, bool greatest) {
   ls_ex *ex = choice(c, LS_EX_EXTREME, ast, args, n_args, greatest ? "GREATEST" : "LEAST");
   if (!ex || ex->op == LS_EX_CONST) return ex;
-  if (!ls__ex_orderable(ex->type))
-    return ls__ex_fail_op(c, ast, "%s has no order", ls__ex_type_text(c, ex->type));
+  if (!ls__ex_orderable(ex->type)) return ls__ex_fail_op(c, ast, "%s has no order", ls__ex_type_text(c, ex->type));
   ex->variant = greatest;
   return ls__ex_fold(c, ex);
 }
@@ -80,8 +77,7 @@ LS_EX_FORM(ls__fn_nullif) {
 
 LS_EX_FORM(ls__fn_struct) {
   ls_type_field *fields = LS_ARENA_ARRAY(c->arena, ls_type_field, n_args);
-  if (!ast->names)
-    return ls__ex_fail_op(c, ast, "the fields of a struct have names: struct(a := x, b := y)");
+  if (!ast->names) return ls__ex_fail_op(c, ast, "the fields of a struct have names: struct(a := x, b := y)");
   for (uint32_t i = 0; i < n_args; i++) {
     const ls_ast_name *name = &ast->names[i];
     if (ls__ex_is_null_type(args[i]->type) || ls__ex_is_interval(args[i]->type) ||
@@ -93,8 +89,7 @@ LS_EX_FORM(ls__fn_struct) {
     fields[i].type = args[i]->type;
     for (uint32_t j = 0; j < i; j++) {
       if (strcmp(fields[i].name, fields[j].name) != 0) continue;
-      ls__ex_error(c->where, name->offset, name->length, "the field `%.100s` is there twice",
-                   fields[i].name);
+      ls__ex_error(c->where, name->offset, name->length, "the field `%.100s` is there twice", fields[i].name);
       return NULL;
     }
   }
@@ -106,8 +101,7 @@ LS_EX_FORM(ls__fn_struct) {
 }
 
 static ls_ex *row_time(ls_ex_compiler *c, const ls_ast *ast, uint8_t variant) {
-  if (c->in_exists)
-    return ls__ex_fail_op(c, ast, "rows of a table have no time of their own inside EXISTS");
+  if (c->in_exists) return ls__ex_fail_op(c, ast, "rows of a table have no time of their own inside EXISTS");
   ls_ex *ex = ls__ex_new(c, LS_EX_TIME, &ls__type_timestamp, ast, NULL, 0);
   ex->variant = variant;
   return ex;

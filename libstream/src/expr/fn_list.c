@@ -32,8 +32,7 @@ LS_EX_FORM(ls__fn_length) {
   ls_kind kind = args[0]->type->kind;
   if (kind != LS_STRING && (kind != LS_LIST || ls__ex_is_null_type(args[0]->type->element))) {
     return ls__ex_fail(c, args[0]->ast, "argument 1 of length must be string or a list, not %s%s",
-                       ls__ex_type_text(c, args[0]->type),
-                       kind == LS_BYTES ? ": octet_length counts bytes" : "");
+                       ls__ex_type_text(c, args[0]->type), kind == LS_BYTES ? ": octet_length counts bytes" : "");
   }
   ls_ex_kernel kernel = kind == LS_LIST ? ls__fn_list_length : ls__fn_char_length;
   return ls__ex_fold(c, ls__ex_call(c, kernel, &ls__type_int64, ast, args, 1));
@@ -44,8 +43,7 @@ static void kernel_compact(ls_column *out, const ls_ex_call *call) {
     if (skip_row(out, call, i)) continue;
     list_row list = list_at(&call->args[0], i);
     for (int32_t k = list.from; k < list.to; k++) {
-      if (!ls__is_null(list.elements, k))
-        ls__column_append_from(&out->children[0], list.elements, k);
+      if (!ls__is_null(list.elements, k)) ls__column_append_from(&out->children[0], list.elements, k);
     }
     ls__column_append_list_end(out);
   }
@@ -90,8 +88,7 @@ static int element_cmp(const ls_column *elements, int32_t a, int32_t b) {
 static void sort_indexes(int32_t *items, int32_t *spare, int32_t n, const ls_column *elements) {
   for (int32_t i = 1; i < n && n <= 16; i++) {
     int32_t item = items[i], k = i;
-    for (; k > 0 && element_cmp(elements, items[k - 1], item) > 0; k--)
-      items[k] = items[k - 1];
+    for (; k > 0 && element_cmp(elements, items[k - 1], item) > 0; k--) items[k] = items[k - 1];
     items[k] = item;
   }
   if (n <= 16) return;
@@ -107,8 +104,7 @@ static void sort_indexes(int32_t *items, int32_t *spare, int32_t n, const ls_col
 
 static int32_t *sorted(list_row list, ls_arena *arena) {
   int32_t n = list.to - list.from, *items = LS_ARENA_ARRAY(arena, int32_t, 2 * (int64_t)n + 1);
-  for (int32_t k = 0; k < n; k++)
-    items[k] = list.from + k;
+  for (int32_t k = 0; k < n; k++) items[k] = list.from + k;
   sort_indexes(items, items + n, n, list.elements);
   return items;
 }
@@ -132,12 +128,10 @@ static void kernel_distinct(ls_column *out, const ls_ex_call *call) {
     int32_t *items = sorted(list, call->arena), n = list.to - list.from;
     uint64_t *repeated = LS_ARENA_ARRAY(call->arena, uint64_t, LS_BIT_WORDS(n) + 1);
     for (int32_t k = 1; k < n; k++) {
-      if (element_cmp(list.elements, items[k - 1], items[k]) == 0)
-        LS_BIT_SET(repeated, items[k] - list.from);
+      if (element_cmp(list.elements, items[k - 1], items[k]) == 0) LS_BIT_SET(repeated, items[k] - list.from);
     }
     for (int32_t k = 0; k < n; k++) {
-      if (!LS_BIT_GET(repeated, k))
-        ls__column_append_from(&out->children[0], list.elements, list.from + k);
+      if (!LS_BIT_GET(repeated, k)) ls__column_append_from(&out->children[0], list.elements, list.from + k);
     }
     ls__column_append_list_end(out);
   }
@@ -145,8 +139,7 @@ static void kernel_distinct(ls_column *out, const ls_ex_call *call) {
 
 static ls_ex *ordered(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, ls_ex_kernel kernel) {
   if (!ls__ex_orderable(args[0]->type->element)) {
-    return ls__ex_fail(c, args[0]->ast, "elements of %s have no order",
-                       ls__ex_type_text(c, args[0]->type));
+    return ls__ex_fail(c, args[0]->ast, "elements of %s have no order", ls__ex_type_text(c, args[0]->type));
   }
   return ls__ex_fold(c, ls__ex_call(c, kernel, args[0]->type, ast, args, 1));
 }
@@ -168,8 +161,7 @@ static void kernel_contains(ls_column *out, const ls_ex_call *call) {
     list_row list = list_at(&call->args[0], i);
     if (!ls__ex_live(call, i)) continue;
     for (int32_t k = list.from; k < list.to; k++) {
-      if (ls__is_null(list.elements, k) ||
-          !ls__column_value_eq(list.elements, k, wanted->col, i & wanted->mask))
+      if (ls__is_null(list.elements, k) || !ls__column_value_eq(list.elements, k, wanted->col, i & wanted->mask))
         continue;
       LS_BIT_SET(out->values, i);
       break;
@@ -207,8 +199,7 @@ static void kernel_concat(ls_column *out, const ls_ex_call *call) {
     }
     for (uint32_t a = 0; a < call->n_args; a++) {
       list_row list = list_at(&call->args[a], i);
-      for (int32_t k = list.from; k < list.to; k++)
-        ls__column_append_from(&out->children[0], list.elements, k);
+      for (int32_t k = list.from; k < list.to; k++) ls__column_append_from(&out->children[0], list.elements, k);
     }
     ls__column_append_list_end(out);
   }
@@ -217,11 +208,9 @@ static void kernel_concat(ls_column *out, const ls_ex_call *call) {
 LS_EX_FORM(ls__fn_list_concat) {
   const ls_type *type = NULL;
   if (ls__ex_unify(c, args, n_args, 1, &type, "list_concat") != LS_OK) return NULL;
-  if (ls__ex_is_null_type(type))
-    return ls__ex_null(c, ls__type_list(c->arena, &ls__type_string), ast);
+  if (ls__ex_is_null_type(type)) return ls__ex_null(c, ls__type_list(c->arena, &ls__type_string), ast);
   if (type->kind != LS_LIST || ls__ex_is_null_type(type->element)) {
-    return ls__ex_fail(c, args[0]->ast,
-                       "argument 1 of list_concat must be a list of known type, not %s",
+    return ls__ex_fail(c, args[0]->ast, "argument 1 of list_concat must be a list of known type, not %s",
                        ls__ex_type_text(c, type));
   }
   return ls__ex_fold(c, ls__ex_call(c, kernel_concat, type, ast, args, n_args));
@@ -247,8 +236,7 @@ static void kernel_to_string(ls_column *out, const ls_ex_call *call) {
 LS_EX_FORM(ls__fn_list_to_string) {
   const ls_type *element = args[0]->type->element;
   if (element->kind == LS_BYTES || element->kind == LS_LIST || element->kind == LS_STRUCT) {
-    return ls__ex_fail(c, args[0]->ast, "elements of type %s have no text form",
-                       ls__ex_type_text(c, element));
+    return ls__ex_fail(c, args[0]->ast, "elements of type %s have no text form", ls__ex_type_text(c, element));
   }
   return ls__ex_fold(c, ls__ex_call(c, kernel_to_string, &ls__type_string, ast, args, n_args));
 }

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-static ls_ex *call_as(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type,
-                      const ls_ast *ast, ls_ex **args, uint8_t variant) {
+static ls_ex *call_as(ls_ex_compiler *c, ls_ex_kernel kernel, const ls_type *type, const ls_ast *ast, ls_ex **args,
+                      uint8_t variant) {
   ls_ex *ex = ls__ex_call(c, kernel, type, ast, args, 1);
   ex->variant = variant;
   return ls__ex_fold(c, ex);
@@ -87,8 +87,7 @@ static ls_ex *round_to(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, int s
   if (type->kind == LS_DECIMAL) {
     if (scale >= type->scale) return args[0];
     int precision = type->precision - type->scale + scale + 1;
-    type = ls__type_decimal(
-        c->arena, precision > LS_DECIMAL_DIGITS_MAX ? LS_DECIMAL_DIGITS_MAX : precision, scale);
+    type = ls__type_decimal(c->arena, precision > LS_DECIMAL_DIGITS_MAX ? LS_DECIMAL_DIGITS_MAX : precision, scale);
   }
   if (type->kind == LS_INT64) return args[0];
   return call_as(c, kernel_round, type, ast, args, (uint8_t)how);
@@ -102,8 +101,7 @@ LS_EX_FORM(ls__fn_round) {
       return ls__ex_fail(c, args[1]->ast, "decimals to keep are 0 to %d", LS_DECIMAL_DIGITS_MAX);
     }
     if (args[0]->type->kind == LS_FLOAT64) {
-      return ls__ex_fail(c, args[0]->ast,
-                         "a float64 has no decimals to keep: round(CAST(... AS decimal(p,s)), n)");
+      return ls__ex_fail(c, args[0]->ast, "a float64 has no decimals to keep: round(CAST(... AS decimal(p,s)), n)");
     }
   }
   return round_to(c, ast, args, (int)scale, 'r');

@@ -7,8 +7,7 @@
 
 static size_t char_count(ls_slice text) {
   size_t n = 0;
-  for (size_t i = 0; i < text.len; i++)
-    n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+  for (size_t i = 0; i < text.len; i++) n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
   return n;
 }
 
@@ -38,13 +37,11 @@ static const char *find(ls_slice text, ls_slice part) {
 
 LS_EX_KERNEL(ls__fn_char_length) {
   int64_t *values = out->values;
-  for (int64_t i = 0; i < call->n; i++)
-    values[i] = (int64_t)char_count(ls__vec_slice(&call->args[0], i));
+  for (int64_t i = 0; i < call->n; i++) values[i] = (int64_t)char_count(ls__vec_slice(&call->args[0], i));
 }
 LS_EX_KERNEL(ls__fn_octet_length) {
   int64_t *values = out->values;
-  for (int64_t i = 0; i < call->n; i++)
-    values[i] = (int64_t)ls__vec_slice(&call->args[0], i).len;
+  for (int64_t i = 0; i < call->n; i++) values[i] = (int64_t)ls__vec_slice(&call->args[0], i).len;
 }
 LS_EX_KERNEL(ls__fn_strpos) {
   int64_t *values = out->values;
@@ -53,8 +50,7 @@ LS_EX_KERNEL(ls__fn_strpos) {
     ls_slice text = ls__vec_slice(&call->args[0], i), part = ls__vec_slice(&call->args[1], i);
     const char *at = find(text, part);
     if (!at) continue;
-    values[i] =
-        1 + (part.len ? (int64_t)char_count((ls_slice){text.ptr, (size_t)(at - text.ptr)}) : 0);
+    values[i] = 1 + (part.len ? (int64_t)char_count((ls_slice){text.ptr, (size_t)(at - text.ptr)}) : 0);
   }
 }
 
@@ -64,26 +60,22 @@ static bool starts_with(ls_slice text, ls_slice part) {
   return part.len <= text.len && (part.len == 0 || memcmp(text.ptr, part.ptr, part.len) == 0);
 }
 static bool ends_with(ls_slice text, ls_slice part) {
-  return part.len <= text.len &&
-         (part.len == 0 || memcmp(text.ptr + (text.len - part.len), part.ptr, part.len) == 0);
+  return part.len <= text.len && (part.len == 0 || memcmp(text.ptr + (text.len - part.len), part.ptr, part.len) == 0);
 }
 
 LS_EX_KERNEL(ls__fn_starts_with) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (starts_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
-      LS_BIT_SET(out->values, i);
+    if (starts_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
   }
 }
 LS_EX_KERNEL(ls__fn_ends_with) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (ends_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
-      LS_BIT_SET(out->values, i);
+    if (ends_with(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
   }
 }
 LS_EX_KERNEL(ls__fn_contains) {
   for (int64_t i = 0; i < call->n; i++) {
-    if (find(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i)))
-      LS_BIT_SET(out->values, i);
+    if (find(ls__vec_slice(&call->args[0], i), ls__vec_slice(&call->args[1], i))) LS_BIT_SET(out->values, i);
   }
 }
 
@@ -115,15 +107,13 @@ static like_token like_next(const char *p, int escape) {
 
 static size_t char_bytes(const char *p, const char *end) {
   size_t n = 1;
-  while (p + n < end && ((unsigned char)p[n] & 0xC0) == 0x80)
-    n++;
+  while (p + n < end && ((unsigned char)p[n] & 0xC0) == 0x80) n++;
   return n;
 }
 
 /* Greedy with one step back to the last %: linear in practice, never exponential. */
 static bool like(ls_slice text, ls_slice pattern, int escape) {
-  const char *t = text.ptr, *t_end = text.ptr + text.len, *p = pattern.ptr,
-             *p_end = pattern.ptr + pattern.len;
+  const char *t = text.ptr, *t_end = text.ptr + text.len, *p = pattern.ptr, *p_end = pattern.ptr + pattern.len;
   const char *back_p = NULL, *back_t = NULL;
   for (;;) {
     if (p < p_end) {
@@ -154,8 +144,7 @@ static bool like_plain(ls_column *out, const ls_ex_call *call, ls_slice pattern)
   bool head = pattern.len && pattern.ptr[0] == '%';
   bool tail = pattern.len > 1 && pattern.ptr[pattern.len - 1] == '%';
   ls_slice part = {pattern.ptr + head, pattern.len - head - tail};
-  if (part.len && (memchr(part.ptr, '%', part.len) || memchr(part.ptr, '_', part.len)))
-    return false;
+  if (part.len && (memchr(part.ptr, '%', part.len) || memchr(part.ptr, '_', part.len))) return false;
   for (int64_t i = 0; i < call->n; i++) {
     ls_slice text = ls__vec_slice(&call->args[0], i);
     bool match = head && tail ? find(text, part) != NULL
@@ -169,9 +158,7 @@ static bool like_plain(ls_column *out, const ls_ex_call *call, ls_slice pattern)
 
 void ls__ex_kernel_like(ls_column *out, const ls_ex_call *call) {
   int escape = call->n_args == 3 ? (unsigned char)ls__vec_slice(&call->args[2], 0).ptr[0] : -1;
-  if (escape < 0 && call->args[1].mask == 0 &&
-      like_plain(out, call, ls__column_slice(call->args[1].col, 0)))
-    return;
+  if (escape < 0 && call->args[1].mask == 0 && like_plain(out, call, ls__column_slice(call->args[1].col, 0))) return;
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
     ls_slice pattern = ls__vec_slice(&call->args[1], i);
@@ -191,7 +178,9 @@ static size_t bracket_end(ls_slice pattern, size_t at) {
   if (i < pattern.len && pattern.ptr[i] == ']') i++;
   for (; i < pattern.len && pattern.ptr[i] != ']'; i++) {
     bool class = pattern.ptr[i] == '[' && i + 1 < pattern.len && strchr(":.=", pattern.ptr[i + 1]) != NULL;
-    for (i += class ? 2 : 0; class && i + 1 < pattern.len && !(pattern.ptr[i + 1] == ']' && strchr(":.=", pattern.ptr[i]) != NULL);) i++;
+    for (i += class ? 2 : 0;
+         class && i + 1 < pattern.len && !(pattern.ptr[i + 1] == ']' && strchr(":.=", pattern.ptr[i]) != NULL);)
+      i++;
     i += class ? 1 : 0;
   }
   return i;
@@ -206,8 +195,7 @@ static const char *regex_danger(ls_slice pattern) {
   for (size_t i = 0; i + 1 < pattern.len; i++) {
     char c = pattern.ptr[i];
     if (c == '\\') {
-      if (pattern.ptr[i + 1] >= '1' && pattern.ptr[i + 1] <= '9')
-        return "back references are not supported";
+      if (pattern.ptr[i + 1] >= '1' && pattern.ptr[i + 1] <= '9') return "back references are not supported";
       i++;
       continue;
     }
@@ -215,7 +203,8 @@ static const char *regex_danger(ls_slice pattern) {
       i = bracket_end(pattern, i);
       continue;
     }
-    if (strchr("*+?}", c) != NULL && strchr("*+?{", pattern.ptr[i + 1]) != NULL) return "a repetition of a repetition is not supported";
+    if (strchr("*+?}", c) != NULL && strchr("*+?{", pattern.ptr[i + 1]) != NULL)
+      return "a repetition of a repetition is not supported";
     if (c != '{') continue;
     int64_t bound = 0, largest = 1;
     for (i++; i < pattern.len && pattern.ptr[i] != '}'; i++) {
@@ -224,7 +213,8 @@ static const char *regex_danger(ls_slice pattern) {
       if (bound > largest) largest = bound;
     }
     product *= largest;
-    if (i + 1 < pattern.len && strchr("*+?{", pattern.ptr[i + 1]) != NULL) return "a repetition of a repetition is not supported";
+    if (i + 1 < pattern.len && strchr("*+?{", pattern.ptr[i + 1]) != NULL)
+      return "a repetition of a repetition is not supported";
     if (product > 1000) return "the repetitions {n} multiply to more than 1000";
   }
   return NULL;
@@ -286,8 +276,7 @@ static ls_slice trim(ls_slice text, bool head, bool tail) {
     text.ptr++;
     text.len--;
   }
-  while (tail && text.len && is_blank(text.ptr[text.len - 1]))
-    text.len--;
+  while (tail && text.len && is_blank(text.ptr[text.len - 1])) text.len--;
   return text;
 }
 

@@ -78,8 +78,7 @@ LS_EX_FORM(ls__fn_concat) {
 
 static size_t chars_of(ls_slice text) {
   size_t n = 0;
-  for (size_t i = 0; i < text.len; i++)
-    n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+  for (size_t i = 0; i < text.len; i++) n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
   return n;
 }
 
@@ -137,8 +136,7 @@ LS_EX_KERNEL(ls__fn_to_hex) {
     ls_text_out made = ls__text_begin(out, call, i);
     char buf[2 * 256];
     if (call->args[0].col->type->kind == LS_INT64) {
-      int len =
-          snprintf(buf, sizeof buf, "%llx", (unsigned long long)ls__vec_i64(&call->args[0], i));
+      int len = snprintf(buf, sizeof buf, "%llx", (unsigned long long)ls__vec_i64(&call->args[0], i));
       ls__text_add(&made, (ls_slice){buf, (size_t)len});
     } else {
       ls_slice bytes = ls__vec_slice(&call->args[0], i);
@@ -159,8 +157,7 @@ LS_EX_FORM(ls__fn_to_hex_form) {
   const ls_type *type = args[0]->type;
   (void)n_args;
   if (!ls__ex_is_int(type) && type->kind != LS_STRING && type->kind != LS_BYTES) {
-    return ls__ex_fail(c, args[0]->ast,
-                       "argument 1 of to_hex must be int64, string or bytes, not %s",
+    return ls__ex_fail(c, args[0]->ast, "argument 1 of to_hex must be int64, string or bytes, not %s",
                        ls__ex_type_text(c, type));
   }
   return ls__ex_fold(c, ls__ex_call(c, ls__fn_to_hex, &ls__type_string, ast, args, 1));

@@ -18,8 +18,7 @@ typedef enum time_unit {
   UNIT_YEAR,
   N_UNITS
 } time_unit;
-static const char *const unit_names[] = {"second", "minute", "hour",    "day",
-                                         "week",   "month",  "quarter", "year"};
+static const char *const unit_names[] = {"second", "minute", "hour", "day", "week", "month", "quarter", "year"};
 static const int64_t unit_us[] = {1000000, 60000000, INT64_C(3600000000), LS_US_PER_DAY};
 
 static int64_t floor_div(int64_t a, int64_t b) {
@@ -27,8 +26,7 @@ static int64_t floor_div(int64_t a, int64_t b) {
 }
 
 static int64_t us_of(const ls_vec *vec, int64_t row) {
-  if (vec->col->type->kind == LS_DATE)
-    return ls__column_i32(vec->col)[row & vec->mask] * LS_US_PER_DAY;
+  if (vec->col->type->kind == LS_DATE) return ls__column_i32(vec->col)[row & vec->mask] * LS_US_PER_DAY;
   return ls__vec_i64(vec, row);
 }
 
@@ -57,8 +55,7 @@ static int64_t part_of(int64_t us, char part) {
 static void kernel_part(ls_column *out, const ls_ex_call *call) {
   int64_t *values = out->values;
   for (int64_t i = 0; i < call->n; i++) {
-    if (ls__ex_live(call, i))
-      values[i] = part_of(us_of(&call->args[0], i), (char)call->node->variant);
+    if (ls__ex_live(call, i)) values[i] = part_of(us_of(&call->args[0], i), (char)call->node->variant);
   }
 }
 
@@ -71,10 +68,10 @@ static ls_ex *part(ls_ex_compiler *c, const ls_ast *ast, ls_ex **args, char whic
   return ls__ex_fold(c, ex);
 }
 
-#define PART(name, which)                                                                          \
-  LS_EX_FORM(name) {                                                                               \
-    (void)n_args;                                                                                  \
-    return part(c, ast, args, which);                                                              \
+#define PART(name, which)                                                                                              \
+  LS_EX_FORM(name) {                                                                                                   \
+    (void)n_args;                                                                                                      \
+    return part(c, ast, args, which);                                                                                  \
   }
 PART(ls__fn_year, 'Y')
 PART(ls__fn_quarter, 'Q')
@@ -128,8 +125,7 @@ static int64_t unit_start(int64_t number, time_unit unit) {
   if (unit <= UNIT_DAY) return number * unit_us[unit];
   if (unit == UNIT_WEEK) return (number * 7 - 3) * LS_US_PER_DAY;
   int64_t months = unit == UNIT_MONTH ? number : unit == UNIT_QUARTER ? number * 3 : number * 12;
-  return ls__days_from_civil((int)floor_div(months, 12),
-                             (int)(months - floor_div(months, 12) * 12) + 1, 1) *
+  return ls__days_from_civil((int)floor_div(months, 12), (int)(months - floor_div(months, 12) * 12) + 1, 1) *
          LS_US_PER_DAY;
 }
 
@@ -153,8 +149,7 @@ static void kernel_diff(ls_column *out, const ls_ex_call *call) {
   int64_t *values = out->values;
   for (int64_t i = 0; i < call->n; i++) {
     if (!ls__ex_live(call, i)) continue;
-    values[i] =
-        unit_number(us_of(&call->args[1], i), unit) - unit_number(us_of(&call->args[0], i), unit);
+    values[i] = unit_number(us_of(&call->args[1], i), unit) - unit_number(us_of(&call->args[0], i), unit);
   }
 }
 
@@ -169,8 +164,7 @@ static int find_unit(ls_ex_compiler *c, const ls_ex *arg, bool is_date, time_uni
     *out = (time_unit)i;
     return LS_OK;
   }
-  ls__ex_fail(c, arg->ast,
-              "'%.*s' is no unit: one of second, minute, hour, day, week, month, quarter, year",
+  ls__ex_fail(c, arg->ast, "'%.*s' is no unit: one of second, minute, hour, day, week, month, quarter, year",
               (int)(name.len > 40 ? 40 : name.len), name.ptr);
   return LS_ECONFIG;
 }
@@ -189,9 +183,8 @@ LS_EX_FORM(ls__fn_date_diff) {
   bool is_date = args[1]->type->kind == LS_DATE || args[2]->type->kind == LS_DATE;
   (void)n_args;
   if (args[1]->type->kind != args[2]->type->kind) {
-    return ls__ex_fail(
-        c, args[2]->ast,
-        "date_diff takes two timestamps or two dates: write date(t) or CAST(d AS timestamp)");
+    return ls__ex_fail(c, args[2]->ast,
+                       "date_diff takes two timestamps or two dates: write date(t) or CAST(d AS timestamp)");
   }
   if (find_unit(c, args[0], is_date, &unit) != LS_OK) return NULL;
   ls_ex *ex = ls__ex_call(c, kernel_diff, &ls__type_int64, ast, args + 1, 2);

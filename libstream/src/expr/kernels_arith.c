@@ -16,12 +16,12 @@ static const char division_by_zero[] = "division by zero";
 
 /* -- int64 ------------------------------------------------------------------------------------- */
 
-#define I64_LOOP(EXPR, FLAG)                                                                       \
-  for (int64_t i = 0; i < n; i++) {                                                                \
-    uint64_t x = (uint64_t)a[i & am], y = (uint64_t)b[i & bm];                                     \
-    uint64_t r = (EXPR);                                                                           \
-    flags |= (FLAG);                                                                               \
-    out_values[i] = (int64_t)r;                                                                    \
+#define I64_LOOP(EXPR, FLAG)                                                                                           \
+  for (int64_t i = 0; i < n; i++) {                                                                                    \
+    uint64_t x = (uint64_t)a[i & am], y = (uint64_t)b[i & bm];                                                         \
+    uint64_t r = (EXPR);                                                                                               \
+    flags |= (FLAG);                                                                                                   \
+    out_values[i] = (int64_t)r;                                                                                        \
   }
 
 static void find_i64_overflow(ls_column *out, const ls_ex_call *call, char op) {
@@ -59,8 +59,7 @@ void ls__ex_kernel_mul_i64(ls_column *out, const ls_ex_call *call) {
   int64_t *values = out->values;
   for (int64_t i = 0; i < call->n; i++) {
     int64_t x = ls__vec_i64(&call->args[0], i), y = ls__vec_i64(&call->args[1], i);
-    if (__builtin_mul_overflow(x, y, &values[i]) && ls__ex_live(call, i))
-      ls__ex_fail_fixed(out, call, i, overflow_int);
+    if (__builtin_mul_overflow(x, y, &values[i]) && ls__ex_live(call, i)) ls__ex_fail_fixed(out, call, i, overflow_int);
   }
 }
 
@@ -92,8 +91,7 @@ void ls__ex_kernel_neg_i64(ls_column *out, const ls_ex_call *call) {
   int64_t *values = out->values, am = call->args[0].mask;
   for (int64_t i = 0; i < call->n; i++) {
     values[i] = (int64_t)(0 - (uint64_t)a[i & am]);
-    if (a[i & am] == INT64_MIN && ls__ex_live(call, i))
-      ls__ex_fail_fixed(out, call, i, overflow_int);
+    if (a[i & am] == INT64_MIN && ls__ex_live(call, i)) ls__ex_fail_fixed(out, call, i, overflow_int);
   }
 }
 
@@ -113,16 +111,14 @@ void ls__ex_kernel_arith_f64(ls_column *out, const ls_ex_call *call) {
     }
     r = op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : op == '/' ? x / y : fmod(x, y);
     values[i] = r;
-    if (!isfinite(r) && isfinite(x) && isfinite(y))
-      ls__ex_fail_fixed(out, call, i, "float64 overflow");
+    if (!isfinite(r) && isfinite(x) && isfinite(y)) ls__ex_fail_fixed(out, call, i, "float64 overflow");
   }
 }
 
 void ls__ex_kernel_neg_f64(ls_column *out, const ls_ex_call *call) {
   const double *a = ls__column_f64(call->args[0].col);
   double *values = out->values;
-  for (int64_t i = 0; i < call->n; i++)
-    values[i] = -a[i & call->args[0].mask];
+  for (int64_t i = 0; i < call->n; i++) values[i] = -a[i & call->args[0].mask];
 }
 
 /* -- decimal ----------------------------------------------------------------------------------- */
@@ -133,8 +129,7 @@ static ls_uint128 raw_get(ls_i128 v) {
 
 /* The result type has room for every sum (precision below 38): plain 128-bit sums of aligned values
  * can't overflow. */
-static void add_decimal_roomy(ls_column *out, const ls_ex_call *call, ls_uint128 fa,
-                              ls_uint128 fb) {
+static void add_decimal_roomy(ls_column *out, const ls_ex_call *call, ls_uint128 fa, ls_uint128 fb) {
   const ls_i128 *a = ls__column_i128(call->args[0].col), *b = ls__column_i128(call->args[1].col);
   ls_i128 *values = out->values;
   int64_t am = call->args[0].mask, bm = call->args[1].mask;
@@ -275,8 +270,7 @@ void ls__ex_kernel_divmod_decimal(ls_column *out, const ls_ex_call *call) {
 void ls__ex_kernel_neg_decimal(ls_column *out, const ls_ex_call *call) {
   const ls_i128 *a = ls__column_i128(call->args[0].col);
   ls_i128 *values = out->values;
-  for (int64_t i = 0; i < call->n; i++)
-    values[i] = ls__i128_make((ls_int128)(0 - raw_get(a[i & call->args[0].mask])));
+  for (int64_t i = 0; i < call->n; i++) values[i] = ls__i128_make((ls_int128)(0 - raw_get(a[i & call->args[0].mask])));
 }
 
 /* -- times ------------------------------------------------------------------------------------- */
@@ -288,13 +282,11 @@ bool ls__ex_timestamp_in_range(int64_t us) {
 static void add_to_date(ls_column *out, const ls_ex_call *call, int64_t row, int64_t shift) {
   int64_t days = ls__column_i32(call->args[0].col)[row & call->args[0].mask];
   if (shift % LS_US_PER_DAY != 0) {
-    ls__ex_fail_fixed(out, call, row,
-                      "a date moves by whole days: CAST it AS timestamp to add less");
+    ls__ex_fail_fixed(out, call, row, "a date moves by whole days: CAST it AS timestamp to add less");
     return;
   }
   if (__builtin_add_overflow(days, shift / LS_US_PER_DAY, &days) ||
-      !ls__ex_timestamp_in_range(days < -800000 || days > 3000000 ? INT64_MAX
-                                                                  : days * LS_US_PER_DAY)) {
+      !ls__ex_timestamp_in_range(days < -800000 || days > 3000000 ? INT64_MAX : days * LS_US_PER_DAY)) {
     ls__ex_fail_fixed(out, call, row, "the date leaves the years 0001 to 9999");
     return;
   }
@@ -311,8 +303,7 @@ void ls__ex_kernel_date_add(ls_column *out, const ls_ex_call *call) {
       ls__ex_fail_fixed(out, call, i, overflow_int);
     } else if (is_date) {
       add_to_date(out, call, i, shift);
-    } else if (__builtin_add_overflow(ls__vec_i64(&call->args[0], i), shift, &r) ||
-               !ls__ex_timestamp_in_range(r)) {
+    } else if (__builtin_add_overflow(ls__vec_i64(&call->args[0], i), shift, &r) || !ls__ex_timestamp_in_range(r)) {
       ls__ex_fail_fixed(out, call, i, "the timestamp leaves the years 0001 to 9999");
     } else {
       values[i] = r;

@@ -12,9 +12,8 @@
 
 #define AS_BIT(kind) (1u << (kind))
 #define NUMBERS      (AS_BIT(LS_INT64) | AS_BIT(LS_FLOAT64) | AS_BIT(LS_DECIMAL))
-#define ALL_FLAT                                                                                   \
-  (NUMBERS | AS_BIT(LS_BOOL) | AS_BIT(LS_TIMESTAMP) | AS_BIT(LS_DATE) | AS_BIT(LS_STRING) |        \
-   AS_BIT(LS_BYTES))
+#define ALL_FLAT                                                                                                       \
+  (NUMBERS | AS_BIT(LS_BOOL) | AS_BIT(LS_TIMESTAMP) | AS_BIT(LS_DATE) | AS_BIT(LS_STRING) | AS_BIT(LS_BYTES))
 
 bool ls__ex_cast_allowed(const ls_type *from, const ls_type *to) {
   static const unsigned allowed[LS_STRUCT + 1] = {
@@ -40,8 +39,7 @@ bool ls__ex_cast_allowed(const ls_type *from, const ls_type *to) {
 static const char *parse_i64(int64_t *out, ls_slice text) {
   ls_int128 value = 0;
   int rc = ls__decimal_parse(&value, text, 19, 0, false);
-  if (rc == LS_EDATA || (text.len && memchr(text.ptr, '.', text.len)))
-    return "the text is not a whole number";
+  if (rc == LS_EDATA || (text.len && memchr(text.ptr, '.', text.len))) return "the text is not a whole number";
   if (rc != LS_OK || value != (int64_t)value) return "the number does not fit int64";
   *out = (int64_t)value;
   return NULL;
@@ -51,14 +49,12 @@ static const char *parse_f64(double *out, ls_slice text) {
   char buf[128];
   if (text.len == 0 || text.len >= sizeof buf) return "the text is not a number";
   for (size_t i = 0; i < text.len; i++) {
-    if (text.ptr[i] == '\0' || !strchr("+-.0123456789eE", text.ptr[i]))
-      return "the text is not a number";
+    if (text.ptr[i] == '\0' || !strchr("+-.0123456789eE", text.ptr[i])) return "the text is not a number";
   }
   memcpy(buf, text.ptr, text.len);
   buf[text.len] = '\0';
   char *end = NULL;
-  double value =
-      strtod(buf, &end); /* tidy: allow float-parse because CAST AS float64 asks for it */
+  double value = strtod(buf, &end); /* tidy: allow float-parse because CAST AS float64 asks for it */
   if (end != buf + text.len) return "the text is not a number";
   if (!isfinite(value)) return "the number does not fit float64";
   *out = value;
@@ -77,13 +73,11 @@ static const char *to_i64(int64_t *out, const ls_vec *a, int64_t row) {
     return parse_i64(out, ls__vec_slice(a, row));
   case LS_FLOAT64:
     f = round(ls__column_f64(a->col)[at]);
-    if (!(f >= -9223372036854775808.0 && f < 9223372036854775808.0))
-      return "the number does not fit int64";
+    if (!(f >= -9223372036854775808.0 && f < 9223372036854775808.0)) return "the number does not fit int64";
     *out = (int64_t)f;
     return NULL;
   default:
-    if (ls__decimal_rescale(&value, ls__vec_dec(a, row), a->col->type->scale, 0, 38,
-                            LS_ROUND_HALF_UP) != LS_OK ||
+    if (ls__decimal_rescale(&value, ls__vec_dec(a, row), a->col->type->scale, 0, 38, LS_ROUND_HALF_UP) != LS_OK ||
         value != (int64_t)value) {
       return "the number does not fit int64";
     }
@@ -112,8 +106,7 @@ static const char *to_decimal(ls_int128 *out, const ls_vec *a, int64_t row, cons
   int rc;
   switch (a->col->type->kind) {
   case LS_INT64:
-    rc = ls__decimal_rescale(out, ls__column_i64(a->col)[at], 0, to->scale, to->precision,
-                             LS_ROUND_EXACT);
+    rc = ls__decimal_rescale(out, ls__column_i64(a->col)[at], 0, to->scale, to->precision, LS_ROUND_EXACT);
     break;
   case LS_FLOAT64:
     if (!isfinite(ls__column_f64(a->col)[at])) return too_large;
@@ -121,12 +114,10 @@ static const char *to_decimal(ls_int128 *out, const ls_vec *a, int64_t row, cons
     break;
   case LS_STRING:
     rc = ls__decimal_parse(out, ls__vec_slice(a, row), to->precision, to->scale, false);
-    if (rc == LS_EDATA)
-      return "the text is not a number of the decimal type (too many decimals are not rounded)";
+    if (rc == LS_EDATA) return "the text is not a number of the decimal type (too many decimals are not rounded)";
     break;
   default:
-    rc = ls__decimal_rescale(out, ls__vec_dec(a, row), a->col->type->scale, to->scale,
-                             to->precision, LS_ROUND_HALF_UP);
+    rc = ls__decimal_rescale(out, ls__vec_dec(a, row), a->col->type->scale, to->scale, to->precision, LS_ROUND_HALF_UP);
   }
   return rc == LS_OK ? NULL : too_large;
 }
@@ -181,8 +172,7 @@ static bool widen_decimal(ls_column *out, const ls_ex_call *call) {
   if (from->kind != LS_INT64 || to->precision - to->scale < 19) return false;
   ls_i128 *values = out->values;
   ls_int128 factor = ls__pow10[to->scale];
-  for (int64_t i = 0; i < call->n; i++)
-    values[i] = ls__i128_make(ls__vec_i64(&call->args[0], i) * factor);
+  for (int64_t i = 0; i < call->n; i++) values[i] = ls__i128_make(ls__vec_i64(&call->args[0], i) * factor);
   return true;
 }
 
@@ -212,8 +202,7 @@ static void cast_list(ls_column *out, const ls_ex_call *call) {
   int32_t *row_map = LS_ARENA_ARRAY(call->arena, int32_t, elements->n_rows + 1);
   uint64_t *active = LS_ARENA_ARRAY(call->arena, uint64_t, LS_BIT_WORDS(elements->n_rows) + 1);
   for (int64_t row = 0; row < call->n; row++) {
-    for (int32_t i = lists->offsets[row]; i < lists->offsets[row + 1] && ls__ex_live(call, row);
-         i++) {
+    for (int32_t i = lists->offsets[row]; i < lists->offsets[row + 1] && ls__ex_live(call, row); i++) {
       row_map[i] = ctx->row_map ? ctx->row_map[row] : (int32_t)row;
       LS_BIT_SET(active, i);
     }
@@ -222,16 +211,12 @@ static void cast_list(ls_column *out, const ls_ex_call *call) {
   ls_ex_ctx inner = *ctx;
   inner.n = elements->n_rows;
   inner.row_map = row_map;
-  ls_ex node = {.op = LS_EX_CALL,
-                .type = out->type->element,
-                .strict = true,
-                .variant = call->node->variant,
-                .slot = -1};
+  ls_ex node = {
+      .op = LS_EX_CALL, .type = out->type->element, .strict = true, .variant = call->node->variant, .slot = -1};
   ls_vec vec = {elements, -1};
   const ls_column *cast = ls__ex_run(&node, ls__ex_kernel_cast, &vec, 1, &inner, active);
   for (int64_t row = 0; row < call->n; row++) {
-    if (!ls__ex_live(call, row) ||
-        LS_BIT_GET(ctx->failed, ctx->row_map ? ctx->row_map[row] : row)) {
+    if (!ls__ex_live(call, row) || LS_BIT_GET(ctx->failed, ctx->row_map ? ctx->row_map[row] : row)) {
       ls__column_append_null(out);
       continue;
     }

@@ -8,50 +8,48 @@
 #include "data/decimal_wide.h"
 
 /* Fills out's bits from TEST over rows i. */
-#define WORD_LOOP(TEST)                                                                            \
-  for (int64_t w = 0; w < LS_BIT_WORDS(n); w++) {                                                  \
-    uint64_t word = 0;                                                                             \
-    int64_t first = w * 64, count = n - first < 64 ? n - first : 64;                               \
-    for (int64_t j = 0; j < count; j++) {                                                          \
-      int64_t i = first + j;                                                                       \
-      word |= (uint64_t)(TEST) << j;                                                               \
-    }                                                                                              \
-    bits[w] = word;                                                                                \
+#define WORD_LOOP(TEST)                                                                                                \
+  for (int64_t w = 0; w < LS_BIT_WORDS(n); w++) {                                                                      \
+    uint64_t word = 0;                                                                                                 \
+    int64_t first = w * 64, count = n - first < 64 ? n - first : 64;                                                   \
+    for (int64_t j = 0; j < count; j++) {                                                                              \
+      int64_t i = first + j;                                                                                           \
+      word |= (uint64_t)(TEST) << j;                                                                                   \
+    }                                                                                                                  \
+    bits[w] = word;                                                                                                    \
   }
 
-#define CASES(X, Y)                                                                                \
-  switch (op) {                                                                                    \
-  case LS_CMP_EQ:                                                                                  \
-    WORD_LOOP((X) == (Y)) break;                                                                   \
-  case LS_CMP_NE:                                                                                  \
-    WORD_LOOP((X) != (Y)) break;                                                                   \
-  case LS_CMP_LT:                                                                                  \
-    WORD_LOOP((X) < (Y)) break;                                                                    \
-  case LS_CMP_LE:                                                                                  \
-    WORD_LOOP((X) <= (Y)) break;                                                                   \
-  case LS_CMP_GT:                                                                                  \
-    WORD_LOOP((X) > (Y)) break;                                                                    \
-  case LS_CMP_GE:                                                                                  \
-    WORD_LOOP((X) >= (Y)) break;                                                                   \
+#define CASES(X, Y)                                                                                                    \
+  switch (op) {                                                                                                        \
+  case LS_CMP_EQ:                                                                                                      \
+    WORD_LOOP((X) == (Y)) break;                                                                                       \
+  case LS_CMP_NE:                                                                                                      \
+    WORD_LOOP((X) != (Y)) break;                                                                                       \
+  case LS_CMP_LT:                                                                                                      \
+    WORD_LOOP((X) < (Y)) break;                                                                                        \
+  case LS_CMP_LE:                                                                                                      \
+    WORD_LOOP((X) <= (Y)) break;                                                                                       \
+  case LS_CMP_GT:                                                                                                      \
+    WORD_LOOP((X) > (Y)) break;                                                                                        \
+  case LS_CMP_GE:                                                                                                      \
+    WORD_LOOP((X) >= (Y)) break;                                                                                       \
   }
 
-#define COMPARE_FIXED(NAME, TYPE)                                                                  \
-  static void NAME(uint64_t *bits, const TYPE *a, const TYPE *b, int64_t bm, int64_t n,            \
-                   ls_compare op) {                                                                \
-    if (bm) {                                                                                      \
-      CASES(a[i], b[i])                                                                            \
-    } else {                                                                                       \
-      const TYPE y = b[0];                                                                         \
-      CASES(a[i], y)                                                                               \
-    }                                                                                              \
+#define COMPARE_FIXED(NAME, TYPE)                                                                                      \
+  static void NAME(uint64_t *bits, const TYPE *a, const TYPE *b, int64_t bm, int64_t n, ls_compare op) {               \
+    if (bm) {                                                                                                          \
+      CASES(a[i], b[i])                                                                                                \
+    } else {                                                                                                           \
+      const TYPE y = b[0];                                                                                             \
+      CASES(a[i], y)                                                                                                   \
+    }                                                                                                                  \
   }
 
 COMPARE_FIXED(compare_i64, int64_t)
 COMPARE_FIXED(compare_i32, int32_t)
 COMPARE_FIXED(compare_f64, double)
 
-static void compare_i128(uint64_t *bits, const ls_i128 *a, const ls_i128 *b, int64_t bm, int64_t n,
-                         ls_compare op) {
+static void compare_i128(uint64_t *bits, const ls_i128 *a, const ls_i128 *b, int64_t bm, int64_t n, ls_compare op) {
   if (bm) {
     CASES(ls__i128_get(a[i]), ls__i128_get(b[i]))
   } else {
@@ -60,8 +58,7 @@ static void compare_i128(uint64_t *bits, const ls_i128 *a, const ls_i128 *b, int
   }
 }
 
-static void compare_scales(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n,
-                           ls_compare op) {
+static void compare_scales(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n, ls_compare op) {
   int sa = a->col->type->scale, sb = b->col->type->scale;
   CASES(ls__decimal_cmp(ls__vec_dec(a, i), sa, ls__vec_dec(b, i), sb), 0)
 }
@@ -70,8 +67,7 @@ static bool slices_equal(ls_slice a, ls_slice b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-static void compare_text(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n,
-                         ls_compare op) {
+static void compare_text(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n, ls_compare op) {
   if (op == LS_CMP_EQ || op == LS_CMP_NE) {
     bool want = op == LS_CMP_EQ;
     if (b->mask == 0) {
@@ -85,8 +81,7 @@ static void compare_text(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64
   CASES(ls__slice_cmp(ls__vec_slice(a, i), ls__vec_slice(b, i)), 0)
 }
 
-static void compare_nested(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n,
-                           ls_compare op) {
+static void compare_nested(uint64_t *bits, const ls_vec *a, const ls_vec *b, int64_t n, ls_compare op) {
   bool want = op == LS_CMP_EQ;
   WORD_LOOP(ls__column_value_eq(a->col, i & a->mask, b->col, i & b->mask) == want)
 }

@@ -32,15 +32,13 @@ static char to_upper(char c) {
 
 bool ls__ex_name_is(ls_slice name, const char *word) {
   size_t i = 0;
-  while (i < name.len && word[i] != '\0' && to_upper(name.ptr[i]) == to_upper(word[i]))
-    i++;
+  while (i < name.len && word[i] != '\0' && to_upper(name.ptr[i]) == to_upper(word[i])) i++;
   return i == name.len && word[i] == '\0';
 }
 
 bool ls__ex_reserved(ls_slice name) {
-  static const char *const words[] = {"AND",  "OR",    "NOT",     "IS",   "NULL",
-                                      "TRUE", "FALSE", "IN",      "LIKE", "CASE",
-                                      "WHEN", "THEN",  "BETWEEN", "ELSE", "END"};
+  static const char *const words[] = {"AND",  "OR",   "NOT",  "IS",   "NULL",    "TRUE", "FALSE", "IN",
+                                      "LIKE", "CASE", "WHEN", "THEN", "BETWEEN", "ELSE", "END"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     if (ls__ex_name_is(name, words[i])) return true;
   }
@@ -59,8 +57,7 @@ static void skip_blanks(ls_lexer *lexer) {
     if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
       lexer->pos++;
     } else if (c == '-' && peek(lexer, 1) == '-') {
-      while (lexer->pos < lexer->text.len && lexer->text.ptr[lexer->pos] != '\n')
-        lexer->pos++;
+      while (lexer->pos < lexer->text.len && lexer->text.ptr[lexer->pos] != '\n') lexer->pos++;
     } else {
       return;
     }
@@ -70,15 +67,13 @@ static void skip_blanks(ls_lexer *lexer) {
 /* 'text' or "name": the quote inside is written twice. */
 static int read_quoted(ls_lexer *lexer, ls_token *out, char quote) {
   size_t start = lexer->pos++, end = lexer->pos, len = 0;
-  while (end < lexer->text.len &&
-         (lexer->text.ptr[end] != quote || peek(lexer, end + 1 - lexer->pos) == quote)) {
+  while (end < lexer->text.len && (lexer->text.ptr[end] != quote || peek(lexer, end + 1 - lexer->pos) == quote)) {
     end += lexer->text.ptr[end] == quote ? 2 : 1;
   }
   char *value = ls__arena_alloc(lexer->arena, end - start + 1);
   for (;;) {
     if (lexer->pos >= lexer->text.len) {
-      return ls__ex_error(lexer->where, start, lexer->text.len - start,
-                          "the closing %c is missing%s", quote,
+      return ls__ex_error(lexer->where, start, lexer->text.len - start, "the closing %c is missing%s", quote,
                           quote == '\'' ? " (a ' inside a text is written twice: 'it''s')" : "");
     }
     char c = lexer->text.ptr[lexer->pos++];
@@ -92,21 +87,18 @@ static int read_quoted(ls_lexer *lexer, ls_token *out, char quote) {
   out->kind = quote == '\'' ? LS_TOKEN_STRING : LS_TOKEN_QUOTED;
   out->value = (ls_slice){value, len};
   out->length = lexer->pos - start;
-  if (quote == '"' && len == 0)
-    return ls__ex_error(lexer->where, start, out->length, "a quoted name is empty");
+  if (quote == '"' && len == 0) return ls__ex_error(lexer->where, start, out->length, "a quoted name is empty");
   return LS_OK;
 }
 
 static int read_number(ls_lexer *lexer, ls_token *out) {
   size_t start = lexer->pos;
   out->kind = LS_TOKEN_INT;
-  while (is_digit(peek(lexer, 0)))
-    lexer->pos++;
+  while (is_digit(peek(lexer, 0))) lexer->pos++;
   if (peek(lexer, 0) == '.' && is_digit(peek(lexer, 1))) {
     out->kind = LS_TOKEN_DECIMAL;
     lexer->pos++;
-    while (is_digit(peek(lexer, 0)))
-      lexer->pos++;
+    while (is_digit(peek(lexer, 0))) lexer->pos++;
   }
   char e = peek(lexer, 0);
   if (e == 'e' || e == 'E') {
@@ -114,18 +106,15 @@ static int read_number(ls_lexer *lexer, ls_token *out) {
     if (is_digit(peek(lexer, 1 + sign))) {
       out->kind = LS_TOKEN_FLOAT;
       lexer->pos += 1 + sign;
-      while (is_digit(peek(lexer, 0)))
-        lexer->pos++;
+      while (is_digit(peek(lexer, 0))) lexer->pos++;
     }
   }
   if (is_name_char(peek(lexer, 0))) {
-    while (is_name_char(peek(lexer, 0)))
-      lexer->pos++;
+    while (is_name_char(peek(lexer, 0))) lexer->pos++;
     return ls__ex_error(lexer->where, start, lexer->pos - start,
                         "'%.*s' is neither a number nor a name: a name starts with a letter, or "
                         "stands in \"quotes\"",
-                        (int)(lexer->pos - start > 60 ? 60 : lexer->pos - start),
-                        lexer->text.ptr + start);
+                        (int)(lexer->pos - start > 60 ? 60 : lexer->pos - start), lexer->text.ptr + start);
   }
   out->length = lexer->pos - start;
   out->value = (ls_slice){lexer->text.ptr + start, out->length};
@@ -151,10 +140,8 @@ static int read_operator(ls_lexer *lexer, ls_token *out) {
                        : c == '&' ? ": write AND"
                        : c == '|' ? ": write OR, or || to join texts"
                                   : "";
-    if (c >= ' ' && c < 0x7f)
-      return ls__ex_error(lexer->where, lexer->pos, 1, "'%c' is not expected%s", c, hint);
-    return ls__ex_error(lexer->where, lexer->pos, 1, "byte 0x%02x is not expected",
-                        (unsigned)(unsigned char)c);
+    if (c >= ' ' && c < 0x7f) return ls__ex_error(lexer->where, lexer->pos, 1, "'%c' is not expected%s", c, hint);
+    return ls__ex_error(lexer->where, lexer->pos, 1, "byte 0x%02x is not expected", (unsigned)(unsigned char)c);
   }
   out->op = (unsigned char)c;
   out->length = 1;
@@ -171,8 +158,7 @@ int ls__lexer_next(ls_lexer *lexer, ls_token *out) {
   if (c == '\'' || c == '"') return read_quoted(lexer, out, c);
   if (is_digit(c) || (c == '.' && is_digit(peek(lexer, 1)))) return read_number(lexer, out);
   if (!is_name_start(c)) return read_operator(lexer, out);
-  while (is_name_char(peek(lexer, 0)))
-    lexer->pos++;
+  while (is_name_char(peek(lexer, 0))) lexer->pos++;
   out->kind = LS_TOKEN_NAME;
   out->length = lexer->pos - out->offset;
   out->value = (ls_slice){lexer->text.ptr + out->offset, out->length};

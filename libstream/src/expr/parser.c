@@ -87,8 +87,8 @@ static ls_ast *close_node(parser *p, ls_ast *node, ls_ast **args, uint32_t n_arg
     if (args[i]->depth >= node->depth) node->depth = (uint16_t)(args[i]->depth + 1);
   }
   if (node->depth > LS_EX_DEPTH_MAX) {
-    ls__ex_error(p->where, node->offset, node->length,
-                 "the expression is nested more than %d levels deep", LS_EX_DEPTH_MAX);
+    ls__ex_error(p->where, node->offset, node->length, "the expression is nested more than %d levels deep",
+                 LS_EX_DEPTH_MAX);
     return NULL;
   }
   return node;
@@ -105,8 +105,7 @@ static ls_ast *new_op(parser *p, ls_ast_kind kind, size_t offset, const ls_token
 static ls_ast *close_with(parser *p, ls_ast *node, ls_ast *a, ls_ast *b, ls_ast *c) {
   ls_ast *all[] = {a, b, c};
   node_list list = {0};
-  for (int i = 0; i < 3 && all[i]; i++)
-    list_add(p, &list, all[i]);
+  for (int i = 0; i < 3 && all[i]; i++) list_add(p, &list, all[i]);
   return close_node(p, node, list.items, list.n);
 }
 
@@ -123,8 +122,7 @@ static ls_ast *parse_typed_literal(parser *p, const ls_token *name) {
   static const struct {
     const char *word;
     ls_ast_kind kind;
-  } kinds[] = {
-      {"DATE", LS_AST_DATE}, {"TIMESTAMP", LS_AST_TIMESTAMP}, {"INTERVAL", LS_AST_INTERVAL}};
+  } kinds[] = {{"DATE", LS_AST_DATE}, {"TIMESTAMP", LS_AST_TIMESTAMP}, {"INTERVAL", LS_AST_INTERVAL}};
   for (int i = 0; i < 3; i++) {
     if (!ls__ex_name_is(name->value, kinds[i].word)) continue;
     ls_ast *node = parse_literal(p, kinds[i].kind);
@@ -202,20 +200,15 @@ static ls_ast *parse_cast(parser *p, const ls_token *name, bool is_try) {
     if (c == ')' && open == 0) break;
     open += c == '(' || c == '<' ? 1 : c == ')' || c == '>' ? -1 : 0;
   }
-  while (from < to && (text.ptr[from] == ' ' || text.ptr[from] == '\n' || text.ptr[from] == '\t'))
-    from++;
+  while (from < to && (text.ptr[from] == ' ' || text.ptr[from] == '\n' || text.ptr[from] == '\t')) from++;
   size_t last = to;
-  while (last > from &&
-         (text.ptr[last - 1] == ' ' || text.ptr[last - 1] == '\n' || text.ptr[last - 1] == '\t'))
-    last--;
+  while (last > from && (text.ptr[last - 1] == ' ' || text.ptr[last - 1] == '\n' || text.ptr[last - 1] == '\t')) last--;
   ls_error err = LS_ERROR_INIT;
   if (to >= text.len || last == from || last - from > 4096) {
-    ls__ex_error(p->where, from, last - from,
-                 "a type and ')' should follow AS, as in CAST(x AS decimal(18,4))");
+    ls__ex_error(p->where, from, last - from, "a type and ')' should follow AS, as in CAST(x AS decimal(18,4))");
     return NULL;
   }
-  if (ls__type_parse(&node->type, p->arena, (ls_slice){text.ptr + from, last - from}, &err) !=
-      LS_OK) {
+  if (ls__type_parse(&node->type, p->arena, (ls_slice){text.ptr + from, last - from}, &err) != LS_OK) {
     ls__ex_error(p->where, from, last - from, "%.500s", err.message);
     return NULL;
   }
@@ -261,8 +254,7 @@ static ls_ast *parse_call(parser *p, ls_slice name, size_t offset, size_t length
   if (named.n) {
     node->names = LS_ARENA_ARRAY(p->arena, ls_ast_name, named.n);
     node->n_names = named.n;
-    for (uint32_t i = 0; i < named.n; i++)
-      node->names[i] = named.items[i]->names[0];
+    for (uint32_t i = 0; i < named.n; i++) node->names[i] = named.items[i]->names[0];
   }
   return close_node(p, node, list.items, list.n);
 }
@@ -275,8 +267,7 @@ static ls_ast *parse_name_parts(parser *p, const ls_token *first) {
   node->names[node->n_names++] = (ls_ast_name){first->value, first->offset, first->length};
   while (at_op(p, '.')) {
     if (advance(p) != LS_OK) return NULL;
-    if (p->token.kind != LS_TOKEN_NAME && p->token.kind != LS_TOKEN_QUOTED)
-      return expected(p, "a name");
+    if (p->token.kind != LS_TOKEN_NAME && p->token.kind != LS_TOKEN_QUOTED) return expected(p, "a name");
     if (node->n_names == LS_EX_DEPTH_MAX) return expected(p, "the end of so long a name");
     if (node->n_names == capacity) {
       ls_ast_name *names = LS_ARENA_ARRAY(p->arena, ls_ast_name, capacity * 2);
@@ -304,8 +295,7 @@ static ls_ast *parse_named(parser *p) {
   if (name.kind == LS_TOKEN_QUOTED) return parse_name_parts(p, &name);
   if (ls__ex_name_is(name.value, "CASE")) return parse_case(p, name.offset);
   ls_ast_kind word = ls__ex_name_is(name.value, "NULL") ? LS_AST_NULL : LS_AST_BOOL;
-  if (word == LS_AST_NULL || ls__ex_name_is(name.value, "TRUE") ||
-      ls__ex_name_is(name.value, "FALSE")) {
+  if (word == LS_AST_NULL || ls__ex_name_is(name.value, "TRUE") || ls__ex_name_is(name.value, "FALSE")) {
     ls_ast *node = new_node(p, word, name.offset);
     node->negated = ls__ex_name_is(name.value, "FALSE");
     return close_node(p, node, NULL, 0);
@@ -355,15 +345,13 @@ static ls_ast *parse_postfix(parser *p) {
   ls_ast *node = parse_primary(p);
   while (node && (at_op(p, '[') || at_op(p, '.'))) {
     ls_token op = p->token;
-    ls_ast *outer = new_op(p, op.op == '[' ? LS_AST_INDEX : LS_AST_FIELD, node->offset, &op),
-           *index = NULL;
+    ls_ast *outer = new_op(p, op.op == '[' ? LS_AST_INDEX : LS_AST_FIELD, node->offset, &op), *index = NULL;
     if (advance(p) != LS_OK) return NULL;
     if (op.op == '[') {
       index = parse_expr(p, PREC_OR);
       if (!index || !take_op(p, ']', "']'")) return NULL;
     } else {
-      if (p->token.kind != LS_TOKEN_NAME && p->token.kind != LS_TOKEN_QUOTED)
-        return expected(p, "a field name");
+      if (p->token.kind != LS_TOKEN_NAME && p->token.kind != LS_TOKEN_QUOTED) return expected(p, "a field name");
       outer->names = LS_ARENA_NEW(p->arena, ls_ast_name);
       outer->names[0] = (ls_ast_name){p->token.value, p->token.offset, p->token.length};
       outer->n_names = 1;
@@ -378,8 +366,7 @@ static ls_ast *parse_unary(parser *p) {
   if (!at_op(p, '-') && !at_op(p, '+')) return parse_postfix(p);
   ls_token op = p->token;
   if (advance(p) != LS_OK) return NULL;
-  bool number = p->token.kind == LS_TOKEN_INT || p->token.kind == LS_TOKEN_DECIMAL ||
-                p->token.kind == LS_TOKEN_FLOAT;
+  bool number = p->token.kind == LS_TOKEN_INT || p->token.kind == LS_TOKEN_DECIMAL || p->token.kind == LS_TOKEN_FLOAT;
   ls_ast *arg = parse_expr(p, PREC_UNARY);
   if (!arg || op.op == '+') return arg;
   /* -9223372036854775808 is one number: its digits alone would not fit. */
@@ -395,9 +382,7 @@ static ls_ast *parse_unary(parser *p) {
 /* What may follow a value at comparison level, once NOT has been taken. */
 static ls_ast *parse_predicate(parser *p, ls_ast *left, bool negated, const ls_token *first) {
   ls_token op = p->token;
-  ls_ast_kind kind = at_word(p, "IN")     ? LS_AST_IN
-                     : at_word(p, "LIKE") ? LS_AST_LIKE
-                                          : LS_AST_BETWEEN;
+  ls_ast_kind kind = at_word(p, "IN") ? LS_AST_IN : at_word(p, "LIKE") ? LS_AST_LIKE : LS_AST_BETWEEN;
   if (kind == LS_AST_BETWEEN && !at_word(p, "BETWEEN")) return expected(p, "IN, LIKE or BETWEEN");
   if (advance(p) != LS_OK) return NULL;
   ls_ast *node = new_op(p, kind, left->offset, negated ? first : &op);
@@ -483,8 +468,7 @@ static int operator_prec(const parser *p) {
   if (p->token.kind == LS_TOKEN_NAME) {
     if (at_word(p, "OR")) return PREC_OR;
     if (at_word(p, "AND")) return PREC_AND;
-    if (at_word(p, "IS") || at_word(p, "IN") || at_word(p, "LIKE") || at_word(p, "BETWEEN") ||
-        at_word(p, "NOT")) {
+    if (at_word(p, "IS") || at_word(p, "IN") || at_word(p, "LIKE") || at_word(p, "BETWEEN") || at_word(p, "NOT")) {
       return PREC_COMPARE;
     }
     return 0;
@@ -537,8 +521,7 @@ static ls_ast *parse_not(parser *p) {
 }
 
 static ls_ast *parse_operators(parser *p, int min_prec) {
-  if (at_word(p, "NOT") && min_prec > PREC_NOT)
-    return expected(p, "a value (put NOT and its operand in parentheses)");
+  if (at_word(p, "NOT") && min_prec > PREC_NOT) return expected(p, "a value (put NOT and its operand in parentheses)");
   bool is_not = at_word(p, "NOT");
   ls_ast *left = is_not ? parse_not(p) : parse_unary(p);
   bool compared = is_not;
@@ -566,8 +549,8 @@ static ls_ast *parse_operators(parser *p, int min_prec) {
 
 static ls_ast *parse_expr(parser *p, int min_prec) {
   if (p->depth >= LS_EX_DEPTH_MAX) {
-    ls__ex_error(p->where, p->token.offset, p->token.length,
-                 "the expression is nested more than %d levels deep", LS_EX_DEPTH_MAX);
+    ls__ex_error(p->where, p->token.offset, p->token.length, "the expression is nested more than %d levels deep",
+                 LS_EX_DEPTH_MAX);
     return NULL;
   }
   p->depth++;
@@ -580,13 +563,11 @@ int ls__ast_parse(ls_ast **out, ls_slice text, ls_arena *arena, ls_expr_error *w
   if (text.len > LS_EX_TEXT_BYTES_MAX) {
     return ls__ex_error(where, LS_EX_TEXT_BYTES_MAX, 0, "the expression is longer than 64 KiB");
   }
-  if (!ls__utf8_valid(text))
-    return ls__ex_error(where, 0, text.len, "the expression is not valid UTF-8");
+  if (!ls__utf8_valid(text)) return ls__ex_error(where, 0, text.len, "the expression is not valid UTF-8");
   parser p = {.lexer = {text, 0, arena, where}, .arena = arena, .where = where};
   if (advance(&p) != LS_OK) return LS_ECONFIG;
   p.end = 0;
-  if (p.token.kind == LS_TOKEN_END)
-    return ls__ex_error(where, 0, text.len, "the expression is empty");
+  if (p.token.kind == LS_TOKEN_END) return ls__ex_error(where, 0, text.len, "the expression is empty");
   ls_ast *node = parse_expr(&p, PREC_OR);
   if (!node) return LS_ECONFIG;
   if (p.token.kind != LS_TOKEN_END) {

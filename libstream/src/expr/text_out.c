@@ -8,8 +8,7 @@
 void ls__text_add(ls_text_out *text, ls_slice piece) {
   ls_column *out = text->out;
   int64_t at = out->offsets[out->n_rows] + (int64_t)text->len;
-  if (text->too_long || piece.len > LS_EX_TEXT_MAX - text->len ||
-      at + (int64_t)piece.len > INT32_MAX) {
+  if (text->too_long || piece.len > LS_EX_TEXT_MAX - text->len || at + (int64_t)piece.len > INT32_MAX) {
     text->too_long = true;
     return;
   }

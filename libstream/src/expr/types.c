@@ -48,8 +48,7 @@ size_t ls__ex_float_format(char out[32], double value) {
   return (size_t)len;
 }
 
-static ls_ex *new_const(ls_ex_compiler *c, const ls_type *type, const ls_ast *ast, ls_int128 fixed,
-                        double f) {
+static ls_ex *new_const(ls_ex_compiler *c, const ls_type *type, const ls_ast *ast, ls_int128 fixed, double f) {
   ls_column *col = LS_ARENA_NEW(c->arena, ls_column);
   ls__column_init(col, type, c->arena, 1);
   switch (type->kind) {
@@ -95,9 +94,8 @@ static ls_ex *fit_text(ls_ex_compiler *c, ls_ex *ex, const ls_type *want, bool *
   }
   if (rc == LS_OK) return new_const(c, want, ex->ast, value, 0);
   *failed = true;
-  return ls__ex_fail(c, ex->ast, "'%.*s' is not a %s: write it as %s",
-                     (int)(text.len > 60 ? 60 : text.len), text.ptr, ls__ex_type_text(c, want),
-                     literal_form(want));
+  return ls__ex_fail(c, ex->ast, "'%.*s' is not a %s: write it as %s", (int)(text.len > 60 ? 60 : text.len), text.ptr,
+                     ls__ex_type_text(c, want), literal_form(want));
 }
 
 /* A literal takes the type that is wanted when its value is exactly the same there. */
@@ -110,16 +108,12 @@ static ls_ex *fit_literal(ls_ex_compiler *c, ls_ex *ex, const ls_type *want, boo
   }
   bool is_int = ls__ex_is_int(have);
   if (!is_int && have->kind != LS_DECIMAL) return NULL;
-  ls_int128 value =
-      is_int ? ls__column_i64(ex->value)[0] : ls__i128_get(ls__column_i128(ex->value)[0]);
+  ls_int128 value = is_int ? ls__column_i64(ex->value)[0] : ls__i128_get(ls__column_i128(ex->value)[0]);
   int scale = is_int ? 0 : have->scale;
-  if (want->kind == LS_FLOAT64)
-    return new_const(c, want, ex->ast, 0, ls__ex_decimal_to_double(value, scale));
+  if (want->kind == LS_FLOAT64) return new_const(c, want, ex->ast, 0, ls__ex_decimal_to_double(value, scale));
   if (want->kind != LS_DECIMAL) return NULL;
   ls_int128 rescaled;
-  if (ls__decimal_rescale(&rescaled, value, scale, want->scale, want->precision, LS_ROUND_EXACT) !=
-      LS_OK)
-    return NULL;
+  if (ls__decimal_rescale(&rescaled, value, scale, want->scale, want->precision, LS_ROUND_EXACT) != LS_OK) return NULL;
   return new_const(c, want, ex->ast, rescaled, 0);
 }
 
@@ -141,8 +135,7 @@ static bool widens(const ls_type *from, const ls_type *to) {
 static bool fit_list(ls_ex_compiler *c, ls_ex **ex, const ls_type *want, bool *failed) {
   const ls_ast *ast = (*ex)->ast;
   uint32_t n = (*ex)->n_args;
-  if (!ast || ast->kind != LS_AST_LIST || ((*ex)->op != LS_EX_LIST && (*ex)->op != LS_EX_CONST))
-    return false;
+  if (!ast || ast->kind != LS_AST_LIST || ((*ex)->op != LS_EX_LIST && (*ex)->op != LS_EX_CONST)) return false;
   if (n != ast->n_args) return false;
   ls_ex **args = ls__ex_args(c, n);
   for (uint32_t i = 0; i < n; i++) {
@@ -166,8 +159,7 @@ bool ls__ex_fit(ls_ex_compiler *c, ls_ex **ex, const ls_type *want, bool *failed
     *ex = ls__ex_null(c, want, (*ex)->ast);
     return true;
   }
-  if ((*ex)->literal && (*ex)->op == LS_EX_CONST && have->kind != LS_LIST &&
-      !ls__ex_is_null_const(*ex)) {
+  if ((*ex)->literal && (*ex)->op == LS_EX_CONST && have->kind != LS_LIST && !ls__ex_is_null_const(*ex)) {
     ls_ex *fitted = fit_literal(c, *ex, want, failed);
     if (fitted) *ex = fitted;
     if (fitted || *failed) return fitted != NULL;
@@ -191,11 +183,9 @@ int ls__ex_coerce(ls_ex_compiler *c, ls_ex **ex, const ls_type *want, const char
   if (failed) return LS_ECONFIG;
   const char *hint = "";
   bool castable = ls__ex_cast_allowed(have, want);
-  if (castable)
-    hint =
-        ls__arena_printf(c->arena, ": CAST(... AS %s) if that is meant", ls__ex_type_text(c, want));
-  ls__ex_fail(c, (*ex)->ast, "%s must be %s, not %s%s", what, ls__ex_type_text(c, want),
-              ls__ex_type_text(c, have), hint);
+  if (castable) hint = ls__arena_printf(c->arena, ": CAST(... AS %s) if that is meant", ls__ex_type_text(c, want));
+  ls__ex_fail(c, (*ex)->ast, "%s must be %s, not %s%s", what, ls__ex_type_text(c, want), ls__ex_type_text(c, have),
+              hint);
   return LS_ECONFIG;
 }
 
@@ -259,24 +249,20 @@ static const ls_type *common_type(ls_ex_compiler *c, const ls_type *a, const ls_
 }
 
 static int mismatch(ls_ex_compiler *c, const ls_ex *ex, const ls_type *type, const char *what) {
-  const char *hint = ls__ex_is_number(type) && ls__ex_is_number(ex->type)
-                         ? ": CAST one to the type that is meant"
-                         : "";
-  ls__ex_fail(c, ex->ast, "%s mixes %s and %s%s", what, ls__ex_type_text(c, type),
-              ls__ex_type_text(c, ex->type), hint);
+  const char *hint = ls__ex_is_number(type) && ls__ex_is_number(ex->type) ? ": CAST one to the type that is meant" : "";
+  ls__ex_fail(c, ex->ast, "%s mixes %s and %s%s", what, ls__ex_type_text(c, type), ls__ex_type_text(c, ex->type), hint);
   return LS_ECONFIG;
 }
 
-int ls__ex_unify(ls_ex_compiler *c, ls_ex **args, uint32_t n_args, uint32_t stride,
-                 const ls_type **out, const char *what) {
+int ls__ex_unify(ls_ex_compiler *c, ls_ex **args, uint32_t n_args, uint32_t stride, const ls_type **out,
+                 const char *what) {
   const ls_type *type = &ls__ex_type_null;
   /* Columns decide first: literals fit themselves to them. */
   for (int pass = 0; pass < 2; pass++) {
     for (uint32_t i = 0; i < n_args; i += stride) {
       if (args[i]->literal != (pass == 1)) continue;
       bool failed = false;
-      if (pass == 1 && !ls__ex_is_null_type(type) && ls__ex_fit(c, &args[i], type, &failed))
-        continue;
+      if (pass == 1 && !ls__ex_is_null_type(type) && ls__ex_fit(c, &args[i], type, &failed)) continue;
       if (failed) return LS_ECONFIG;
       const ls_type *common = common_type(c, type, args[i]->type);
       if (!common) return mismatch(c, args[i], type, what);
@@ -285,7 +271,6 @@ int ls__ex_unify(ls_ex_compiler *c, ls_ex **args, uint32_t n_args, uint32_t stri
   }
   *out = type;
   if (ls__ex_is_null_type(type)) return LS_OK;
-  for (uint32_t i = 0; i < n_args; i += stride)
-    LS_TRY(ls__ex_coerce(c, &args[i], type, what));
+  for (uint32_t i = 0; i < n_args; i += stride) LS_TRY(ls__ex_coerce(c, &args[i], type, what));
   return LS_OK;
 }

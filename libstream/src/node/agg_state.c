@@ -5,16 +5,16 @@
 struct ls_agg_set {
   const ls_plan_node *plan;
   ls_arena arena;
-  ls_row_layout by_layout;      /* of the by-columns alone */
+  ls_row_layout by_layout; /* of the by-columns alone */
   ls_schema by_schema;
   ls_expr_set *args;            /* per aggregate */
   ls_udf_instance **udfs;       /* per aggregate, PLUGIN only */
   ls_row_layout *value_layouts; /* per aggregate: one field, for MIN, MAX, FIRST, LAST, COLLECT */
   const ls_column **columns;    /* evaluated arguments: per aggregate n_args, flattened */
   uint32_t *first_column;
-  ls_batch by_view;             /* by-columns of the current batch */
+  ls_batch by_view; /* by-columns of the current batch */
   ls_buf scratch, value, key_a, key_b;
-  bool counts_rows;             /* rows may be taken back */
+  bool counts_rows; /* rows may be taken back */
 };
 
 /* Segments are copied out before they are used: plugins' accumulators are 16-byte aligned, states are not. */
@@ -34,17 +34,20 @@ static ls_schema *one_field_schema(ls_arena *arena, const ls_type *type) {
 }
 
 static bool keeps_value(ls_agg_kind kind) {
-  return kind == LS_AGG_MIN || kind == LS_AGG_MAX || kind == LS_AGG_FIRST || kind == LS_AGG_LAST || kind == LS_AGG_COLLECT;
+  return kind == LS_AGG_MIN || kind == LS_AGG_MAX || kind == LS_AGG_FIRST || kind == LS_AGG_LAST ||
+         kind == LS_AGG_COLLECT;
 }
 
-int ls__agg_set_open(ls_agg_set **out, const ls_plan_node *plan_node, const ls_schema *input, const ls_plan *plan, ls_error *err) {
+int ls__agg_set_open(ls_agg_set **out, const ls_plan_node *plan_node, const ls_schema *input, const ls_plan *plan,
+                     ls_error *err) {
   ls_agg_set *set = LS_NEW(ls_agg_set);
   *out = set;
   set->plan = plan_node;
   set->counts_rows = plan->live && plan_node->live_takes_back;
   ls__arena_init(&set->arena, 4096);
   uint32_t n_aggs = plan_node->u.aggregate.n_aggs, n_by = plan_node->u.aggregate.n_by, n_columns = 0;
-  set->by_schema = (ls_schema){.name = "by", .fields = LS_ARENA_ARRAY(&set->arena, ls_field, n_by + 1), .n_fields = n_by, .time_field = -1};
+  set->by_schema = (ls_schema){
+      .name = "by", .fields = LS_ARENA_ARRAY(&set->arena, ls_field, n_by + 1), .n_fields = n_by, .time_field = -1};
   for (uint32_t i = 0; i < n_by; i++) set->by_schema.fields[i] = input->fields[plan_node->u.aggregate.by[i]];
   ls__row_layout_init(&set->by_layout, &set->by_schema, &set->arena);
   set->by_view.schema = &set->by_schema;
@@ -60,7 +63,8 @@ int ls__agg_set_open(ls_agg_set **out, const ls_plan_node *plan_node, const ls_s
     LS_TRY(ls__expr_set_open(&set->args[i], agg->args, agg->n_args, input, plan, err));
     if (agg->kind == LS_AGG_PLUGIN) LS_TRY(ls__udf_open_agg(&set->udfs[i], plan->udfs, agg->udf, err));
     if (keeps_value(agg->kind)) {
-      ls__row_layout_init(&set->value_layouts[i], one_field_schema(&set->arena, ls__expr_type(agg->args[0])), &set->arena);
+      ls__row_layout_init(&set->value_layouts[i], one_field_schema(&set->arena, ls__expr_type(agg->args[0])),
+                          &set->arena);
     }
   }
   set->columns = LS_ARENA_ARRAY(&set->arena, const ls_column *, n_columns + 1);
@@ -81,22 +85,26 @@ void ls__agg_set_close(ls_agg_set *set) {
   ls__free(set);
 }
 
-int ls__agg_set_eval(ls_agg_set *set, const ls_batch *in, ls_arena *arena, ls_row_error_fn on_error, void *payload, ls_error *err) {
+int ls__agg_set_eval(ls_agg_set *set, const ls_batch *in, ls_arena *arena, ls_row_error_fn on_error, void *payload,
+                     ls_error *err) {
   for (uint32_t i = 0; i < set->plan->u.aggregate.n_aggs; i++) {
     for (uint32_t k = 0; k < set->args[i].n; k++) {
       ls_column *column = LS_ARENA_NEW(arena, ls_column);
       LS_TRY(ls__expr_eval(column, set->args[i].states[k], in, NULL, arena, on_error, payload, err));
       set->columns[set->first_column[i] + k] = column;
     }
-    if (set->udfs[i] != NULL) ls__udf_agg_rows(set->udfs[i], &set->columns[set->first_column[i]], set->args[i].n, arena);
+    if (set->udfs[i] != NULL)
+      ls__udf_agg_rows(set->udfs[i], &set->columns[set->first_column[i]], set->args[i].n, arena);
   }
-  for (uint32_t i = 0; i < set->by_schema.n_fields; i++) set->by_view.columns[i] = in->columns[set->plan->u.aggregate.by[i]];
+  for (uint32_t i = 0; i < set->by_schema.n_fields; i++)
+    set->by_view.columns[i] = in->columns[set->plan->u.aggregate.by[i]];
   set->by_view.n_rows = in->n_rows;
   return LS_OK;
 }
 
 static void encode_value(ls_buf *out, ls_agg_set *set, uint32_t i, const ls_column *column, int64_t row) {
-  ls_batch one = {.schema = set->value_layouts[i].schema, .n_rows = column->n_rows, .columns = (ls_column *)(uintptr_t)column};
+  ls_batch one = {
+      .schema = set->value_layouts[i].schema, .n_rows = column->n_rows, .columns = (ls_column *)(uintptr_t)column};
   ls__row_encode(out, &set->value_layouts[i], &one, row);
 }
 
@@ -115,7 +123,9 @@ static ls_slice take_chunk(const char **at) {
   return chunk;
 }
 
-static int scale_of(const ls_type *type) { return type->kind == LS_DECIMAL ? type->scale : 0; }
+static int scale_of(const ls_type *type) {
+  return type->kind == LS_DECIMAL ? type->scale : 0;
+}
 
 static int average(ls_int128 *out, const ls_plan_agg *agg, ls_int128 sum, int64_t count, ls_error *err) {
   if (ls__decimal_div(out, sum, scale_of(ls__expr_type(agg->args[0])), count, 0, agg->type->scale) >= 0) return LS_OK;
@@ -123,7 +133,8 @@ static int average(ls_int128 *out, const ls_plan_agg *agg, ls_int128 sum, int64_
 }
 
 /** sign: 1 adds the row, -1 takes it back. */
-static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_column *column, int64_t row, int sign, ls_error *err) {
+static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_column *column, int64_t row, int sign,
+                   ls_error *err) {
   sum_segment segment = {0};
   if (old.len > 0) memcpy(&segment, old.ptr, sizeof segment);
   if (!ls__is_null(column, row)) {
@@ -131,14 +142,16 @@ static int add_sum(ls_buf *out, const ls_plan_agg *agg, ls_slice old, const ls_c
     if (column->type->kind == LS_FLOAT64) {
       segment.float_sum += ls__column_f64(column)[row];
     } else {
-      ls_int128 value = column->type->kind == LS_DECIMAL ? ls__i128_get(ls__column_i128(column)[row]) : ls__column_i64(column)[row];
+      ls_int128 value =
+          column->type->kind == LS_DECIMAL ? ls__i128_get(ls__column_i128(column)[row]) : ls__column_i64(column)[row];
       ls_int128 sum;
       int rc = ls__decimal_add(&sum, ls__i128_get(segment.sum), sign < 0 ? -value : value);
       if (rc < 0) return ls_error_set(err, LS_EOVERFLOW, "%s: the sum needs more than 38 digits", agg->name);
       if (agg->kind == LS_AGG_SUM && agg->type->kind == LS_INT64 && (sum > INT64_MAX || sum < INT64_MIN)) {
         return ls_error_set(err, LS_EOVERFLOW, "%s: the sum does not fit int64", agg->name);
       }
-      if (agg->kind == LS_AGG_AVG && segment.count > 0) LS_TRY(average(&value, agg, sum, segment.count, err)); /* or there would be no result */
+      if (agg->kind == LS_AGG_AVG && segment.count > 0)
+        LS_TRY(average(&value, agg, sum, segment.count, err)); /* or there would be no result */
       segment.sum = ls__i128_make(sum);
     }
   }
@@ -170,7 +183,8 @@ static void add_value(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, co
   put_chunk(out, ls__buf_slice(&set->value));
 }
 
-static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena, ls_error *err) {
+static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena,
+                      ls_error *err) {
   const ls_plan_agg *agg = &set->plan->u.aggregate.aggs[i];
   _Alignas(16) char small[1024];
   char *acc = agg->udf->acc_bytes <= sizeof small ? small : ls__arena_alloc(arena, agg->udf->acc_bytes);
@@ -185,7 +199,8 @@ static int add_plugin(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, in
   return LS_OK;
 }
 
-static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena, ls_error *err) {
+static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64_t row, int sign, ls_arena *arena,
+                   ls_error *err) {
   const ls_plan_agg *agg = &set->plan->u.aggregate.aggs[i];
   const ls_column *column = agg->n_args > 0 ? set->columns[set->first_column[i]] : NULL;
   int64_t count = 0;
@@ -197,17 +212,21 @@ static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64
     ls__buf_append(out, &count, sizeof count);
     return LS_OK;
   case LS_AGG_SUM:
-  case LS_AGG_AVG: return add_sum(out, agg, old, column, row, sign, err);
+  case LS_AGG_AVG:
+    return add_sum(out, agg, old, column, row, sign, err);
   case LS_AGG_MIN:
   case LS_AGG_MAX:
   case LS_AGG_FIRST:
-  case LS_AGG_LAST: add_value(out, set, i, old, column, row); return LS_OK;
+  case LS_AGG_LAST:
+    add_value(out, set, i, old, column, row);
+    return LS_OK;
   case LS_AGG_COLLECT:
     if (old.len > 0) ls__buf_append(out, old.ptr, old.len);
     encode_value(&set->value, set, i, column, row);
     put_chunk(out, ls__buf_slice(&set->value));
     return LS_OK;
-  case LS_AGG_PLUGIN: return add_plugin(out, set, i, old, row, sign, arena, err);
+  case LS_AGG_PLUGIN:
+    return add_plugin(out, set, i, old, row, sign, arena, err);
   }
   return ls_error_set(err, LS_EINTERNAL, "aggregate kind %d", (int)agg->kind);
 }
@@ -215,15 +234,20 @@ static int add_one(ls_buf *out, ls_agg_set *set, uint32_t i, ls_slice old, int64
 bool ls__agg_takes_back(const ls_plan_agg *agg) {
   switch (agg->kind) {
   case LS_AGG_COUNT_ALL:
-  case LS_AGG_COUNT: return true;
+  case LS_AGG_COUNT:
+    return true;
   case LS_AGG_SUM: /* a sum of float64 depends on the order: what was added can't be subtracted exactly */
-  case LS_AGG_AVG: return ls__expr_type(agg->args[0])->kind != LS_FLOAT64;
-  case LS_AGG_PLUGIN: return agg->udf->retract != NULL;
-  default: return false;
+  case LS_AGG_AVG:
+    return ls__expr_type(agg->args[0])->kind != LS_FLOAT64;
+  case LS_AGG_PLUGIN:
+    return agg->udf->retract != NULL;
+  default:
+    return false;
   }
 }
 
-/* State: int64 ts, in sets that take rows back int64 rows, then segments each as uint32 length and bytes; segment 0 is the by-row. Nothing in it is aligned. */
+/* State: int64 ts, in sets that take rows back int64 rows, then segments each as uint32 length and
+ * bytes; segment 0 is the by-row. Nothing in it is aligned. */
 static void put_segment_header(ls_buf *out, size_t *header) {
   static const char none[sizeof(uint32_t)] = {0};
   *header = out->len;
@@ -249,7 +273,9 @@ int64_t ls__agg_state_ts(ls_slice state) {
   return ts_us;
 }
 
-static size_t head_bytes(const ls_agg_set *set) { return set->counts_rows ? 2 * sizeof(int64_t) : sizeof(int64_t); }
+static size_t head_bytes(const ls_agg_set *set) {
+  return set->counts_rows ? 2 * sizeof(int64_t) : sizeof(int64_t);
+}
 
 static int64_t rows_in(const ls_agg_set *set, ls_slice state) {
   int64_t rows = 0;
@@ -257,9 +283,12 @@ static int64_t rows_in(const ls_agg_set *set, ls_slice state) {
   return rows;
 }
 
-bool ls__agg_state_empty(const ls_agg_set *set, ls_slice state) { return set->counts_rows && rows_in(set, state) == 0; }
+bool ls__agg_state_empty(const ls_agg_set *set, ls_slice state) {
+  return set->counts_rows && rows_in(set, state) == 0;
+}
 
-static int set_change(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, int sign, ls_arena *arena, ls_error *err) {
+static int set_change(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, int sign,
+                      ls_arena *arena, ls_error *err) {
   int64_t ts_us = in->ts_us[row], rows = rows_in(set, old) + sign;
   size_t at = head_bytes(set), header;
   if (old.len > 0 && ls__agg_state_ts(old) > ts_us) ts_us = ls__agg_state_ts(old);
@@ -284,11 +313,13 @@ static int set_change(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch
   return LS_OK;
 }
 
-int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err) {
+int ls__agg_set_add(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena,
+                    ls_error *err) {
   return set_change(out, set, old, in, row, 1, arena, err);
 }
 
-int ls__agg_set_take_back(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena, ls_error *err) {
+int ls__agg_set_take_back(ls_buf *out, ls_agg_set *set, ls_slice old, const ls_batch *in, int64_t row, ls_arena *arena,
+                          ls_error *err) {
   ls_assert(set->counts_rows && old.len > 0);
   return set_change(out, set, old, in, row, -1, arena, err);
 }
@@ -302,7 +333,9 @@ static int finish_sum(ls_column *column, const ls_plan_agg *agg, ls_slice segmen
   }
   const ls_type *from = ls__expr_type(agg->args[0]);
   if (from->kind == LS_FLOAT64) {
-    ls__column_append_f64(column, agg->kind == LS_AGG_AVG ? sum.float_sum / (double)sum.count : sum.float_sum); /* tidy: allow double because the column is float64 */
+    if (agg->kind == LS_AGG_AVG)
+      sum.float_sum /= (double)sum.count; /* tidy: allow double because the column is float64 */
+    ls__column_append_f64(column, sum.float_sum);
     return LS_OK;
   }
   ls_int128 value = ls__i128_get(sum.sum);
@@ -315,7 +348,8 @@ static int finish_sum(ls_column *column, const ls_plan_agg *agg, ls_slice segmen
   return LS_OK;
 }
 
-static int finish_one(ls_column *column, ls_agg_set *set, uint32_t i, ls_slice segment, ls_arena *arena, ls_error *err) {
+static int finish_one(ls_column *column, ls_agg_set *set, uint32_t i, ls_slice segment, ls_arena *arena,
+                      ls_error *err) {
   const ls_plan_agg *agg = &set->plan->u.aggregate.aggs[i];
   const char *at = segment.ptr;
   int64_t count;
@@ -326,7 +360,8 @@ static int finish_one(ls_column *column, ls_agg_set *set, uint32_t i, ls_slice s
     ls__column_append_i64(column, count);
     return LS_OK;
   case LS_AGG_SUM:
-  case LS_AGG_AVG: return finish_sum(column, agg, segment, err);
+  case LS_AGG_AVG:
+    return finish_sum(column, agg, segment, err);
   case LS_AGG_MIN:
   case LS_AGG_MAX:
     if (segment.len > 0) (void)take_chunk(&at);
@@ -354,7 +389,8 @@ static int finish_one(ls_column *column, ls_agg_set *set, uint32_t i, ls_slice s
   return ls_error_set(err, LS_EINTERNAL, "aggregate kind %d", (int)agg->kind);
 }
 
-int ls__agg_set_finish(ls_column *columns, uint32_t skip, ls_agg_set *set, ls_slice state, ls_arena *arena, ls_error *err) {
+int ls__agg_set_finish(ls_column *columns, uint32_t skip, ls_agg_set *set, ls_slice state, ls_arena *arena,
+                       ls_error *err) {
   size_t at = head_bytes(set);
   LS_TRY(ls__row_decode(columns, &set->by_layout, take_segment(state, &at), err));
   for (uint32_t i = 0; i < set->plan->u.aggregate.n_aggs; i++) {

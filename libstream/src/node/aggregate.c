@@ -18,9 +18,10 @@ typedef struct aggregate_node {
   ls_arena finish_arena;
   bool emits_rows;
   ls_emit emit;
-  bool takes_back; /* rows of the input may take back: results go out once per run of rows with the same stamp and group */
-  bool retracts;   /* a result that is replaced goes out before the new one, as one that takes back */
-  ls_buf before;   /* takes_back: the group's state before the run; len 0: there was none */
+  bool
+      takes_back; /* rows of the input may take back: results go out once per run of rows with the same stamp and group */
+  bool retracts; /* a result that is replaced goes out before the new one, as one that takes back */
+  ls_buf before; /* takes_back: the group's state before the run; len 0: there was none */
 } aggregate_node;
 
 static int aggregate_table_decode(ls_node *node, ls_slice value, ls_column *columns, ls_error *err) {
@@ -58,7 +59,8 @@ static int aggregate_open(ls_node **out, const ls_plan_node *plan_node, const ls
 }
 
 /** Appends the result row of a state to the main output; on failure the row is begun and not ended. */
-static int aggregate_put(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+static int aggregate_put(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us,
+                         ls_stamp stamp, ls_error *err) {
   ls_batch *out = call->outputs[0];
   uint32_t n_by = self->base.plan->u.aggregate.n_by;
   bool windowed = self->windows != NULL;
@@ -72,14 +74,16 @@ static int aggregate_put(aggregate_node *self, ls_node_call *call, ls_slice stat
 }
 
 /** The same for a row of the input that is at fault when there is no result: on failure the output stays as it was. */
-static int aggregate_emit(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+static int aggregate_emit(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us,
+                          ls_stamp stamp, ls_error *err) {
   int rc = aggregate_put(self, call, state, window_start_us, stamp, err);
   if (rc < 0) ls__batch_truncate(call->outputs[0], call->outputs[0]->n_rows);
   return rc;
 }
 
 /** The same when all rows are in: a result that can't be made is a dead letter of its own, with the key and the window. */
-static int aggregate_emit_result(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us, ls_stamp stamp, ls_error *err) {
+static int aggregate_emit_result(aggregate_node *self, ls_node_call *call, ls_slice state, int64_t window_start_us,
+                                 ls_stamp stamp, ls_error *err) {
   int rc = aggregate_put(self, call, state, window_start_us, stamp, err);
   if (!ls__is_row_fault(rc)) return rc;
   uint32_t n = self->base.plan->u.aggregate.n_by + (self->windows != NULL ? 2 : 0);
@@ -96,7 +100,9 @@ typedef struct window_close {
 
 static int64_t window_due_us(const aggregate_node *self, int64_t start_us) {
   int64_t due;
-  if (__builtin_add_overflow(start_us, self->base.plan->u.aggregate.window_us + self->base.plan->u.aggregate.grace_us, &due)) return INT64_MAX;
+  if (__builtin_add_overflow(start_us, self->base.plan->u.aggregate.window_us + self->base.plan->u.aggregate.grace_us,
+                             &due))
+    return INT64_MAX;
   return due;
 }
 
@@ -128,7 +134,8 @@ static int64_t window_start_of(int64_t ts_us, int64_t size_us) {
   return ts_us - (offset < 0 ? offset + size_us : offset);
 }
 
-static int aggregate_windowed_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int aggregate_windowed_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash,
+                                  ls_error *err) {
   const ls_batch *in = call->inputs[0];
   int64_t start_us = window_start_of(in->ts_us[row], self->base.plan->u.aggregate.window_us);
   LS_TRY(aggregate_fire(self, call, in->stamps[row].ts_us, err));
@@ -156,7 +163,8 @@ static int aggregate_retract(aggregate_node *self, ls_node_call *call, ls_slice 
   return ls__is_row_fault(rc) ? LS_OK : rc;
 }
 
-static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash,
+                               ls_error *err) {
   const ls_batch *in = call->inputs[0];
   ls_slice old = {NULL, 0};
   int found = ls__table_get(&old, self->base.table, key, hash, err);
@@ -175,7 +183,8 @@ static int aggregate_table_row(aggregate_node *self, ls_node_call *call, int64_t
 }
 
 /** One row of a run: added or taken back. A row to take back that is in no group was at fault when it came. */
-static int aggregate_change(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, bool begins, ls_error *err) {
+static int aggregate_change(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash,
+                            bool begins, ls_error *err) {
   const ls_batch *in = call->inputs[0];
   bool back = ls__is_retract(in, row);
   ls_slice old = {NULL, 0};
@@ -200,13 +209,15 @@ static int aggregate_change(aggregate_node *self, ls_node_call *call, int64_t ro
 }
 
 /** What the run that ends with this row has made of its group. */
-static int aggregate_emit_run(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int aggregate_emit_run(aggregate_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash,
+                              ls_error *err) {
   ls_stamp stamp = call->inputs[0]->stamps[row];
   if (!self->emits_rows) return LS_OK;
   ls_slice now;
   int found = ls__table_get(&now, self->base.table, key, hash, err);
   if (found < 0) return found;
-  if (self->retracts && self->before.len > 0) LS_TRY(aggregate_retract(self, call, ls__buf_slice(&self->before), stamp, err));
+  if (self->retracts && self->before.len > 0)
+    LS_TRY(aggregate_retract(self, call, ls__buf_slice(&self->before), stamp, err));
   return found == 1 ? aggregate_emit_result(self, call, now, 0, stamp, err) : LS_OK;
 }
 
@@ -218,7 +229,8 @@ static bool aggregate_goes_on(const ls_batch *in, int64_t last, int64_t row) {
 }
 
 /** Rows of one stamp and group, the old and the new row of a change above all, give one result: nobody sees what is between. */
-static int aggregate_runs(aggregate_node *self, ls_node_call *call, const ls_row_keys *keys, ls_row_faults *faults, ls_error *err) {
+static int aggregate_runs(aggregate_node *self, ls_node_call *call, const ls_row_keys *keys, ls_row_faults *faults,
+                          ls_error *err) {
   const ls_batch *in = call->inputs[0];
   int64_t last = -1; /* row of the open run */
   for (int64_t row = 0; row < in->n_rows; row++) {
@@ -251,7 +263,8 @@ static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__node_fresh_outputs(call, 0);
   if (self->takes_back) return aggregate_runs(self, call, &keys, &faults, err);
   for (int64_t row = 0; row < in->n_rows; row++) {
-    if (node->table != NULL && row + LS_PREFETCH_ROWS < in->n_rows) ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
+    if (node->table != NULL && row + LS_PREFETCH_ROWS < in->n_rows)
+      ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (ls__row_faulty(&faults, row)) continue;
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the key to aggregate by is null");
@@ -298,5 +311,5 @@ static void aggregate_end_slice(ls_node *node) {
   if (node->table != NULL) ls__table_end_slice(node->table);
 }
 
-const ls_node_vtable ls__aggregate_vtable = {aggregate_open, aggregate_process, aggregate_end, aggregate_end_slice, aggregate_close,
-                                            aggregate_next_due_us};
+const ls_node_vtable ls__aggregate_vtable = {aggregate_open,      aggregate_process, aggregate_end,
+                                             aggregate_end_slice, aggregate_close,   aggregate_next_due_us};

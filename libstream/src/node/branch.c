@@ -33,7 +33,8 @@ static int branch_process(ls_node *node, ls_node_call *call, ls_error *err) {
     memcpy(chosen, left_over, sizeof(uint64_t) * (size_t)n_words);
     if (self->exprs.states[i] != NULL) {
       ls_column verdict;
-      LS_TRY(ls__expr_eval(&verdict, self->exprs.states[i], in, left_over, call->arena, ls__row_faults_report, &faults, err));
+      LS_TRY(ls__expr_eval(&verdict, self->exprs.states[i], in, left_over, call->arena, ls__row_faults_report, &faults,
+                           err));
       const uint64_t *truths = ls__true_bits(&verdict, call->arena);
       for (int64_t w = 0; w < n_words; w++) chosen[w] &= truths[w];
     }

@@ -29,7 +29,8 @@ static int changes_open(ls_node **out, const ls_plan_node *plan_node, const ls_n
 }
 
 /** Version given to the row, 0 when nothing changed, <0 error. */
-static int64_t changes_check(changes_node *self, const ls_batch *in, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int64_t changes_check(changes_node *self, const ls_batch *in, int64_t row, ls_slice key, uint64_t hash,
+                             ls_error *err) {
   ls__buf_clear(&self->compared);
   for (uint32_t i = 0; i < self->base.plan->u.changes.n_compare; i++) {
     ls__key_encode_value(&self->compared, &in->columns[self->base.plan->u.changes.compare[i]], row);
@@ -75,7 +76,8 @@ static int changes_process(ls_node *node, ls_node_call *call, ls_error *err) {
   }
   node->counters.taken += n_changed;
   ls_batch *out = ls__batch_new(call->plan_node->outputs[0].schema, call->arena, n_changed);
-  for (uint32_t i = 0; i < in->schema->n_fields; i++) ls__column_gather(&out->columns[i], &in->columns[i], changed, n_changed);
+  for (uint32_t i = 0; i < in->schema->n_fields; i++)
+    ls__column_gather(&out->columns[i], &in->columns[i], changed, n_changed);
   for (int64_t i = 0; i < n_changed; i++) {
     if (node->plan->u.changes.version_field >= 0) {
       ls__column_append_i64(&out->columns[node->plan->u.changes.version_field], versions[i]);

@@ -7,11 +7,13 @@
 
 typedef struct deduplicate_node {
   ls_node base;
-  ls_kv *seen;        /* retention forever */
-  ls_window *recent;  /* else */
+  ls_kv *seen;       /* retention forever */
+  ls_window *recent; /* else */
 } deduplicate_node;
 
-static void deduplicate_close(ls_node *node) { ls__free(node); }
+static void deduplicate_close(ls_node *node) {
+  ls__free(node);
+}
 
 static int deduplicate_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
   deduplicate_node *self = LS_NEW(deduplicate_node);
@@ -30,7 +32,8 @@ static int found_one(void *payload, const ls_window_entry *entry, ls_error *err)
 }
 
 /** 1: seen before; 0: new, and noted. */
-static int deduplicate_check(deduplicate_node *self, const ls_batch *in, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int deduplicate_check(deduplicate_node *self, const ls_batch *in, int64_t row, ls_slice key, uint64_t hash,
+                             ls_error *err) {
   ls_slice stored;
   if (self->seen != NULL) {
     int found = ls__kv_get(&stored, self->seen, key, hash, err);
@@ -57,7 +60,8 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
   int32_t *fresh = LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1);
   int64_t n_fresh = 0;
   for (int64_t row = 0; row < in->n_rows; row++) {
-    if (self->seen != NULL && row + LS_PREFETCH_ROWS < in->n_rows) ls__kv_prefetch(self->seen, keys.hashes[row + LS_PREFETCH_ROWS]);
+    if (self->seen != NULL && row + LS_PREFETCH_ROWS < in->n_rows)
+      ls__kv_prefetch(self->seen, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the deduplication key is null");
       continue;
@@ -77,4 +81,5 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
   return LS_OK;
 }
 
-const ls_node_vtable ls__deduplicate_vtable = {deduplicate_open, deduplicate_process, NULL, NULL, deduplicate_close, NULL};
+const ls_node_vtable ls__deduplicate_vtable = {
+    deduplicate_open, deduplicate_process, NULL, NULL, deduplicate_close, NULL};

@@ -15,8 +15,8 @@ static void flat_map_close(ls_node *node) {
 static int flat_map_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
   flat_map_node *self = LS_NEW(flat_map_node);
   *out = &self->base;
-  return ls__expr_set_open(&self->exprs, &plan_node->u.flat_map.list, 1,
-                           ls__node_input_schema(env->plan, plan_node, 0), env->plan, err);
+  return ls__expr_set_open(&self->exprs, &plan_node->u.flat_map.list, 1, ls__node_input_schema(env->plan, plan_node, 0),
+                           env->plan, err);
 }
 
 static int flat_map_process(ls_node *node, ls_node_call *call, ls_error *err) {

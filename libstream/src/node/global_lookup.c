@@ -76,4 +76,5 @@ static int global_lookup_process(ls_node *node, ls_node_call *call, ls_error *er
   return LS_OK;
 }
 
-const ls_node_vtable ls__global_lookup_vtable = {global_lookup_open, global_lookup_process, NULL, NULL, global_lookup_close, NULL};
+const ls_node_vtable ls__global_lookup_vtable = {
+    global_lookup_open, global_lookup_process, NULL, NULL, global_lookup_close, NULL};

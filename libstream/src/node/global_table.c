@@ -6,11 +6,11 @@ struct ls_global {
   const ls_plan_global *plan;
   ls_arena arena;
   ls_batch *rows;
-  ls_slice *keys;      /* per row */
+  ls_slice *keys; /* per row */
   uint64_t *hashes;
-  int32_t *slots;      /* row + 1, 0: free; power of two */
+  int32_t *slots; /* row + 1, 0: free; power of two */
   uint64_t mask;
-  uint64_t version;    /* changes with the rows */
+  uint64_t version; /* changes with the rows */
 };
 
 static int32_t *global_slot(const ls_global *global, ls_slice key, uint64_t hash) {
@@ -72,7 +72,9 @@ void ls__global_free(ls_global *global) {
   ls__free(global);
 }
 
-const ls_batch *ls__global_rows(const ls_global *global) { return global->rows; }
+const ls_batch *ls__global_rows(const ls_global *global) {
+  return global->rows;
+}
 
 int32_t ls__global_find(const ls_global *global, ls_slice key, uint64_t hash) {
   return *global_slot(global, key, hash) - 1;

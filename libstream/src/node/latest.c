@@ -9,12 +9,12 @@
 typedef struct latest_node {
   ls_node base;
   ls_row_layout layout;
-  ls_arena arena;    /* layout and the compared value */
+  ls_arena arena; /* layout and the compared value */
   ls_buf row;
   bool emits_rows;
   ls_emit emit;
-  bool retracts;     /* a row that is replaced goes out before the new one, as one that takes back */
-  bool each_change;  /* somebody sees what lies between two rows of a run */
+  bool retracts;    /* a row that is replaced goes out before the new one, as one that takes back */
+  bool each_change; /* somebody sees what lies between two rows of a run */
 } latest_node;
 
 static int latest_table_decode(ls_node *node, ls_slice value, ls_column *columns, ls_error *err) {
@@ -43,7 +43,9 @@ static int latest_open(ls_node **out, const ls_plan_node *plan_node, const ls_no
                         plan_node->store.fingerprint, read_as_of, err);
 }
 
-static int order_of(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
+static int order_of(int64_t a, int64_t b) {
+  return a < b ? -1 : a > b;
+}
 
 /** Compares order_by of two rows of the batch: <0 older, 0 equal, >0 newer; null is older than anything. */
 static int latest_compare_rows(const ls_column *column, int64_t row, const ls_column *with, int64_t with_row) {
@@ -62,8 +64,8 @@ static int latest_compare_rows(const ls_column *column, int64_t row, const ls_co
 }
 
 /** The same of a row of the batch and a stored one. */
-static int latest_compare(latest_node *self, const ls_batch *batch, int64_t row, ls_slice stored, ls_arena *scratch, int *out,
-                          ls_error *err) {
+static int latest_compare(latest_node *self, const ls_batch *batch, int64_t row, ls_slice stored, ls_arena *scratch,
+                          int *out, ls_error *err) {
   uint32_t field = (uint32_t)self->base.plan->u.latest.order_by;
   const ls_column *column = &batch->columns[field];
   bool is_number = column->type->kind == LS_INT64 || column->type->kind == LS_TIMESTAMP;
@@ -80,7 +82,7 @@ static int latest_compare(latest_node *self, const ls_batch *batch, int64_t row,
 
 /** What one call has taken so far. */
 typedef struct latest_rows {
-  int32_t *newer, *late;  /* rows of the input */
+  int32_t *newer, *late; /* rows of the input */
   int64_t n_newer, n_late;
 } latest_rows;
 
@@ -95,7 +97,8 @@ static int latest_retract(latest_node *self, ls_node_call *call, int64_t row, ls
 }
 
 /** A row that takes back: the current row, if it is that, is gone. */
-static int latest_take_back(latest_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash, ls_error *err) {
+static int latest_take_back(latest_node *self, ls_node_call *call, int64_t row, ls_slice key, uint64_t hash,
+                            ls_error *err) {
   const ls_batch *in = call->inputs[0];
   ls_slice stored;
   int found = ls__table_get(&stored, self->base.table, key, hash, err);
@@ -109,8 +112,8 @@ static int latest_take_back(latest_node *self, ls_node_call *call, int64_t row, 
 
 /** Takes the rows [first, end) of one key. Only the newest of them reaches the table: of the others nobody sees more than
  *  that they were taken. */
-static int latest_run(latest_node *self, ls_node_call *call, int64_t first, int64_t end, ls_slice key, uint64_t hash, latest_rows *rows,
-                      ls_error *err) {
+static int latest_run(latest_node *self, ls_node_call *call, int64_t first, int64_t end, ls_slice key, uint64_t hash,
+                      latest_rows *rows, ls_error *err) {
   const ls_batch *in = call->inputs[0];
   int32_t order_by = self->base.plan->u.latest.order_by;
   ls_slice stored;
@@ -143,7 +146,8 @@ static int64_t latest_run_end(const latest_node *self, const ls_batch *in, const
   int64_t end = row + 1;
   bool alone = self->each_change || keys->keys[row].ptr == NULL || ls__is_retract(in, row);
   while (!alone && end < in->n_rows && keys->hashes[end] == keys->hashes[row] && keys->keys[end].ptr != NULL &&
-         !ls__is_retract(in, end) && ls__slice_eq(keys->keys[end], keys->keys[row])) end++;
+         !ls__is_retract(in, end) && ls__slice_eq(keys->keys[end], keys->keys[row]))
+    end++;
   return end;
 }
 
@@ -154,11 +158,13 @@ static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls__row_faults_init(&faults, node, call, in);
   ls_row_keys keys;
   ls__row_keys_of(&keys, in, in->schema->key, in->schema->n_key, call->arena);
-  latest_rows rows = {LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), 0, 0};
+  latest_rows rows = {LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1),
+                      LS_ARENA_ARRAY(call->arena, int32_t, in->n_rows + 1), 0, 0};
   ls__node_fresh_outputs(call, 0);
   for (int64_t row = 0, end; row < in->n_rows; row = end) {
     end = latest_run_end(self, in, &keys, row);
-    for (int64_t at = row + LS_PREFETCH_ROWS; at < end + LS_PREFETCH_ROWS && at < in->n_rows; at++) ls__table_prefetch(node->table, keys.hashes[at]);
+    for (int64_t at = row + LS_PREFETCH_ROWS; at < end + LS_PREFETCH_ROWS && at < in->n_rows; at++)
+      ls__table_prefetch(node->table, keys.hashes[at]);
     if (keys.keys[row].ptr == NULL) {
       ls__row_faults_report(&faults, row, "the key is null");
     } else if (ls__is_retract(in, row)) {
@@ -199,6 +205,9 @@ static int latest_end(ls_node *node, ls_node_call *call, ls_error *err) {
   return ls__table_scan(node->table, true, latest_emit, &(latest_scan){node, call}, err);
 }
 
-static void latest_end_slice(ls_node *node) { ls__table_end_slice(node->table); }
+static void latest_end_slice(ls_node *node) {
+  ls__table_end_slice(node->table);
+}
 
-const ls_node_vtable ls__latest_vtable = {latest_open, latest_process, latest_end, latest_end_slice, latest_close, NULL};
+const ls_node_vtable ls__latest_vtable = {latest_open,      latest_process, latest_end,
+                                          latest_end_slice, latest_close,   NULL};

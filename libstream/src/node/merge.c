@@ -7,7 +7,9 @@ static int plain_open(ls_node **out, const ls_plan_node *plan_node, const ls_nod
   return LS_OK;
 }
 
-static void plain_close(ls_node *node) { ls__free(node); }
+static void plain_close(ls_node *node) {
+  ls__free(node);
+}
 
 /** Input with the smallest next stamp, or n_inputs when all are used up. */
 static uint32_t merge_next(const ls_node_call *call, const int64_t *at) {

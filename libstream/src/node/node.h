@@ -24,21 +24,22 @@ typedef struct ls_node_counters {
 } ls_node_counters;
 
 /** Reports a row that a node could not process (expression or plugin error). @thread the task's */
-typedef void (*ls_node_error_fn)(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row, const char *message);
+typedef void (*ls_node_error_fn)(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row,
+                                 const char *message);
 
 typedef struct ls_node_env {
   const ls_plan *plan;
   ls_store_set *stores;
-  ls_node *const *nodes;            /* by id; those with smaller ids are open */
-  ls_global *const *globals;        /* by plan->globals index */
+  ls_node *const *nodes;     /* by id; those with smaller ids are open */
+  ls_global *const *globals; /* by plan->globals index */
 } ls_node_env;
 
 /** One call: a slice, or the end of input. */
 typedef struct ls_node_call {
-  const ls_batch *const *inputs;    /* n_inputs; an empty batch when an input has no rows */
-  ls_batch **outputs;               /* n_outputs; the node sets them: new ones in arena, or an input passed on */
-  int64_t stream_time_us;           /* timers due up to here fire after the rows */
-  ls_arena *arena;                  /* until the slice is done */
+  const ls_batch *const *inputs; /* n_inputs; an empty batch when an input has no rows */
+  ls_batch **outputs;            /* n_outputs; the node sets them: new ones in arena, or an input passed on */
+  int64_t stream_time_us;        /* timers due up to here fire after the rows */
+  ls_arena *arena;               /* until the slice is done */
   ls_node_error_fn on_error;
   void *error_payload;
   /** End of input only: hands the outputs filled so far downstream; outputs are fresh empty batches after it. */

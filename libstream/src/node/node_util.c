@@ -20,7 +20,8 @@ void ls__row_faults_report(void *payload, int64_t row, const char *message) {
   faults->call->on_error(faults->call->error_payload, faults->node->plan, faults->batch, row, message);
 }
 
-void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields, ls_stamp stamp, const char *message) {
+void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields,
+                             ls_stamp stamp, const char *message) {
   ls_batch *out = call->outputs[0];
   ls_schema *schema = LS_ARENA_NEW(call->arena, ls_schema);
   *schema = (ls_schema){.name = "key", .fields = LS_ARENA_ARRAY(call->arena, ls_field, n_fields + 1), .time_field = -1};
@@ -47,8 +48,8 @@ ls_expr_env ls__node_expr_env(const ls_plan *plan, const ls_schema *input) {
                        .volatile_allowed = !plan->parity};
 }
 
-int ls__expr_set_open(ls_expr_set *set, ls_expr *const *exprs, uint32_t n, const ls_schema *input,
-                      const ls_plan *plan, ls_error *err) {
+int ls__expr_set_open(ls_expr_set *set, ls_expr *const *exprs, uint32_t n, const ls_schema *input, const ls_plan *plan,
+                      ls_error *err) {
   set->states = ls__calloc(n + 1, sizeof *set->states);
   set->n = n;
   ls_expr_env env = ls__node_expr_env(plan, input);
@@ -88,7 +89,8 @@ void ls__batch_truncate(ls_batch *batch, int64_t n_rows) {
 }
 
 /** Merges the sorted runs from[first..middle) and from[middle..last) into to. */
-static void merge_runs(int32_t *to, const int32_t *from, const ls_stamp *stamps, int64_t first, int64_t middle, int64_t last) {
+static void merge_runs(int32_t *to, const int32_t *from, const ls_stamp *stamps, int64_t first, int64_t middle,
+                       int64_t last) {
   int64_t a = first, b = middle;
   for (int64_t i = first; i < last; i++) {
     bool take_a = a < middle && (b >= last || ls__stamp_cmp(stamps[from[a]], stamps[from[b]]) <= 0);
@@ -125,7 +127,8 @@ ls_batch *ls__batch_view(const ls_batch *in, const ls_schema *schema, ls_arena *
   return view;
 }
 
-void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, ls_arena *arena) {
+void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
+                     ls_arena *arena) {
   out->keys = LS_ARENA_ARRAY(arena, ls_slice, batch->n_rows + 1);
   out->hashes = LS_ARENA_ARRAY(arena, uint64_t, batch->n_rows + 1);
   ls_buf key = LS_BUF_INIT;

@@ -11,18 +11,21 @@ typedef struct ls_row_faults {
   ls_node *node;
   ls_node_call *call;
   const ls_batch *batch;
-  uint64_t *bits;  /* n_rows bits in the call's arena; NULL: none at fault */
+  uint64_t *bits; /* n_rows bits in the call's arena; NULL: none at fault */
 } ls_row_faults;
 void ls__row_faults_init(ls_row_faults *faults, ls_node *node, ls_node_call *call, const ls_batch *batch);
 /** An ls_row_error_fn; payload is the ls_row_faults. Counts the row as dead. */
 void ls__row_faults_report(void *payload, int64_t row, const char *message);
 /** Whether rc says that a row or a result is at fault, not the run. */
-static inline bool ls__is_row_fault(int rc) { return rc == LS_EDATA || rc == LS_EOVERFLOW; }
+static inline bool ls__is_row_fault(int rc) {
+  return rc == LS_EDATA || rc == LS_EOVERFLOW;
+}
 /**
  * Reports a result that can't be made and stands for no row of the input, by the key it is for: the given fields of the
  * output's row that was begun. Drops that row. Counts nothing: the rows behind the result were taken.
  */
-void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields, ls_stamp stamp, const char *message);
+void ls__result_fault_report(ls_node *node, ls_node_call *call, const uint32_t *fields, uint32_t n_fields,
+                             ls_stamp stamp, const char *message);
 static inline bool ls__row_faulty(const ls_row_faults *faults, int64_t row) {
   return faults->bits != NULL && LS_BIT_GET(faults->bits, row);
 }
@@ -32,7 +35,8 @@ typedef struct ls_expr_set {
   ls_expr_state **states;
   uint32_t n;
 } ls_expr_set;
-int ls__expr_set_open(ls_expr_set *set, ls_expr *const *exprs, uint32_t n, const ls_schema *input, const ls_plan *plan, ls_error *err);
+int ls__expr_set_open(ls_expr_set *set, ls_expr *const *exprs, uint32_t n, const ls_schema *input, const ls_plan *plan,
+                      ls_error *err);
 void ls__expr_set_close(ls_expr_set *set);
 
 /** What expressions of this node may name. */
@@ -56,7 +60,8 @@ typedef struct ls_row_keys {
   ls_slice *keys;
   uint64_t *hashes;
 } ls_row_keys;
-void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields, ls_arena *arena);
+void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
+                     ls_arena *arena);
 
 /** So far ahead stores are told which key comes: a few rows for its slot, a few for its entry. */
 #define LS_PREFETCH_ROWS 16
@@ -70,9 +75,10 @@ typedef struct ls_merge_walk {
 static inline int ls__merge_walk_next(ls_merge_walk *walk, int64_t *row) {
   bool more0 = walk->at[0] < walk->inputs[0]->n_rows, more1 = walk->at[1] < walk->inputs[1]->n_rows;
   if (!more0 && !more1) return -1;
-  int which = !more0 ? 1
-              : !more1 ? 0
-              : ls__stamp_cmp(walk->inputs[0]->stamps[walk->at[0]], walk->inputs[1]->stamps[walk->at[1]]) <= 0 ? 0 : 1;
+  int which = !more0                                                                                           ? 1
+              : !more1                                                                                         ? 0
+              : ls__stamp_cmp(walk->inputs[0]->stamps[walk->at[0]], walk->inputs[1]->stamps[walk->at[1]]) <= 0 ? 0
+                                                                                                               : 1;
   *row = walk->at[which]++;
   return which;
 }

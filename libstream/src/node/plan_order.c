@@ -1,7 +1,9 @@
 /** @file plan_order.c  See plan_order.h. */
 #include "node/plan_order.h"
 
-static const ls_schema *schema_of(const ls_plan *plan, ls_plan_input at) { return plan->nodes[at.node].outputs[at.output].schema; }
+static const ls_schema *schema_of(const ls_plan *plan, ls_plan_input at) {
+  return plan->nodes[at.node].outputs[at.output].schema;
+}
 
 static bool same_key(const ls_schema *x, const ls_schema *y) {
   return x->n_key > 0 && x->n_key == y->n_key && memcmp(x->key, y->key, x->n_key * sizeof *x->key) == 0;
@@ -22,12 +24,18 @@ static bool in_key_order(const ls_plan *plan, ls_plan_input at) {
   if (at.output != 0 || node->n_inputs == 0) return false;
   const ls_schema *out = node->outputs[0].schema, *in = schema_of(plan, node->inputs[0]);
   switch (node->verb) {
-  case LS_VERB_FILTER: return same_key(out, in) && in_key_order(plan, node->inputs[0]);
-  case LS_VERB_SELECT: return carries_key(node, in) && in_key_order(plan, node->inputs[0]);
-  case LS_VERB_LATEST: return node->u.latest.emit == LS_EMIT_FINAL && same_key(out, in);
-  case LS_VERB_TABLE_JOIN: return node->u.table_join.emit == LS_EMIT_FINAL && same_key(out, in);
-  case LS_VERB_AGGREGATE: return node->u.aggregate.emit == LS_EMIT_FINAL && node->u.aggregate.window_us == 0 && out->n_key > 0;
-  default: return false;
+  case LS_VERB_FILTER:
+    return same_key(out, in) && in_key_order(plan, node->inputs[0]);
+  case LS_VERB_SELECT:
+    return carries_key(node, in) && in_key_order(plan, node->inputs[0]);
+  case LS_VERB_LATEST:
+    return node->u.latest.emit == LS_EMIT_FINAL && same_key(out, in);
+  case LS_VERB_TABLE_JOIN:
+    return node->u.table_join.emit == LS_EMIT_FINAL && same_key(out, in);
+  case LS_VERB_AGGREGATE:
+    return node->u.aggregate.emit == LS_EMIT_FINAL && node->u.aggregate.window_us == 0 && out->n_key > 0;
+  default:
+    return false;
   }
 }
 

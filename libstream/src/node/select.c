@@ -27,7 +27,8 @@ static int select_process(ls_node *node, ls_node_call *call, ls_error *err) {
   ls_batch *made = ls__batch_view(in, call->plan_node->outputs[0].schema, call->arena);
   made->columns = LS_ARENA_ARRAY(call->arena, ls_column, self->exprs.n);
   for (uint32_t i = 0; i < self->exprs.n; i++) {
-    LS_TRY(ls__expr_eval(&made->columns[i], self->exprs.states[i], in, NULL, call->arena, ls__row_faults_report, &faults, err));
+    LS_TRY(ls__expr_eval(&made->columns[i], self->exprs.states[i], in, NULL, call->arena, ls__row_faults_report,
+                         &faults, err));
   }
   call->outputs[0] = made;
   if (faults.bits == NULL) {

@@ -16,11 +16,11 @@
 typedef struct join_side {
   ls_window *window;
   ls_row_layout layout;
-  int64_t reach_us;      /* how far after its own ts partners may come */
+  int64_t reach_us;       /* how far after its own ts partners may come */
   int64_t from_us, to_us; /* partners' ts relative to the row's */
   uint32_t first_field, n_fields;
-  uint32_t late_output;  /* UINT32_MAX: none */
-  bool keeps_unmatched;  /* outer side */
+  uint32_t late_output; /* UINT32_MAX: none */
+  bool keeps_unmatched; /* outer side */
 } join_side;
 
 typedef struct stream_join_node {
@@ -47,11 +47,20 @@ static int stream_join_open(ls_node **out, const ls_plan_node *plan_node, const 
   int64_t before = plan_node->u.stream_join.before_us, after = plan_node->u.stream_join.after_us;
   uint32_t n_left = plan_node->u.stream_join.n_left;
   ls_join_type type = plan_node->u.stream_join.type;
-  self->sides[0] = (join_side){.reach_us = after, .from_us = -before, .to_us = after, .first_field = 0, .n_fields = n_left,
-                               .late_output = 3, .keeps_unmatched = type != LS_JOIN_INNER};
-  self->sides[1] = (join_side){.reach_us = before, .from_us = -after, .to_us = before, .first_field = n_left,
+  self->sides[0] = (join_side){.reach_us = after,
+                               .from_us = -before,
+                               .to_us = after,
+                               .first_field = 0,
+                               .n_fields = n_left,
+                               .late_output = 3,
+                               .keeps_unmatched = type != LS_JOIN_INNER};
+  self->sides[1] = (join_side){.reach_us = before,
+                               .from_us = -after,
+                               .to_us = before,
+                               .first_field = n_left,
                                .n_fields = plan_node->outputs[0].schema->n_fields - n_left,
-                               .late_output = 1, .keeps_unmatched = type == LS_JOIN_OUTER};
+                               .late_output = 1,
+                               .keeps_unmatched = type == LS_JOIN_OUTER};
   for (int i = 0; i < 2; i++) {
     const ls_plan_store *store = i == 0 ? &plan_node->store : &plan_node->store2;
     ls__row_layout_init(&self->sides[i].layout, ls__node_input_schema(env->plan, plan_node, (uint32_t)i), &self->arena);
@@ -125,7 +134,8 @@ static int stream_join_fire(stream_join_node *self, ls_node_call *call, int64_t 
     }
     int side = due[0] <= due[1] ? 0 : 1;
     if (ts[side] == INT64_MAX || due[side] > stream_time_us) return LS_OK;
-    if (call->flush != NULL && due[side] > fired_us && call->outputs[0]->n_rows >= LS_END_BATCH_ROWS) LS_TRY(call->flush(call, err));
+    if (call->flush != NULL && due[side] > fired_us && call->outputs[0]->n_rows >= LS_END_BATCH_ROWS)
+      LS_TRY(call->flush(call, err));
     fired_us = due[side]; /* both sides' rows of one time go out together */
     expiry at = {self, call, side};
     LS_TRY(ls__window_expire(self->sides[side].window, ts[side] + 1, on_expired, &at, err));
@@ -149,7 +159,8 @@ static int on_match(void *payload, const ls_window_entry *entry, ls_error *err) 
   join_side *mine = &self->sides[m->side], *other = &self->sides[1 - m->side];
   if (m->n == self->base.plan->u.stream_join.fanout_max) return TOO_MANY;
   if (!(entry->flags & FLAG_MATCHED)) {
-    if (m->flagged == NULL) m->flagged = LS_ARENA_ARRAY(m->call->arena, uint64_t, LS_BIT_WORDS(self->base.plan->u.stream_join.fanout_max));
+    if (m->flagged == NULL)
+      m->flagged = LS_ARENA_ARRAY(m->call->arena, uint64_t, LS_BIT_WORDS(self->base.plan->u.stream_join.fanout_max));
     LS_BIT_SET(m->flagged, m->n);
     LS_TRY(ls__window_set_flags(other->window, entry, m->hash, entry->flags | FLAG_MATCHED, err));
   }
@@ -169,7 +180,8 @@ static int on_unmatch(void *payload, const ls_window_entry *entry, ls_error *err
   match *m = payload;
   if (m->n == m->self->base.plan->u.stream_join.fanout_max) return TOO_MANY;
   if (m->flagged != NULL && LS_BIT_GET(m->flagged, m->n)) {
-    LS_TRY(ls__window_set_flags(m->self->sides[1 - m->side].window, entry, m->hash, entry->flags & ~(uint32_t)FLAG_MATCHED, err));
+    LS_TRY(ls__window_set_flags(m->self->sides[1 - m->side].window, entry, m->hash,
+                                entry->flags & ~(uint32_t)FLAG_MATCHED, err));
   }
   m->n++;
   return LS_OK;
@@ -188,8 +200,8 @@ static int stream_join_match(match *m, ls_slice key, ls_error *err) {
   return ls__window_fetch(partners, key, m->hash, from_us, to_us, on_unmatch, m, err);
 }
 
-static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_index, int64_t row, ls_slice key, uint64_t hash,
-                           ls_row_faults *faults, ls_error *err) {
+static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_index, int64_t row, ls_slice key,
+                           uint64_t hash, ls_row_faults *faults, ls_error *err) {
   const ls_batch *in = call->inputs[side_index];
   join_side *side = &self->sides[side_index];
   int64_t ts_us = in->ts_us[row], now_us = in->stamps[row].ts_us;
@@ -219,14 +231,18 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
   bool early = self->base.plan->u.stream_join.emit == LS_EMIT_CHANGES;
   if (m.n == 0 && side->keeps_unmatched && (early || null_key_alone)) {
     ls_batch *out = call->outputs[0];
-    for (uint32_t i = 0; i < side->n_fields; i++) ls__column_append_from(&out->columns[side->first_field + i], &in->columns[i], row);
+    for (uint32_t i = 0; i < side->n_fields; i++)
+      ls__column_append_from(&out->columns[side->first_field + i], &in->columns[i], row);
     append_missing(self, 1 - side_index, out);
     ls__batch_append_meta(out, ts_us, in->stamps[row]);
   }
   self->base.counters.taken++;
   if (null_key_alone) return LS_OK;
   ls__row_encode(&self->row, &side->layout, in, row);
-  ls_window_entry entry = {.key = key, .ts_us = ts_us, .stamp = in->stamps[row], .value = ls__buf_slice(&self->row),
+  ls_window_entry entry = {.key = key,
+                           .ts_us = ts_us,
+                           .stamp = in->stamps[row],
+                           .value = ls__buf_slice(&self->row),
                            .flags = m.n > 0 ? FLAG_MATCHED : 0};
   return ls__window_put(side->window, &entry, hash, err);
 }
@@ -266,5 +282,5 @@ static int64_t stream_join_next_due_us(const ls_node *node) {
   return next;
 }
 
-const ls_node_vtable ls__stream_join_vtable = {stream_join_open, stream_join_process, stream_join_end, NULL, stream_join_close,
-                                               stream_join_next_due_us};
+const ls_node_vtable ls__stream_join_vtable = {stream_join_open,  stream_join_process,    stream_join_end, NULL,
+                                               stream_join_close, stream_join_next_due_us};

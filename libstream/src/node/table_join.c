@@ -1,7 +1,8 @@
 /**
  * @file table_join.c
  * table-table join: a change of either side gives the joined row, read as of the change's stamp. When one record changes both
- * sides of a key, the left change's row shows both and the right one makes none (ADR 3). emit: final reads both tables at the end of input instead and gives one row per key.
+ * sides of a key, the left change's row shows both and the right one makes none (ADR 3).
+ * emit: final reads both tables at the end of input instead and gives one row per key.
  * Live: emit: final gives each change, where needed with the row before it as one that takes back.
  */
 #include "node/verbs.h"
@@ -16,7 +17,9 @@ typedef struct table_join_node {
   const ls_store_set *stores;
 } table_join_node;
 
-static void table_join_close(ls_node *node) { ls__free(node); }
+static void table_join_close(ls_node *node) {
+  ls__free(node);
+}
 
 static int table_join_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
   (void)err;
@@ -75,7 +78,8 @@ static bool change_group_next(change_group *group) {
   }
   for (int side = 0; side < 2; side++) {
     const ls_batch *in = group->inputs[side];
-    while (group->last[side] < in->n_rows && ls__stamp_cmp(in->stamps[group->last[side]], stamp) == 0) group->last[side]++;
+    while (group->last[side] < in->n_rows && ls__stamp_cmp(in->stamps[group->last[side]], stamp) == 0)
+      group->last[side]++;
   }
   return any;
 }
@@ -85,13 +89,15 @@ static int64_t change_group_partner(const change_group *group, int side, int64_t
   int other = 1 - side;
   for (int64_t i = group->last[other] - 1; i >= group->first[other]; i--) {
     if (group->keys[other].hashes[i] == group->keys[side].hashes[row] &&
-        ls__slice_eq(group->keys[other].keys[i], group->keys[side].keys[row])) return i;
+        ls__slice_eq(group->keys[other].keys[i], group->keys[side].keys[row]))
+      return i;
   }
   return -1;
 }
 
 /** Joins a changed row of `side` with the other table. On failure the output's row is begun and not ended. */
-static int table_join_row(table_join_node *self, ls_batch *out, int side, const change_group *group, int64_t row, ls_error *err) {
+static int table_join_row(table_join_node *self, ls_batch *out, int side, const change_group *group, int64_t row,
+                          ls_error *err) {
   const ls_batch *in = group->inputs[side];
   ls_slice key = group->keys[side].keys[row];
   uint64_t hash = group->keys[side].hashes[row];
@@ -123,7 +129,8 @@ static int table_join_row(table_join_node *self, ls_batch *out, int side, const 
 }
 
 /** Joins the rows of a group; a row whose partner's value can't be made is at fault. */
-static int table_join_group(table_join_node *self, ls_node_call *call, const change_group *group, ls_row_faults faults[2], ls_error *err) {
+static int table_join_group(table_join_node *self, ls_node_call *call, const change_group *group,
+                            ls_row_faults faults[2], ls_error *err) {
   ls_batch *out = call->outputs[0];
   for (int side = 0; side < 2; side++) {
     for (int64_t row = group->first[side]; row < group->last[side]; row++) {
@@ -146,19 +153,23 @@ static bool change_group_repeats(const change_group *group, int side, int64_t ro
   if (side == 1 && change_group_partner(group, 1, row) >= 0) return true;
   for (int64_t i = group->first[side]; i < row; i++) {
     if (group->keys[side].hashes[i] == group->keys[side].hashes[row] &&
-        ls__slice_eq(group->keys[side].keys[i], group->keys[side].keys[row])) return true;
+        ls__slice_eq(group->keys[side].keys[i], group->keys[side].keys[row]))
+      return true;
   }
   return false;
 }
 
-static int table_join_read(ls_slice *out, table_join_node *self, int side, ls_slice key, uint64_t hash, ls_stamp stamp, bool before, ls_error *err) {
+static int table_join_read(ls_slice *out, table_join_node *self, int side, ls_slice key, uint64_t hash, ls_stamp stamp,
+                           bool before, ls_error *err) {
   ls_table *table = self->makers[side]->table;
-  return before ? ls__table_get_before(out, table, key, hash, stamp, err) : ls__table_get_as_of(out, table, key, hash, stamp, err);
+  return before ? ls__table_get_before(out, table, key, hash, stamp, err)
+                : ls__table_get_as_of(out, table, key, hash, stamp, err);
 }
 
 /** Appends the joined row of a key as both tables have it with the changes of a stamp, or before them; none when there is none.
  *  On failure the output's row is begun and not ended. */
-static int table_join_state(table_join_node *self, ls_batch *out, const change_group *group, int side, int64_t row, bool before, ls_error *err) {
+static int table_join_state(table_join_node *self, ls_batch *out, const change_group *group, int side, int64_t row,
+                            bool before, ls_error *err) {
   const ls_batch *in = group->inputs[side];
   ls_slice key = group->keys[side].keys[row], value;
   uint64_t hash = group->keys[side].hashes[row];
@@ -185,7 +196,8 @@ static int table_join_state(table_join_node *self, ls_batch *out, const change_g
 }
 
 /** The same for all keys of a group: the row before, which is not there when it could not be made, and the row now. */
-static int table_join_retracting_group(table_join_node *self, ls_node_call *call, const change_group *group, ls_row_faults faults[2], ls_error *err) {
+static int table_join_retracting_group(table_join_node *self, ls_node_call *call, const change_group *group,
+                                       ls_row_faults faults[2], ls_error *err) {
   ls_batch *out = call->outputs[0];
   for (int side = 0; side < 2; side++) {
     for (int64_t row = group->first[side]; row < group->last[side]; row++) {
@@ -231,14 +243,17 @@ static int table_join_process(ls_node *node, ls_node_call *call, ls_error *err) 
 /** One side at the end of input: its table in key order. */
 typedef struct final_side {
   ls_kv_cursor *cursor;
-  bool more;         /* key and value are the next entry's */
+  bool more; /* key and value are the next entry's */
   ls_slice key, value;
 } final_side;
 
-static void final_side_next(final_side *side) { side->more = ls__kv_cursor_next(side->cursor, &side->key, &side->value) == 1; }
+static void final_side_next(final_side *side) {
+  side->more = ls__kv_cursor_next(side->cursor, &side->key, &side->value) == 1;
+}
 
 /** Decodes a table's value into its half of the output: 1; 0: it can't be made, which is a dead letter with the key. */
-static int table_join_decode(table_join_node *self, ls_node_call *call, int side, ls_slice value, ls_stamp stamp, ls_error *err) {
+static int table_join_decode(table_join_node *self, ls_node_call *call, int side, ls_slice value, ls_stamp stamp,
+                             ls_error *err) {
   uint32_t first = side == 0 ? 0 : self->base.plan->u.table_join.n_left, n_key = self->schemas[side]->n_key;
   ls_node *maker = self->makers[side];
   int rc = maker->table_decode(maker, value, call->outputs[0]->columns + first, err);
@@ -251,7 +266,8 @@ static int table_join_decode(table_join_node *self, ls_node_call *call, int side
 }
 
 /** The row of a key that those of `sides` have which `has` tells. */
-static int table_join_final_row(table_join_node *self, ls_node_call *call, const final_side *sides, const bool *has, ls_error *err) {
+static int table_join_final_row(table_join_node *self, ls_node_call *call, const final_side *sides, const bool *has,
+                                ls_error *err) {
   ls_batch *out = call->outputs[0];
   int side = has[0] ? 0 : 1;
   if (side == 1 && !table_join_keeps(self->base.plan, 1)) return LS_OK;
@@ -289,7 +305,8 @@ static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   table_join_node *self = (table_join_node *)node;
   if (self->emit != LS_EMIT_FINAL) return LS_OK;
   final_side sides[2] = {0};
-  for (int side = 0; side < 2; side++) ls__store_set_cursor(&sides[side].cursor, self->stores, self->makers[side]->plan->store.name);
+  for (int side = 0; side < 2; side++)
+    ls__store_set_cursor(&sides[side].cursor, self->stores, self->makers[side]->plan->store.name);
   int rc = table_join_emit_final(self, call, sides, err);
   for (int side = 0; side < 2; side++) {
     int close_rc = ls__kv_cursor_close(sides[side].cursor, rc < 0 ? NULL : err);
@@ -298,4 +315,5 @@ static int table_join_end(ls_node *node, ls_node_call *call, ls_error *err) {
   return rc;
 }
 
-const ls_node_vtable ls__table_join_vtable = {table_join_open, table_join_process, table_join_end, NULL, table_join_close, NULL};
+const ls_node_vtable ls__table_join_vtable = {
+    table_join_open, table_join_process, table_join_end, NULL, table_join_close, NULL};

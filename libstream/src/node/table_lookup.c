@@ -6,7 +6,9 @@ typedef struct table_lookup_node {
   ls_node *maker;
 } table_lookup_node;
 
-static void table_lookup_close(ls_node *node) { ls__free(node); }
+static void table_lookup_close(ls_node *node) {
+  ls__free(node);
+}
 
 static int table_lookup_open(ls_node **out, const ls_plan_node *plan_node, const ls_node_env *env, ls_error *err) {
   (void)err;
@@ -55,4 +57,5 @@ static int table_lookup_process(ls_node *node, ls_node_call *call, ls_error *err
   return LS_OK;
 }
 
-const ls_node_vtable ls__table_lookup_vtable = {table_lookup_open, table_lookup_process, NULL, NULL, table_lookup_close, NULL};
+const ls_node_vtable ls__table_lookup_vtable = {
+    table_lookup_open, table_lookup_process, NULL, NULL, table_lookup_close, NULL};

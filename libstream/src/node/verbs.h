@@ -8,7 +8,7 @@ ls_batch *ls__batch_view(const ls_batch *in, const ls_schema *schema, ls_arena *
 /** True rows of a BOOL column as bits (value and validity together). */
 const uint64_t *ls__true_bits(const ls_column *column, ls_arena *arena);
 
-extern const ls_node_vtable ls__filter_vtable, ls__select_vtable, ls__flat_map_vtable, ls__branch_vtable, ls__merge_vtable,
-    ls__select_key_vtable, ls__stream_join_vtable, ls__table_lookup_vtable, ls__global_lookup_vtable, ls__table_join_vtable,
-    ls__latest_vtable, ls__deduplicate_vtable, ls__aggregate_vtable, ls__changes_vtable;
+extern const ls_node_vtable ls__filter_vtable, ls__select_vtable, ls__flat_map_vtable, ls__branch_vtable,
+    ls__merge_vtable, ls__select_key_vtable, ls__stream_join_vtable, ls__table_lookup_vtable, ls__global_lookup_vtable,
+    ls__table_join_vtable, ls__latest_vtable, ls__deduplicate_vtable, ls__aggregate_vtable, ls__changes_vtable;
 #endif

@@ -23,22 +23,24 @@ bool ls__lake_is_local(const ls_lake *lake);
 void ls__lake_describe(ls_buf *out, const ls_lake *lake, const char *path);
 
 typedef struct ls_lake_file {
-  char *path;          /* relative to the root, '/' separated */
+  char *path; /* relative to the root, '/' separated */
   int64_t size_bytes;
-  int32_t date_days;   /* of dt=YYYY-MM-DD in the path, INT32_MIN when none */
+  int32_t date_days; /* of dt=YYYY-MM-DD in the path, INT32_MIN when none */
 } ls_lake_file;
 typedef struct ls_lake_files {
   ls_lake_file *files;
   size_t n, capacity;
   int32_t date_first; /* least date of any name that stands at {date}, also before from_days; INT32_MAX: none */
-  char *unread;       /* path of the first name there that is like a date of these days and is none (2026-3-3); NULL: none */
+  char *unread; /* path of the first name there that is like a date of these days and is none (2026-3-3); NULL: none */
   size_t n_unread;
 } ls_lake_files;
 void ls__lake_files_free(ls_lake_files *files);
 /** Files that match a pattern relative to the root: '*' within a path segment, '{date}' for YYYY-MM-DD in
- *  [from_days, to_days] (both INT32_MIN/INT32_MAX: any), '{a,b}' for one of several texts. Sorted by path bytewise. Names starting with '.' or '_' are
+ *  [from_days, to_days] (both INT32_MIN/INT32_MAX: any), '{a,b}' for one of several texts. Sorted by path bytewise.
+ *  Names starting with '.' or '_' are
  *  skipped. No match is no error (n = 0). */
-int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days, ls_error *err);
+int ls__lake_list(ls_lake_files *out, ls_lake *lake, const char *pattern, int32_t from_days, int32_t to_days,
+                  ls_error *err);
 int ls__lake_exists(bool *out, ls_lake *lake, const char *path, ls_error *err);
 
 /** Sequential bytes of one file, decompressed by name (.gz, .zst, .lz4) */
@@ -60,7 +62,8 @@ int64_t ls__parquet_reader_group_rows(const ls_parquet_reader *reader, int32_t g
 typedef void (*ls_value_fault_fn)(void *payload, int64_t row, uint32_t field, const char *reason);
 /** Appends the rows of one row group to out (columns only; ts and stamps are the caller's; n_rows raised). Rows with a value
  *  at fault are among them, and told. */
-int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, ls_value_fault_fn on_fault, void *payload, ls_error *err);
+int ls__parquet_read_group(ls_batch *out, ls_parquet_reader *reader, int32_t group, ls_value_fault_fn on_fault,
+                           void *payload, ls_error *err);
 void ls__parquet_reader_close(ls_parquet_reader *reader);
 
 /**
@@ -69,11 +72,13 @@ void ls__parquet_reader_close(ls_parquet_reader *reader);
  * one PUT or one multipart completion), replacing what was there.
  */
 typedef struct ls_lake_stage ls_lake_stage;
-int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, const char *work_dir /* for S3 */, ls_error *err);
+int ls__lake_stage_new(ls_lake_stage **out, ls_lake *lake, const char *run_id, const char *work_dir /* for S3 */,
+                       ls_error *err);
 /** Parquet writer into the stage; path is the final path. zstd, statistics, decimals as FIXED_LEN_BYTE_ARRAY/INT types by Arrow's
  *  defaults, timestamps as microseconds UTC. Byte-for-byte deterministic for the same rows. */
 typedef struct ls_parquet_writer ls_parquet_writer;
-int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage, const char *path, const ls_schema *schema, ls_error *err);
+int ls__parquet_writer_open(ls_parquet_writer **out, ls_lake_stage *stage, const char *path, const ls_schema *schema,
+                            ls_error *err);
 int ls__parquet_write(ls_parquet_writer *writer, const ls_batch *batch, ls_error *err);
 /** *file_bytes: what is in the file by now; *held_bytes: of rows that are still in memory, about. */
 void ls__parquet_writer_size(const ls_parquet_writer *writer, int64_t *file_bytes, size_t *held_bytes);

@@ -20,18 +20,18 @@ struct ls_sink_port {
 /** A bad record on its way to the dead letters of a source. Strings are borrowed for the call. */
 typedef struct ls_dead_letter {
   const char *source;
-  const char *file;      /* path in the lake, NULL: unknown */
-  int64_t line;          /* line or record number in it, 0: unknown */
-  int32_t date_days;     /* dt of the file, INT32_MIN: none */
-  const char *topic;     /* live: NULL: unknown */
+  const char *file;  /* path in the lake, NULL: unknown */
+  int64_t line;      /* line or record number in it, 0: unknown */
+  int32_t date_days; /* dt of the file, INT32_MIN: none */
+  const char *topic; /* live: NULL: unknown */
   int32_t partition;
   int64_t offset;
-  const char *node;      /* step that refused it; NULL: the decoder */
-  const char *reason;    /* short stable code */
+  const char *node;   /* step that refused it; NULL: the decoder */
+  const char *reason; /* short stable code */
   const char *error;
-  const char *field;     /* NULL: not one field */
-  ls_slice payload;      /* JSON, masked; len 0: left out */
-  uint64_t seq;          /* orders the letters of a source */
+  const char *field; /* NULL: not one field */
+  ls_slice payload;  /* JSON, masked; len 0: left out */
+  uint64_t seq;      /* orders the letters of a source */
 } ls_dead_letter;
 typedef struct ls_dead_letter_port ls_dead_letter_port;
 struct ls_dead_letter_port {

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUEUE_BYTES ((size_t)16 << 20)
-#define HEADERS_MAX 64
+#define QUEUE_BYTES   ((size_t)16 << 20)
+#define HEADERS_MAX   64
 #define BATCH_LETTERS 200
-#define SKIP_MAX 2000 /* records that are read over rather than sought over */
-#define PATIENCE_US ((int64_t)60000000)
+#define SKIP_MAX      2000 /* records that are read over rather than sought over */
+#define PATIENCE_US   ((int64_t)60000000)
 #define REPLAYED_FROM "ls.replayed_from"
 
 /** A letter, its texts in an arena. */
@@ -34,7 +34,7 @@ typedef struct end_of {
 } end_of;
 
 typedef struct session {
-  ls_stream stream;                /* of it only the cluster, the plan and the arena */
+  ls_stream stream; /* of it only the cluster, the plan and the arena */
   const ls_letters_opts *opts;
   ls_letters_counts *counts;
   const char **letter_topics, **source_topics; /* each once */
@@ -42,7 +42,7 @@ typedef struct session {
   end_of *ends;
   size_t n_ends, ends_capacity;
   ls_arena batch_arena;
-  letter *letters;                 /* of the batch */
+  letter *letters; /* of the batch */
   size_t n_letters, letters_capacity;
   /* replay */
   ls_kafka_consumer *consumer;
@@ -51,7 +51,7 @@ typedef struct session {
   bool revoked, assigned;
   const letter *wanted;
   bool found, passed;
-  bool reading;                    /* the fetcher has a partition */
+  bool reading; /* the fetcher has a partition */
   uint32_t at_topic;
   int32_t at_partition;
   int64_t at_next;
@@ -80,7 +80,9 @@ static int check_source(const session *s, ls_error *err) {
     if (n < 64) names[n++] = plan->sources[i].name;
   }
   const char *nearest = s->opts->source != NULL ? ls__nearest_name(s->opts->source, names, n) : NULL;
-  if (nearest == NULL) return ls_error_set(err, LS_ECONFIG, "the topology has no source %s", s->opts->source != NULL ? s->opts->source : "with a live binding");
+  if (nearest == NULL)
+    return ls_error_set(err, LS_ECONFIG, "the topology has no source %s",
+                        s->opts->source != NULL ? s->opts->source : "with a live binding");
   return ls_error_set(err, LS_ECONFIG, "the topology has no source %s; is %s meant?", s->opts->source, nearest);
 }
 
@@ -110,7 +112,8 @@ static int name_topics(session *s, ls_error *err) {
 
 static const char *text_of(session *s, const ls_kafka_header *headers, size_t n, const char *name) {
   for (size_t i = 0; i < n; i++) {
-    if (strcmp(headers[i].name, name) == 0) return ls__arena_strndup(&s->batch_arena, headers[i].value.ptr, headers[i].value.len);
+    if (strcmp(headers[i].name, name) == 0)
+      return ls__arena_strndup(&s->batch_arena, headers[i].value.ptr, headers[i].value.len);
   }
   return "";
 }
@@ -122,10 +125,15 @@ static void add_letter(session *s, const ls_kafka_record *record) {
   ls__grow(&s->letters, &s->letters_capacity, s->n_letters + 1, sizeof *s->letters);
   letter *l = &s->letters[s->n_letters++];
   l->letter_topic = record->topic;
-  l->note = (ls_dead_letter_note){.letter_topic = s->letter_topics[record->topic], .letter_partition = record->partition, .letter_offset = record->offset,
-                                  .source = text_of(s, headers, n, "ls.source"), .node = text_of(s, headers, n, "ls.node"),
-                                  .reason = text_of(s, headers, n, "ls.reason"), .error = text_of(s, headers, n, "ls.error"),
-                                  .field = text_of(s, headers, n, "ls.field"), .topic = text_of(s, headers, n, "ls.topic"),
+  l->note = (ls_dead_letter_note){.letter_topic = s->letter_topics[record->topic],
+                                  .letter_partition = record->partition,
+                                  .letter_offset = record->offset,
+                                  .source = text_of(s, headers, n, "ls.source"),
+                                  .node = text_of(s, headers, n, "ls.node"),
+                                  .reason = text_of(s, headers, n, "ls.reason"),
+                                  .error = text_of(s, headers, n, "ls.error"),
+                                  .field = text_of(s, headers, n, "ls.field"),
+                                  .topic = text_of(s, headers, n, "ls.topic"),
                                   .written_us = record->timestamp_us};
   const char *partition = text_of(s, headers, n, "ls.partition"), *offset = text_of(s, headers, n, "ls.offset");
   l->note.partition = partition[0] != 0 ? (int32_t)strtol(partition, NULL, 10) : -1;
@@ -166,7 +174,8 @@ static bool all_reached(const session *s) {
 /** Whether a letter was there when this began. */
 static bool is_before_end(const session *s, const ls_kafka_record *record) {
   for (size_t i = 0; i < s->n_ends; i++) {
-    if (s->ends[i].topic == record->topic && s->ends[i].partition == record->partition) return record->offset < s->ends[i].end;
+    if (s->ends[i].topic == record->topic && s->ends[i].partition == record->partition)
+      return record->offset < s->ends[i].end;
   }
   return false;
 }
@@ -174,17 +183,25 @@ static bool is_before_end(const session *s, const ls_kafka_record *record) {
 static int on_letter(void *payload, const ls_kafka_record *record, ls_error *err) {
   (void)err;
   session *s = payload;
-  if (is_before_end(s, record)) add_letter(s, record);
-  else on_end(s, record->topic, record->partition, record->offset);
+  if (is_before_end(s, record))
+    add_letter(s, record);
+  else
+    on_end(s, record->topic, record->partition, record->offset);
   return LS_OK;
 }
 
 /* ---- listing ---- */
 
-static int open_reader(session *s, ls_kafka_reader **out, const char *const *topics, uint32_t n, int (*on_record)(void *, const ls_kafka_record *, ls_error *),
+static int open_reader(session *s, ls_kafka_reader **out, const char *const *topics, uint32_t n,
+                       int (*on_record)(void *, const ls_kafka_record *, ls_error *),
                        void (*at_end)(void *, uint32_t, int32_t, int64_t), ls_error *err) {
-  ls_kafka_reader_opts opts = {.cluster = &s->stream.cluster, .topics = topics, .n_topics = n, .queue_bytes = QUEUE_BYTES,
-                               .on_record = on_record, .on_end = at_end, .payload = s};
+  ls_kafka_reader_opts opts = {.cluster = &s->stream.cluster,
+                               .topics = topics,
+                               .n_topics = n,
+                               .queue_bytes = QUEUE_BYTES,
+                               .on_record = on_record,
+                               .on_end = at_end,
+                               .payload = s};
   return ls__kafka_reader_new(out, &opts, err);
 }
 
@@ -220,7 +237,9 @@ static int list(session *s, ls_error *err) {
     }
     if (s->n_letters > 0) until_us = ls__monotonic_us() + PATIENCE_US;
     clear_letters(s);
-    if (rc >= 0 && ls__monotonic_us() > until_us) rc = ls_error_set(err, LS_ERETRY, "the dead letters were not read to their end: is a transaction open on their topics?");
+    if (rc >= 0 && ls__monotonic_us() > until_us)
+      rc = ls_error_set(err, LS_ERETRY,
+                        "the dead letters were not read to their end: is a transaction open on their topics?");
   }
   ls__kafka_reader_free(reader);
   return rc;
@@ -232,14 +251,22 @@ static int send_again(session *s, const ls_kafka_record *record, ls_error *err) 
   const letter *l = s->wanted;
   ls_kafka_header headers[HEADERS_MAX + 1];
   size_t n_all = ls__kafka_record_headers(record, headers, HEADERS_MAX), n = 0;
-  if (n_all > HEADERS_MAX) return ls_error_set(err, LS_ELIMIT, "topic %s partition %d offset %lld has more than %d headers", l->note.topic, l->note.partition, (long long)l->note.offset, HEADERS_MAX);
+  if (n_all > HEADERS_MAX)
+    return ls_error_set(err, LS_ELIMIT, "topic %s partition %d offset %lld has more than %d headers", l->note.topic,
+                        l->note.partition, (long long)l->note.offset, HEADERS_MAX);
   for (size_t i = 0; i < n_all; i++) {
     if (strcmp(headers[i].name, REPLAYED_FROM) != 0) headers[n++] = headers[i];
   }
-  const char *from = ls__arena_printf(&s->batch_arena, "%s/%d/%lld", l->note.letter_topic, l->note.letter_partition, (long long)l->note.letter_offset);
+  const char *from = ls__arena_printf(&s->batch_arena, "%s/%d/%lld", l->note.letter_topic, l->note.letter_partition,
+                                      (long long)l->note.letter_offset);
   headers[n++] = (ls_kafka_header){REPLAYED_FROM, ls__slice_of(from)};
-  ls_kafka_send send = {.topic = record->topic, .partition = record->partition, .key = record->key, .value = record->value,
-                        .timestamp_us = record->timestamp_us, .headers = headers, .n_headers = n};
+  ls_kafka_send send = {.topic = record->topic,
+                        .partition = record->partition,
+                        .key = record->key,
+                        .value = record->value,
+                        .timestamp_us = record->timestamp_us,
+                        .headers = headers,
+                        .n_headers = n};
   return ls__kafka_producer_send(s->producer, &send, err);
 }
 
@@ -254,7 +281,9 @@ static int on_fetched(void *payload, const ls_kafka_record *record, ls_error *er
 
 static void on_fetched_end(void *payload, uint32_t topic, int32_t partition, int64_t offset) {
   session *s = payload;
-  if (topic == s->wanted->topic && partition == s->wanted->note.partition && offset > s->wanted->note.offset && !s->found) s->passed = true;
+  if (topic == s->wanted->topic && partition == s->wanted->note.partition && offset > s->wanted->note.offset &&
+      !s->found)
+    s->passed = true;
 }
 
 static int seek(session *s, const letter *l, ls_error *err) {
@@ -281,7 +310,8 @@ static int replay_one(session *s, const letter *l, ls_error *err) {
     size_t n;
     LS_TRY(ls__kafka_reader_poll(s->fetcher, 100, 1, &n, err));
     if (ls__monotonic_us() > until_us) {
-      return ls_error_set(err, LS_ERETRY, "topic %s partition %d offset %lld could not be read", l->note.topic, l->note.partition, (long long)l->note.offset);
+      return ls_error_set(err, LS_ERETRY, "topic %s partition %d offset %lld could not be read", l->note.topic,
+                          l->note.partition, (long long)l->note.offset);
     }
   }
   return LS_OK;
@@ -335,7 +365,8 @@ static int on_assigned(void *payload, const ls_kafka_partition *partitions, size
   session *s = payload;
   s->assigned = true;
   for (size_t i = 0; i < n; i++) {
-    LS_TRY(ls__kafka_consumer_start(s->consumer, find_topic(s->letter_topics, s->n_letter_topics, partitions[i].topic), partitions[i].partition, -1, err));
+    LS_TRY(ls__kafka_consumer_start(s->consumer, find_topic(s->letter_topics, s->n_letter_topics, partitions[i].topic),
+                                    partitions[i].partition, -1, err));
   }
   return LS_OK;
 }
@@ -349,8 +380,12 @@ static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_
 static int open_clients(session *s, ls_error *err) {
   const char *application = s->stream.plan->kafka.application_id;
   const char *group = ls__arena_printf(&s->stream.arena, "%s-dlq", application);
-  ls_kafka_producer_opts producer = {.cluster = &s->stream.cluster, .transactional_id = group, .transaction_timeout_ms = 30000,
-                                     .topics = s->source_topics, .n_topics = s->n_source_topics, .queue_bytes = QUEUE_BYTES};
+  ls_kafka_producer_opts producer = {.cluster = &s->stream.cluster,
+                                     .transactional_id = group,
+                                     .transaction_timeout_ms = 30000,
+                                     .topics = s->source_topics,
+                                     .n_topics = s->n_source_topics,
+                                     .queue_bytes = QUEUE_BYTES};
   if (!s->opts->dry_run) LS_TRY(ls__kafka_producer_new(&s->producer, &producer, err));
   LS_TRY(open_reader(s, &s->fetcher, s->source_topics, s->n_source_topics, on_fetched, on_fetched_end, err));
   ls_kafka_reader *ends;
@@ -358,9 +393,16 @@ static int open_clients(session *s, ls_error *err) {
   int rc = find_ends(s, ends, false, err);
   ls__kafka_reader_free(ends);
   LS_TRY(rc);
-  ls_kafka_consumer_opts consumer = {.cluster = &s->stream.cluster, .group_id = group, .topics = s->letter_topics, .n_topics = s->n_letter_topics,
-                                     .queue_bytes = QUEUE_BYTES, .on_assigned = on_assigned, .on_revoked = on_revoked, .on_record = on_letter,
-                                     .on_end = on_end, .payload = s};
+  ls_kafka_consumer_opts consumer = {.cluster = &s->stream.cluster,
+                                     .group_id = group,
+                                     .topics = s->letter_topics,
+                                     .n_topics = s->n_letter_topics,
+                                     .queue_bytes = QUEUE_BYTES,
+                                     .on_assigned = on_assigned,
+                                     .on_revoked = on_revoked,
+                                     .on_record = on_letter,
+                                     .on_end = on_end,
+                                     .payload = s};
   return ls__kafka_consumer_new(&s->consumer, &consumer, err);
 }
 
@@ -370,12 +412,16 @@ static int replay(session *s, ls_error *err) {
   while (!(s->assigned && all_reached(s))) {
     size_t n;
     LS_TRY(ls__kafka_consumer_poll(s->consumer, 100, BATCH_LETTERS, &n, err));
-    if (s->revoked) return ls_error_set(err, LS_ERETRY, "another replay of this application's dead letters is under way");
+    if (s->revoked)
+      return ls_error_set(err, LS_ERETRY, "another replay of this application's dead letters is under way");
     if (s->n_letters > 0) {
       LS_TRY(replay_batch(s, err));
       until_us = ls__monotonic_us() + PATIENCE_US;
     }
-    if (ls__monotonic_us() > until_us) return ls_error_set(err, LS_ERETRY, "the dead letters were not read to their end: is another replay under way, or a transaction open?");
+    if (ls__monotonic_us() > until_us)
+      return ls_error_set(
+          err, LS_ERETRY,
+          "the dead letters were not read to their end: is another replay under way, or a transaction open?");
   }
   ls_error ignored = LS_ERROR_INIT;
   (void)ls__kafka_consumer_close(s->consumer, &ignored); /* what is done is committed */
@@ -384,7 +430,8 @@ static int replay(session *s, ls_error *err) {
 
 /* ---- public ---- */
 
-static int run(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts, int (*what)(session *, ls_error *), ls_error *err) {
+static int run(ls_letters_counts *out, ls_topology *topology, const ls_letters_opts *opts,
+               int (*what)(session *, ls_error *), ls_error *err) {
   session s = {.stream = {.plan = ls__topology_plan(topology)}, .opts = opts, .counts = out};
   *out = (ls_letters_counts){0, 0, 0};
   ls__arena_init(&s.stream.arena, 0);

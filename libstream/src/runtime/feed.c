@@ -91,7 +91,8 @@ static int take_run(feed *at, uint32_t source, int64_t n_rows_min, int64_t *n_ta
 }
 
 /** Takes a slice of the rows of several sources. */
-static int take_merged(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, ls_stamp *last, ls_error *err) {
+static int take_merged(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken,
+                       ls_stamp *last, ls_error *err) {
   ls_stamp stamp;
   for (uint32_t i = feed_next(at, &stamp); i < at->n_sources; i = feed_next(at, &stamp)) {
     if (*n_taken >= n_rows_min && ls__stamp_cmp(stamp, *last) != 0) break;
@@ -104,7 +105,8 @@ static int take_merged(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t o
   return LS_OK;
 }
 
-int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken, int64_t *stream_time_us, ls_error *err) {
+int ls__feed_slice(feed *at, ls_arena *arena, int64_t n_rows_min, uint32_t of_unit, int64_t *n_taken,
+                   int64_t *stream_time_us, ls_error *err) {
   memset(at->batches, 0, at->n_sources * sizeof *at->batches);
   *n_taken = 0;
   ls_stamp last = {0, 0};

@@ -9,13 +9,16 @@
 #include <sys/mman.h>
 
 #define DIFFERENCES_DEFAULT 20
-#define PARTITIONS_MAX 256
-#define STALLED_US ((int64_t)60000000)
+#define PARTITIONS_MAX      256
+#define STALLED_US          ((int64_t)60000000)
 
 /* ---- look ---- */
 
 void ls__parity_new_sorter(ls_parity *parity, ls_sorter **out) {
-  ls_sorter_opts opts = {.schema = &parity->schema, .n_partitions = 1, .keyed = true, .pool = &parity->run->pool,
+  ls_sorter_opts opts = {.schema = &parity->schema,
+                         .n_partitions = 1,
+                         .keyed = true,
+                         .pool = &parity->run->pool,
                          .spill_directory = parity->run->work_directory};
   ls__sorter_new(out, &opts);
 }
@@ -40,21 +43,25 @@ static const char *why_last_only(const ls_plan *plan, const ls_plan_node *node) 
     return "behind a repartition, where rows of several partitions meet in the order in which they come";
   }
   const char *why = NULL;
-  for (uint32_t i = 0; i < node->n_inputs && why == NULL; i++) why = why_last_only(plan, &plan->nodes[node->inputs[i].node]);
+  for (uint32_t i = 0; i < node->n_inputs && why == NULL; i++)
+    why = why_last_only(plan, &plan->nodes[node->inputs[i].node]);
   return why;
 }
 
-static int add_output(ls_parity *parity, uint32_t *index, const char *topic, const char *name, const ls_schema *schema, ls_error *err) {
+static int add_output(ls_parity *parity, uint32_t *index, const char *topic, const char *name, const ls_schema *schema,
+                      ls_error *err) {
   for (*index = 0; *index < parity->n_outputs; ++*index) {
     if (strcmp(parity->outputs[*index].topic, topic) != 0) continue;
     if (schema == NULL && parity->outputs[*index].schema == NULL) return LS_OK; /* dead letters of several sources */
-    return ls_error_set(err, LS_ECONFIG, "topic %s is written by %s and by %s: their rows can't be told apart", topic, parity->outputs[*index].name, name);
+    return ls_error_set(err, LS_ECONFIG, "topic %s is written by %s and by %s: their rows can't be told apart", topic,
+                        parity->outputs[*index].name, name);
   }
   ls_parity_output *output = &parity->outputs[parity->n_outputs++];
   *output = (ls_parity_output){.topic = topic, .name = name, .schema = schema};
   pthread_mutex_init(&output->lock, NULL);
   LS_TRY(ls__kafka_admin_partitions(parity->admin, topic, &output->n_partitions, err));
-  if (output->n_partitions == 0) return ls_error_set(err, LS_ENOINPUT, "there is no topic %s: has the application run?", topic);
+  if (output->n_partitions == 0)
+    return ls_error_set(err, LS_ENOINPUT, "there is no topic %s: has the application run?", topic);
   output->ends = LS_ARENA_ARRAY(&parity->run->arena, int64_t, output->n_partitions);
   ls_buf policy = LS_BUF_INIT;
   int rc = ls__kafka_admin_topic_setting(parity->admin, topic, "cleanup.policy", &policy, err);
@@ -80,13 +87,15 @@ static int list_outputs(ls_parity *parity, ls_error *err) {
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (plan->sources[i].repartition) continue;
-    LS_TRY(add_output(parity, &parity->output_of_source[i], plan->sources[i].dead_letter_topic, plan->sources[i].name, NULL, err));
+    LS_TRY(add_output(parity, &parity->output_of_source[i], plan->sources[i].dead_letter_topic, plan->sources[i].name,
+                      NULL, err));
   }
   return LS_OK;
 }
 
 static void set_schema(ls_parity *parity) {
-  static ls_field fields[] = {{.name = "key", .type = &ls__type_bytes}, {.name = "keyed", .type = &ls__type_bool},
+  static ls_field fields[] = {{.name = "key", .type = &ls__type_bytes},
+                              {.name = "keyed", .type = &ls__type_bool},
                               {.name = "value", .type = &ls__type_bytes, .nullable = true}};
   parity->schema = (ls_schema){.name = "record", .fields = fields, .n_fields = 3, .time_field = -1};
 }
@@ -98,7 +107,9 @@ static int look(ls_parity *parity, ls_error *err) {
   for (uint32_t i = 0; i < parity->plan->n_sub_topologies; i++) {
     if (stream->n_partitions[i] > parity->n_partitions) parity->n_partitions = stream->n_partitions[i];
   }
-  if (parity->n_partitions > PARTITIONS_MAX) return ls_error_set(err, LS_ELIMIT, "%d partitions are more than a replay can have workers (%d)", parity->n_partitions, PARTITIONS_MAX);
+  if (parity->n_partitions > PARTITIONS_MAX)
+    return ls_error_set(err, LS_ELIMIT, "%d partitions are more than a replay can have workers (%d)",
+                        parity->n_partitions, PARTITIONS_MAX);
   parity->committed = LS_ARENA_ARRAY(&parity->run->arena, int64_t *, parity->plan->n_sources + 1);
   LS_TRY(ls__kafka_admin_new(&parity->admin, &stream->cluster, err));
   return list_outputs(parity, err);
@@ -108,7 +119,7 @@ static int look(ls_parity *parity, ls_error *err) {
 
 typedef struct recorder {
   ls_parity *parity;
-  const int64_t *ends;       /* by partition */
+  const int64_t *ends; /* by partition */
   bool *done;
   int32_t n_partitions, n_behind;
   ls_recording *files;
@@ -128,15 +139,20 @@ static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t off
 }
 
 /** What was deleted can't be replayed. */
-static int check_kept(ls_kafka_reader *reader, const ls_plan_source *source, int32_t partition, int64_t end, ls_error *err) {
+static int check_kept(ls_kafka_reader *reader, const ls_plan_source *source, int32_t partition, int64_t end,
+                      ls_error *err) {
   int64_t low, high;
   LS_TRY(ls__kafka_reader_watermarks(reader, 0, partition, &low, &high, err));
   if (high < end) {
-    return ls_error_set(err, LS_ENOINPUT, "topic %s partition %d ends at %lld, before what the group has committed (%lld): it was made anew", source->live_kafka,
-                        partition, (long long)high, (long long)end);
+    return ls_error_set(
+        err, LS_ENOINPUT,
+        "topic %s partition %d ends at %lld, before what the group has committed (%lld): it was made anew",
+        source->live_kafka, partition, (long long)high, (long long)end);
   }
   if (low == 0) return LS_OK;
-  return ls_error_set(err, LS_ENOINPUT, "topic %s partition %d begins at offset %lld: what was before it is deleted and can't be replayed (retention.ms, retention.bytes)",
+  return ls_error_set(err, LS_ENOINPUT,
+                      "topic %s partition %d begins at offset %lld: what was before it is deleted and can't be "
+                      "replayed (retention.ms, retention.bytes)",
                       source->live_kafka, partition, (long long)low);
 }
 
@@ -172,7 +188,8 @@ static int record_partitions(recorder *at, ls_kafka_reader *reader, const ls_pla
     LS_TRY(ls__run_check_stop(at->parity->run, err));
     ls__run_progress(at->parity->run, "record", at->parity->n_records, 0);
     if (n > 0) since_us = ls__monotonic_us();
-    if (ls__monotonic_us() - since_us > STALLED_US) return ls_error_set(err, LS_ERETRY, "topic %s: nothing comes any more", source->live_kafka);
+    if (ls__monotonic_us() - since_us > STALLED_US)
+      return ls_error_set(err, LS_ERETRY, "topic %s: nothing comes any more", source->live_kafka);
   }
   return LS_OK;
 }
@@ -180,10 +197,18 @@ static int record_partitions(recorder *at, ls_kafka_reader *reader, const ls_pla
 static int record_source(ls_parity *parity, uint32_t index, ls_error *err) {
   const ls_plan_source *source = &parity->plan->sources[index];
   int32_t n = parity->stream.n_partitions[source->sub_topology];
-  recorder at = {.parity = parity, .ends = parity->committed[index], .n_partitions = n, .done = ls__calloc((size_t)n, sizeof(bool)),
+  recorder at = {.parity = parity,
+                 .ends = parity->committed[index],
+                 .n_partitions = n,
+                 .done = ls__calloc((size_t)n, sizeof(bool)),
                  .files = ls__calloc((size_t)n, sizeof(ls_recording))};
-  ls_kafka_reader_opts opts = {.cluster = &parity->stream.cluster, .topics = &source->live_kafka, .n_topics = 1,
-                               .queue_bytes = parity->stream.queue_bytes, .on_record = on_record, .on_end = on_end, .payload = &at};
+  ls_kafka_reader_opts opts = {.cluster = &parity->stream.cluster,
+                               .topics = &source->live_kafka,
+                               .n_topics = 1,
+                               .queue_bytes = parity->stream.queue_bytes,
+                               .on_record = on_record,
+                               .on_end = on_end,
+                               .payload = &at};
   ls_kafka_reader *reader = NULL;
   int rc = ls__kafka_reader_new(&reader, &opts, err);
   if (rc >= 0) rc = record_partitions(&at, reader, source, err);
@@ -201,14 +226,19 @@ static int record(ls_parity *parity, ls_error *err) {
   const ls_plan *plan = parity->plan;
   bool any = false;
   for (uint32_t i = 0; i < plan->n_sources; i++) {
-    for (int32_t p = 0; p < parity->stream.n_partitions[plan->sources[i].sub_topology]; p++) any = any || parity->committed[i][p] > 0;
+    for (int32_t p = 0; p < parity->stream.n_partitions[plan->sources[i].sub_topology]; p++)
+      any = any || parity->committed[i][p] > 0;
     if (plan->sources[i].live_from_latest) {
-      return ls_error_set(err, LS_ECONFIG, "source %s begins with what is newest when the group is new: where that was is not known, so it can't be replayed", plan->sources[i].name);
+      return ls_error_set(err, LS_ECONFIG,
+                          "source %s begins with what is newest when the group is new: where that was is not known, so "
+                          "it can't be replayed",
+                          plan->sources[i].name);
     }
   }
   if (!any) return ls_error_set(err, LS_ENOINPUT, "group %s has committed nothing yet", plan->kafka.application_id);
   parity->recording = parity->run->opts.recording_directory;
-  if (parity->recording == NULL) parity->recording = ls__arena_printf(&parity->run->arena, "%s/recording", parity->run->work_directory);
+  if (parity->recording == NULL)
+    parity->recording = ls__arena_printf(&parity->run->arena, "%s/recording", parity->run->work_directory);
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (!plan->sources[i].repartition) LS_TRY(record_source(parity, i, err));
   }
@@ -284,7 +314,8 @@ void ls__parity_free(ls_parity *parity) {
   if (parity == NULL) return;
   ls__parity_ports_close(parity);
   for (uint32_t i = 0; i < parity->n_outputs; i++) free_output(&parity->outputs[i]);
-  for (size_t i = 0; parity->places != NULL && i < (size_t)parity->plan->n_sub_topologies * (size_t)parity->n_partitions; i++) {
+  for (size_t i = 0;
+       parity->places != NULL && i < (size_t)parity->plan->n_sub_topologies * (size_t)parity->n_partitions; i++) {
     size_t n_bytes = (size_t)(parity->places[i].n_max > 0 ? parity->places[i].n_max : 1) * 8;
     if (parity->places[i].ingest_us != NULL) munmap(parity->places[i].ingest_us, n_bytes);
     if (parity->places[i].origins != NULL) munmap(parity->places[i].origins, n_bytes);

@@ -21,17 +21,17 @@
 /** Records of one task in their order, by number from 1: where each came from. Mapped files, which the system may write out. */
 typedef struct ls_parity_places {
   int64_t n, n_max;
-  int64_t *ingest_us;        /* Kafka timestamps */
-  uint64_t *origins;         /* source << 57 | offset */
-  ls_ingest_times times;     /* of ingest_us */
+  int64_t *ingest_us;    /* Kafka timestamps */
+  uint64_t *origins;     /* source << 57 | offset */
+  ls_ingest_times times; /* of ingest_us */
 } ls_parity_places;
 
 typedef enum ls_parity_kind {
-  LS_PARITY_VALUE,           /* another row */
-  LS_PARITY_ORDER,           /* the same rows of the key, in another order */
-  LS_PARITY_MISSING,         /* the replay has a row that the topic lacks */
-  LS_PARITY_TWICE,           /* the topic has a row twice */
-  LS_PARITY_EXTRA,           /* the topic has a row that the replay lacks */
+  LS_PARITY_VALUE,   /* another row */
+  LS_PARITY_ORDER,   /* the same rows of the key, in another order */
+  LS_PARITY_MISSING, /* the replay has a row that the topic lacks */
+  LS_PARITY_TWICE,   /* the topic has a row twice */
+  LS_PARITY_EXTRA,   /* the topic has a row that the replay lacks */
   LS_PARITY_KINDS
 } ls_parity_kind;
 
@@ -39,25 +39,25 @@ typedef enum ls_parity_kind {
 typedef struct ls_parity_difference {
   const struct ls_parity_output *output;
   ls_parity_kind kind;
-  const char *key;           /* as in the topic; "***": of a sensitive field; "": no key */
-  int64_t row;               /* of the key's rows the first that differs, from 1 */
-  const char *column;        /* NULL: not one column */
+  const char *key;             /* as in the topic; "***": of a sensitive field; "": no key */
+  int64_t row;                 /* of the key's rows the first that differs, from 1 */
+  const char *column;          /* NULL: not one column */
   const char *live, *replayed; /* values as JSON; of a whole row when column is NULL; NULL: there is none */
 } ls_parity_difference;
 
 /** What is written to one topic, twice: as it is there, and by the replay. */
 typedef struct ls_parity_output {
-  const char *topic, *name;  /* name: of the sink, of the source whose dead letters it has */
-  const ls_schema *schema;   /* of the sink; NULL: dead letters */
-  const char *last_only;     /* why the last row of each key is compared, not all of them; NULL: all are */
-  bool compacted;            /* the broker may have dropped older rows of a key */
+  const char *topic, *name; /* name: of the sink, of the source whose dead letters it has */
+  const ls_schema *schema;  /* of the sink; NULL: dead letters */
+  const char *last_only;    /* why the last row of each key is compared, not all of them; NULL: all are */
+  bool compacted;           /* the broker may have dropped older rows of a key */
   int32_t n_partitions;
-  int64_t *ends;             /* by partition: what is compared */
-  int32_t n_behind;          /* partitions not read to there yet */
+  int64_t *ends;    /* by partition: what is compared */
+  int32_t n_behind; /* partitions not read to there yet */
   ls_sorter *live, *replayed;
-  ls_sort_chunk *chunk;      /* of live */
-  pthread_mutex_t lock;      /* of what workers count */
-  ls_strmap reasons[2];      /* dead letters: "reason" -> int64_t, live and replayed */
+  ls_sort_chunk *chunk; /* of live */
+  pthread_mutex_t lock; /* of what workers count */
+  ls_strmap reasons[2]; /* dead letters: "reason" -> int64_t, live and replayed */
   /* the result */
   int64_t n_live, n_replayed, n_keys, n_compacted, n_different[LS_PARITY_KINDS];
   uint64_t digest_live[2], digest_replayed[2]; /* of the rows by key; equal when these are, in order */
@@ -66,20 +66,20 @@ typedef struct ls_parity_output {
 typedef struct ls_parity {
   ls_runtime *run;
   const ls_plan *plan;
-  ls_stream stream;          /* for its topics, cluster and tables: nothing is run */
+  ls_stream stream; /* for its topics, cluster and tables: nothing is run */
   ls_kafka_admin *admin;
-  int64_t **committed;       /* by plan source, by partition; -1: nothing */
-  int64_t n_records;         /* recorded */
+  int64_t **committed; /* by plan source, by partition; -1: nothing */
+  int64_t n_records;   /* recorded */
   ls_parity_output *outputs;
   uint32_t n_outputs;
   uint32_t *output_of_sink, *output_of_source; /* UINT32_MAX: none */
-  ls_schema schema;          /* of the sorters: key, whether there is one, value (null: a deletion) */
-  const char *recording;     /* directory */
-  int32_t n_partitions;      /* largest of any task's */
-  ls_parity_places *places;  /* by sub-topology * n_partitions + partition */
-  struct ls_parity_port *ports; /* by sink */
-  ls_sink_port **repartition_ports; /* by plan source */
-  ls_parity_difference *differences; /* the first ones */
+  ls_schema schema;                            /* of the sorters: key, whether there is one, value (null: a deletion) */
+  const char *recording;                       /* directory */
+  int32_t n_partitions;                        /* largest of any task's */
+  ls_parity_places *places;                    /* by sub-topology * n_partitions + partition */
+  struct ls_parity_port *ports;                /* by sink */
+  ls_sink_port **repartition_ports;            /* by plan source */
+  ls_parity_difference *differences;           /* the first ones */
   size_t n_differences, n_differences_max;
   const char **not_compared; /* sinks without a topic */
   size_t n_not_compared;
@@ -98,7 +98,8 @@ int ls__parity_read_outputs(ls_parity *parity, ls_error *err);
 /** Committed offsets of all sources into *committed (arrays of the run's arena). */
 int ls__parity_committed(ls_parity *parity, int64_t **committed, ls_error *err);
 /** Appends a record to a sorter's chunk. key.ptr NULL: it has none, the value stands for it. value.ptr NULL: a deletion. */
-int ls__parity_add(ls_sorter *sorter, ls_sort_chunk **chunk, ls_slice key, ls_slice value, ls_stamp stamp, ls_error *err);
+int ls__parity_add(ls_sorter *sorter, ls_sort_chunk **chunk, ls_slice key, ls_slice value, ls_stamp stamp,
+                   ls_error *err);
 /** The value of a dead letter without the place of its record: of one that came over a repartition topic. */
 void ls__parity_without_place(ls_buf *value);
 void ls__parity_count_reason(ls_parity_output *output, int side, const char *reason);

@@ -6,7 +6,7 @@
 #include "runtime/parity.h"
 
 #define ROWS_AT_ONCE 1024
-#define TEXT_MAX 400 /* of a value in a difference */
+#define TEXT_MAX     400 /* of a value in a difference */
 enum { LIVE, REPLAYED };
 
 typedef struct side {
@@ -18,16 +18,16 @@ typedef struct side {
 
 /** What the records of one key are, so far. */
 typedef struct group {
-  ls_buf key;                /* by which it is sorted: the key, or of records without one the value */
+  ls_buf key; /* by which it is sorted: the key, or of records without one the value */
   bool keyed;
   int64_t n[2], skipped;
-  uint64_t sums[2][2];       /* of the values, in any order */
-  uint64_t folded[2][2];     /* in their order */
-  int64_t differs_at;        /* first row that differs, from 1; 0: none */
-  ls_buf first[2], last[2];  /* values: at differs_at; the last so far */
+  uint64_t sums[2][2];      /* of the values, in any order */
+  uint64_t folded[2][2];    /* in their order */
+  int64_t differs_at;       /* first row that differs, from 1; 0: none */
+  ls_buf first[2], last[2]; /* values: at differs_at; the last so far */
   bool first_there[2], first_null[2], last_null[2], again;
   int64_t worker;
-  bool of_several;           /* the replay's rows come from several partitions: their order is nobody's */
+  bool of_several; /* the replay's rows come from several partitions: their order is nobody's */
 } group;
 
 typedef struct comparing {
@@ -46,7 +46,8 @@ static int fill(side *from, ls_error *err) {
   from->row = 0;
   ls_stamp stamp;
   int64_t n = 0;
-  for (; n < ROWS_AT_ONCE && ls__sort_reader_peek(from->reader, &stamp); n++) LS_TRY(ls__sort_reader_take(from->reader, from->batch, err));
+  for (; n < ROWS_AT_ONCE && ls__sort_reader_peek(from->reader, &stamp); n++)
+    LS_TRY(ls__sort_reader_take(from->reader, from->batch, err));
   return n > 0 ? ls__sort_reader_flush(from->reader, from->batch, err) : LS_OK;
 }
 
@@ -62,11 +63,21 @@ static void close_side(side *from) {
   ls__arena_fini(&from->arena);
 }
 
-static bool has_row(const side *from) { return from->row < from->batch->n_rows; }
-static bool is_keyed(const side *from) { return LS_BIT_GET(from->batch->columns[1].values, from->row) != 0; }
-static bool is_deletion(const side *from) { return ls__is_null(&from->batch->columns[2], from->row); }
-static ls_slice value_of(const side *from) { return is_deletion(from) ? (ls_slice){"", 0} : ls__column_slice(&from->batch->columns[2], from->row); }
-static ls_slice key_of(const side *from) { return is_keyed(from) ? ls__column_slice(&from->batch->columns[0], from->row) : value_of(from); }
+static bool has_row(const side *from) {
+  return from->row < from->batch->n_rows;
+}
+static bool is_keyed(const side *from) {
+  return LS_BIT_GET(from->batch->columns[1].values, from->row) != 0;
+}
+static bool is_deletion(const side *from) {
+  return ls__is_null(&from->batch->columns[2], from->row);
+}
+static ls_slice value_of(const side *from) {
+  return is_deletion(from) ? (ls_slice){"", 0} : ls__column_slice(&from->batch->columns[2], from->row);
+}
+static ls_slice key_of(const side *from) {
+  return is_keyed(from) ? ls__column_slice(&from->batch->columns[0], from->row) : value_of(from);
+}
 
 static int advance(side *from, ls_error *err) {
   from->row++;
@@ -127,7 +138,8 @@ static void note_first(comparing *run) {
     put(&at->first[which], value_of(&run->sides[which]));
     at->first_null[which] = is_deletion(&run->sides[which]);
   }
-  at->again = at->first_there[LIVE] && at->n[LIVE] > 0 && ls__slice_eq(ls__buf_slice(&at->first[LIVE]), ls__buf_slice(&at->last[LIVE]));
+  at->again = at->first_there[LIVE] && at->n[LIVE] > 0 &&
+              ls__slice_eq(ls__buf_slice(&at->first[LIVE]), ls__buf_slice(&at->last[LIVE]));
 }
 
 static int walk_all(comparing *run, ls_error *err) {
@@ -175,7 +187,8 @@ static int walk_last(comparing *run, ls_error *err) {
     at->first_there[which] = true;
     ls__hash128(ls__buf_slice(&at->last[which]), at->folded[which]);
   }
-  bool same = at->first_there[LIVE] == at->first_there[REPLAYED] && ls__slice_eq(ls__buf_slice(&at->first[LIVE]), ls__buf_slice(&at->first[REPLAYED]));
+  bool same = at->first_there[LIVE] == at->first_there[REPLAYED] &&
+              ls__slice_eq(ls__buf_slice(&at->first[LIVE]), ls__buf_slice(&at->first[REPLAYED]));
   if (!same) at->differs_at = at->n[REPLAYED] > 0 ? at->n[REPLAYED] : 1;
   return LS_OK;
 }
@@ -184,7 +197,8 @@ static int walk_last(comparing *run, ls_error *err) {
 
 static char *cut(ls_parity *parity, ls_slice text) {
   bool whole = text.len <= TEXT_MAX;
-  return ls__arena_printf(&parity->run->arena, "%.*s%s", (int)(whole ? text.len : TEXT_MAX), text.ptr != NULL ? text.ptr : "", whole ? "" : "…");
+  return ls__arena_printf(&parity->run->arena, "%.*s%s", (int)(whole ? text.len : TEXT_MAX),
+                          text.ptr != NULL ? text.ptr : "", whole ? "" : "…");
 }
 
 static const char *shown_key(ls_parity *parity, const ls_parity_output *output, const group *at) {
@@ -198,7 +212,9 @@ static void add(ls_parity *parity, const ls_parity_difference *difference) {
   if (parity->n_differences < parity->n_differences_max) parity->differences[parity->n_differences++] = *difference;
 }
 
-static void ignore_bad(void *payload, const ls_bad_record *bad) { (void)payload, (void)bad; }
+static void ignore_bad(void *payload, const ls_bad_record *bad) {
+  (void)payload, (void)bad;
+}
 
 /** A value as a row of the sink; NULL: it is none. */
 static ls_batch *decode(const ls_parity_output *output, ls_slice value, ls_arena *arena) {
@@ -252,8 +268,10 @@ static const char *shown_column(ls_parity *parity, const ls_batch *batch, uint32
 /** One difference per column. False: the rows can't be told apart by columns. */
 static bool add_columns(comparing *run, ls_parity_difference *difference, ls_arena *arena) {
   const group *at = &run->at;
-  if (!at->first_there[LIVE] || !at->first_there[REPLAYED] || at->first_null[LIVE] || at->first_null[REPLAYED]) return false;
-  ls_batch *live = decode(run->output, ls__buf_slice(&at->first[LIVE]), arena), *replayed = decode(run->output, ls__buf_slice(&at->first[REPLAYED]), arena);
+  if (!at->first_there[LIVE] || !at->first_there[REPLAYED] || at->first_null[LIVE] || at->first_null[REPLAYED])
+    return false;
+  ls_batch *live = decode(run->output, ls__buf_slice(&at->first[LIVE]), arena),
+           *replayed = decode(run->output, ls__buf_slice(&at->first[REPLAYED]), arena);
   bool any = false;
   for (uint32_t i = 0; live != NULL && replayed != NULL && i < run->output->schema->n_fields; i++) {
     if (ls__column_value_eq(&live->columns[i], 0, &replayed->columns[i], 0)) continue;
@@ -267,7 +285,8 @@ static bool add_columns(comparing *run, ls_parity_difference *difference, ls_are
 }
 
 static ls_parity_kind kind_of(const ls_parity_output *output, const group *at) {
-  if (output->last_only != NULL) return !at->first_there[LIVE] ? LS_PARITY_MISSING : !at->first_there[REPLAYED] ? LS_PARITY_EXTRA : LS_PARITY_VALUE;
+  if (output->last_only != NULL)
+    return !at->first_there[LIVE] ? LS_PARITY_MISSING : !at->first_there[REPLAYED] ? LS_PARITY_EXTRA : LS_PARITY_VALUE;
   if (output->compacted) return at->first_there[LIVE] ? LS_PARITY_EXTRA : LS_PARITY_MISSING;
   if (at->n[LIVE] < at->n[REPLAYED]) return LS_PARITY_MISSING;
   if (at->n[LIVE] > at->n[REPLAYED]) return at->again ? LS_PARITY_TWICE : LS_PARITY_EXTRA;
@@ -276,7 +295,8 @@ static ls_parity_kind kind_of(const ls_parity_output *output, const group *at) {
 
 static void note_difference(comparing *run) {
   const group *at = &run->at;
-  bool same_rows = at->n[LIVE] == at->n[REPLAYED] && memcmp(at->sums[LIVE], at->sums[REPLAYED], sizeof at->sums[LIVE]) == 0;
+  bool same_rows =
+      at->n[LIVE] == at->n[REPLAYED] && memcmp(at->sums[LIVE], at->sums[REPLAYED], sizeof at->sums[LIVE]) == 0;
   if (at->of_several && same_rows && run->output->last_only == NULL) return;
   ls_parity_difference difference = {.kind = kind_of(run->output, at), .output = run->output, .row = at->differs_at};
   run->output->n_different[difference.kind]++;
@@ -321,11 +341,14 @@ static int compare_group(comparing *run, ls_error *err) {
   ls_parity_output *output = run->output;
   group *at = &run->at;
   begin_group(run);
-  LS_TRY(output->last_only != NULL ? walk_last(run, err) : output->compacted ? walk_compacted(run, err) : walk_all(run, err));
+  LS_TRY(output->last_only != NULL ? walk_last(run, err)
+         : output->compacted       ? walk_compacted(run, err)
+                                   : walk_all(run, err));
   uint64_t key[2];
   ls__hash128(ls__buf_slice(&at->key), key);
   for (int i = 0; i < 2; i++) {
-    const uint64_t *of = at->of_several ? at->sums[LIVE] : at->folded[LIVE], *by = at->of_several ? at->sums[REPLAYED] : at->folded[REPLAYED];
+    const uint64_t *of = at->of_several ? at->sums[LIVE] : at->folded[LIVE],
+                   *by = at->of_several ? at->sums[REPLAYED] : at->folded[REPLAYED];
     output->digest_live[i] += (of[i] ^ key[i]) * UINT64_C(0xD6E8FEB86659FD93) * (of[i] != 0);
     output->digest_replayed[i] += (by[i] ^ key[i]) * UINT64_C(0xD6E8FEB86659FD93) * (by[i] != 0);
   }

@@ -10,13 +10,14 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-#define CHUNK_ROWS 4096
+#define CHUNK_ROWS  4096
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define HEADERS_MAX 32
-#define TRIES 5
-#define STALLED_US ((int64_t)60000000)
+#define TRIES       5
+#define STALLED_US  ((int64_t)60000000)
 
-int ls__parity_add(ls_sorter *sorter, ls_sort_chunk **chunk, ls_slice key, ls_slice value, ls_stamp stamp, ls_error *err) {
+int ls__parity_add(ls_sorter *sorter, ls_sort_chunk **chunk, ls_slice key, ls_slice value, ls_stamp stamp,
+                   ls_error *err) {
   if (*chunk == NULL) *chunk = ls__sort_chunk_new(sorter, CHUNK_ROWS);
   ls_batch *batch = ls__sort_chunk_batch(*chunk);
   ls__column_append_slice(&batch->columns[0], (ls_slice){key.ptr != NULL ? key.ptr : "", key.len});
@@ -70,7 +71,8 @@ static bool is_repartition_topic(const ls_plan *plan, ls_slice topic) {
   return false;
 }
 
-static int add_letter(ls_parity *parity, ls_parity_output *output, const ls_kafka_record *record, ls_stamp stamp, ls_error *err) {
+static int add_letter(ls_parity *parity, ls_parity_output *output, const ls_kafka_record *record, ls_stamp stamp,
+                      ls_error *err) {
   ls_kafka_header headers[HEADERS_MAX];
   size_t n = ls__kafka_record_headers(record, headers, HEADERS_MAX);
   if (n > HEADERS_MAX) n = HEADERS_MAX;
@@ -78,7 +80,8 @@ static int add_letter(ls_parity *parity, ls_parity_output *output, const ls_kafk
   char text[64];
   snprintf(text, sizeof text, "%.*s", (int)reason.len, reason.ptr != NULL ? reason.ptr : "");
   ls__parity_count_reason(output, 0, text);
-  if (!is_repartition_topic(parity->plan, header(headers, n, "ls.topic"))) return ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
+  if (!is_repartition_topic(parity->plan, header(headers, n, "ls.topic")))
+    return ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
   ls_buf value = LS_BUF_INIT;
   ls__buf_append(&value, record->value.ptr, record->value.len);
   ls__parity_without_place(&value);
@@ -99,8 +102,9 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
   if (output->ends[record->partition] < 0) return LS_OK;
   if (record->offset < output->ends[record->partition]) {
     ls_stamp stamp = {record->partition, (uint64_t)record->offset};
-    int rc = output->schema == NULL ? add_letter(parity, output, record, stamp, err)
-                                    : ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
+    int rc = output->schema == NULL
+                 ? add_letter(parity, output, record, stamp, err)
+                 : ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
     LS_TRY(rc);
     output->n_live++;
   }
@@ -169,7 +173,8 @@ static int read_to_ends(ls_parity *parity, ls_kafka_reader *reader, ls_error *er
     if (n > 0) since_us = ls__monotonic_us();
     ls__run_progress(parity->run, "read outputs", records_read(parity), 0);
     if (ls__monotonic_us() - since_us > STALLED_US) {
-      return ls_error_set(err, LS_ERETRY, "a transaction on an output topic stays open: what comes after it can't be read yet");
+      return ls_error_set(err, LS_ERETRY,
+                          "a transaction on an output topic stays open: what comes after it can't be read yet");
     }
   }
   return LS_OK;
@@ -178,8 +183,13 @@ static int read_to_ends(ls_parity *parity, ls_kafka_reader *reader, ls_error *er
 static int read_once(ls_parity *parity, ls_error *err) {
   const char **topics = LS_ARENA_ARRAY(&parity->run->arena, const char *, parity->n_outputs + 1);
   for (uint32_t i = 0; i < parity->n_outputs; i++) topics[i] = parity->outputs[i].topic;
-  ls_kafka_reader_opts opts = {.cluster = &parity->stream.cluster, .topics = topics, .n_topics = parity->n_outputs,
-                               .queue_bytes = parity->stream.queue_bytes, .on_record = on_record, .on_end = on_end, .payload = parity};
+  ls_kafka_reader_opts opts = {.cluster = &parity->stream.cluster,
+                               .topics = topics,
+                               .n_topics = parity->n_outputs,
+                               .queue_bytes = parity->stream.queue_bytes,
+                               .on_record = on_record,
+                               .on_end = on_end,
+                               .payload = parity};
   ls_kafka_reader *reader;
   begin_again(parity);
   LS_TRY(ls__kafka_reader_new(&reader, &opts, err));
@@ -194,7 +204,8 @@ int ls__parity_committed(ls_parity *parity, int64_t **committed, ls_error *err) 
     const ls_plan_source *source = &plan->sources[i];
     int32_t n = parity->stream.n_partitions[source->sub_topology];
     if (committed[i] == NULL) committed[i] = LS_ARENA_ARRAY(&parity->run->arena, int64_t, n + 1);
-    LS_TRY(ls__kafka_admin_committed(parity->admin, plan->kafka.application_id, parity->stream.topics[i], n, committed[i], err));
+    LS_TRY(ls__kafka_admin_committed(parity->admin, plan->kafka.application_id, parity->stream.topics[i], n,
+                                     committed[i], err));
   }
   return LS_OK;
 }
@@ -225,8 +236,11 @@ int ls__parity_read_outputs(ls_parity *parity, ls_error *err) {
     LS_TRY(read_once(parity, err));
     LS_TRY(ls__parity_committed(parity, after, err));
     if (same_offsets(parity, parity->committed, after)) return seal(parity, err);
-    ls__log(LS_LOG_INFO, "runtime", "parity_again", "group=%s reason=\"it has committed meanwhile\"", parity->plan->kafka.application_id);
+    ls__log(LS_LOG_INFO, "runtime", "parity_again", "group=%s reason=\"it has committed meanwhile\"",
+            parity->plan->kafka.application_id);
   }
-  return ls_error_set(err, LS_ERETRY, "group %s goes on committing, so its output can't be told from what it has read: stop it, or what it reads, and try again",
+  return ls_error_set(err, LS_ERETRY,
+                      "group %s goes on committing, so its output can't be told from what it has read: stop it, or "
+                      "what it reads, and try again",
                       parity->plan->kafka.application_id);
 }

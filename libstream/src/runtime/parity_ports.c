@@ -13,7 +13,7 @@ typedef struct worker_rows {
 struct ls_parity_port {
   ls_sink_port port;
   ls_parity_output *output;
-  worker_rows *workers;      /* run->n_workers */
+  worker_rows *workers; /* run->n_workers */
 };
 
 /** Rows for a repartition source: to the partition that their topic would have them in, since they meet rows of others' topics there. */
@@ -23,7 +23,8 @@ typedef struct repartition_port {
   uint32_t source;
 } repartition_port;
 
-static int write_repartition(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int write_repartition(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                             ls_error *err) {
   (void)worker, (void)partition;
   const repartition_port *self = (const repartition_port *)port;
   ls_runtime *run = self->parity->run;
@@ -49,12 +50,13 @@ typedef struct letter_port {
   ls_dead_letter_port port;
   ls_parity *parity;
   pthread_mutex_t lock;
-  ls_sort_chunk **chunks;    /* by output */
+  ls_sort_chunk **chunks; /* by output */
   uint64_t n;
   ls_buf key, value;
 } letter_port;
 
-static int write_rows(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int write_rows(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                      ls_error *err) {
   (void)partition;
   struct ls_parity_port *self = (struct ls_parity_port *)port;
   worker_rows *rows = &self->workers[worker];
@@ -64,7 +66,8 @@ static int write_rows(ls_sink_port *port, int worker, const ls_batch *batch, con
     ls__buf_clear(&rows->value);
     ls__kafka_sink_format(&rows->key, &rows->value, batch, row);
     ls_slice key = {keyed ? (rows->key.ptr != NULL ? rows->key.ptr : "") : NULL, keyed ? rows->key.len : 0};
-    LS_TRY(ls__parity_add(self->output->replayed, &rows->chunk, key, ls__buf_slice(&rows->value), (ls_stamp){worker, ++rows->n}, err));
+    LS_TRY(ls__parity_add(self->output->replayed, &rows->chunk, key, ls__buf_slice(&rows->value),
+                          (ls_stamp){worker, ++rows->n}, err));
   }
   return LS_OK;
 }
@@ -94,7 +97,8 @@ static int write_letter(ls_dead_letter_port *port, uint32_t source, const ls_dea
     has_key = false;
   }
   ls_slice key = has_key ? ls__buf_slice(&self->key) : (ls_slice){NULL, 0};
-  int rc = ls__parity_add(output->replayed, &self->chunks[index], key, ls__buf_slice(&self->value), (ls_stamp){0, ++self->n}, err);
+  int rc = ls__parity_add(output->replayed, &self->chunks[index], key, ls__buf_slice(&self->value),
+                          (ls_stamp){0, ++self->n}, err);
   pthread_mutex_unlock(&self->lock);
   ls__parity_count_reason(output, 1, letter->reason);
   return rc;

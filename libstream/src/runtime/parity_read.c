@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CHUNK_ROWS 8192
-#define CHUNK_BYTES ((size_t)1 << 20)
-#define LANE_BYTES ((size_t)256 << 10)
+#define CHUNK_ROWS         8192
+#define CHUNK_BYTES        ((size_t)1 << 20)
+#define LANE_BYTES         ((size_t)256 << 10)
 #define ORIGIN_OFFSET_BITS 57
 
 /** One task's partition on its way. */
@@ -21,7 +21,7 @@ typedef struct reading {
   ls_parity *parity;
   uint32_t sub_topology, first_source;
   int32_t partition;
-  ls_lane **lanes;           /* by plan source; NULL: of another sub-topology */
+  ls_lane **lanes; /* by plan source; NULL: of another sub-topology */
   ls_recording *recordings;
   ls_sort_chunk **chunks;
   int64_t stream_time_us, records_sent;
@@ -64,7 +64,8 @@ static int open_lanes(reading *at, ls_error *err) {
     if (source->sub_topology != at->sub_topology || source->repartition) continue;
     at->first_source = i;
     LS_TRY(ls__lane_new(&at->lanes[i], plan, i, at->partition, LANE_BYTES, err));
-    LS_TRY(ls__recording_open(&at->recordings[i], at->parity->recording, source->name, at->partition, source->live_format, err));
+    LS_TRY(ls__recording_open(&at->recordings[i], at->parity->recording, source->name, at->partition,
+                              source->live_format, err));
     n += at->recordings[i].n;
   }
   return open_places(at, n, err);
@@ -151,14 +152,20 @@ static int read_rows(reading *at, ls_error *err) {
 
 static void note_end(ls_runtime *run, int64_t end_us) {
   int64_t seen = atomic_load(&run->end_us);
-  while (end_us > seen && !atomic_compare_exchange_weak(&run->end_us, &seen, end_us)) {}
+  while (end_us > seen && !atomic_compare_exchange_weak(&run->end_us, &seen, end_us)) {
+  }
 }
 
 static int read_partition(ls_parity *parity, uint32_t sub_topology, int32_t partition, ls_error *err) {
   uint32_t n = parity->plan->n_sources;
-  reading at = {.parity = parity, .sub_topology = sub_topology, .partition = partition, .stream_time_us = INT64_MIN,
-                .lanes = ls__calloc(n + 1, sizeof(ls_lane *)), .recordings = ls__calloc(n + 1, sizeof(ls_recording)),
-                .chunks = ls__calloc(n + 1, sizeof(ls_sort_chunk *)), .places = places_of(parity, sub_topology, partition)};
+  reading at = {.parity = parity,
+                .sub_topology = sub_topology,
+                .partition = partition,
+                .stream_time_us = INT64_MIN,
+                .lanes = ls__calloc(n + 1, sizeof(ls_lane *)),
+                .recordings = ls__calloc(n + 1, sizeof(ls_recording)),
+                .chunks = ls__calloc(n + 1, sizeof(ls_sort_chunk *)),
+                .places = places_of(parity, sub_topology, partition)};
   int rc = open_lanes(&at, err);
   if (rc >= 0) rc = read_rows(&at, err);
   for (uint32_t i = 0; i < n; i++) {
@@ -171,7 +178,8 @@ static int read_partition(ls_parity *parity, uint32_t sub_topology, int32_t part
   ls__free(at.recordings);
   ls__free(at.chunks);
   if (rc >= 0) note_end(parity->run, at.stream_time_us);
-  at.places->times = (ls_ingest_times){LS_SEQ_MAKE(at.first_source, partition, 1) & ~LS_SEQ_RECORD, at.places->ingest_us, at.places->n};
+  at.places->times = (ls_ingest_times){LS_SEQ_MAKE(at.first_source, partition, 1) & ~LS_SEQ_RECORD,
+                                       at.places->ingest_us, at.places->n};
   return rc;
 }
 
@@ -184,7 +192,8 @@ typedef struct stage {
 static int read_worker(int worker, void *payload, ls_error *err) {
   stage *at = payload;
   (void)worker;
-  for (int p = atomic_fetch_add(&at->next, 1); p < at->parity->stream.n_partitions[at->sub_topology]; p = atomic_fetch_add(&at->next, 1)) {
+  for (int p = atomic_fetch_add(&at->next, 1); p < at->parity->stream.n_partitions[at->sub_topology];
+       p = atomic_fetch_add(&at->next, 1)) {
     int rc = read_partition(at->parity, at->sub_topology, p, err);
     if (rc < 0) return ls__run_worker_failed(at->parity->run, rc);
   }
@@ -193,11 +202,13 @@ static int read_worker(int worker, void *payload, ls_error *err) {
 
 int ls__parity_read(ls_parity *parity, uint32_t sub_topology, ls_error *err) {
   bool any = false;
-  for (uint32_t i = 0; i < parity->plan->n_sources; i++) any = any || (parity->plan->sources[i].sub_topology == sub_topology && !parity->plan->sources[i].repartition);
+  for (uint32_t i = 0; i < parity->plan->n_sources; i++)
+    any = any || (parity->plan->sources[i].sub_topology == sub_topology && !parity->plan->sources[i].repartition);
   if (!any) return LS_OK;
   stage at = {.parity = parity, .sub_topology = sub_topology};
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  return ls__workers_run(cores > 0 && cores < parity->n_partitions ? (int)cores : parity->n_partitions, read_worker, &at, err);
+  return ls__workers_run(cores > 0 && cores < parity->n_partitions ? (int)cores : parity->n_partitions, read_worker,
+                         &at, err);
 }
 
 bool ls__parity_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_letter *letter) {

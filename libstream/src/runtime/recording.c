@@ -13,12 +13,16 @@ typedef struct entry {
   int64_t offset, timestamp_us, end;
 } entry;
 
-static int failed(const char *path, ls_error *err) { return ls_error_set(err, LS_EIO, "%s: %s", path, strerror(errno)); }
+static int failed(const char *path, ls_error *err) {
+  return ls_error_set(err, LS_EIO, "%s: %s", path, strerror(errno));
+}
 
-static int open_pair(ls_recording *out, const char *directory, const char *source, int32_t partition, ls_format format, const char *mode, ls_error *err) {
+static int open_pair(ls_recording *out, const char *directory, const char *source, int32_t partition, ls_format format,
+                     const char *mode, ls_error *err) {
   *out = (ls_recording){.format = format};
   ls_buf path = LS_BUF_INIT;
-  ls__buf_printf(&path, "%s/%s/partition-%d.%s", directory, source, partition, format == LS_FORMAT_JSON ? "jsonl" : "bin");
+  ls__buf_printf(&path, "%s/%s/partition-%d.%s", directory, source, partition,
+                 format == LS_FORMAT_JSON ? "jsonl" : "bin");
   out->bytes = fopen(path.ptr, mode);
   int rc = out->bytes != NULL ? LS_OK : failed(path.ptr, err);
   ls__buf_clear(&path);
@@ -30,7 +34,8 @@ static int open_pair(ls_recording *out, const char *directory, const char *sourc
   return rc;
 }
 
-int ls__recording_create(ls_recording *out, const char *directory, const char *source, int32_t partition, ls_format format, ls_error *err) {
+int ls__recording_create(ls_recording *out, const char *directory, const char *source, int32_t partition,
+                         ls_format format, ls_error *err) {
   ls_buf path = LS_BUF_INIT;
   ls__buf_printf(&path, "%s/%s", directory, source);
   int rc = mkdir(directory, 0700) == 0 || errno == EEXIST ? LS_OK : failed(directory, err);
@@ -58,11 +63,13 @@ int ls__recording_add(ls_recording *recording, const ls_kafka_record *record, ls
   recording->end += (int64_t)value.len;
   recording->n++;
   entry at = {record->offset, record->timestamp_us, recording->end};
-  bool written = (value.len == 0 || fwrite(value.ptr, value.len, 1, recording->bytes) == 1) && fwrite(&at, sizeof at, 1, recording->index) == 1;
+  bool written = (value.len == 0 || fwrite(value.ptr, value.len, 1, recording->bytes) == 1) &&
+                 fwrite(&at, sizeof at, 1, recording->index) == 1;
   return written ? LS_OK : failed("the recording can't be written", err);
 }
 
-int ls__recording_open(ls_recording *out, const char *directory, const char *source, int32_t partition, ls_format format, ls_error *err) {
+int ls__recording_open(ls_recording *out, const char *directory, const char *source, int32_t partition,
+                       ls_format format, ls_error *err) {
   LS_TRY(open_pair(out, directory, source, partition, format, "re", err));
   struct stat status;
   if (fstat(fileno(out->index), &status) != 0) return failed("the recording can't be read", err);
@@ -74,22 +81,26 @@ int ls__recording_next(ls_recording *recording, ls_kafka_record *record, bool *g
   *got = recording->at < recording->n;
   if (!*got) return LS_OK;
   entry at;
-  if (fread(&at, sizeof at, 1, recording->index) != 1 || at.end < recording->end) return ls_error_set(err, LS_EIO, "the recording is broken");
+  if (fread(&at, sizeof at, 1, recording->index) != 1 || at.end < recording->end)
+    return ls_error_set(err, LS_EIO, "the recording is broken");
   size_t len = (size_t)(at.end - recording->end);
   ls__buf_clear(&recording->value);
   ls__buf_reserve(&recording->value, len + 1);
-  if (len > 0 && fread(recording->value.ptr, len, 1, recording->bytes) != 1) return ls_error_set(err, LS_EIO, "the recording is broken");
+  if (len > 0 && fread(recording->value.ptr, len, 1, recording->bytes) != 1)
+    return ls_error_set(err, LS_EIO, "the recording is broken");
   recording->end = at.end;
   recording->at++;
   if (recording->format == LS_FORMAT_JSON && len > 0) len--; /* the line's end */
-  *record = (ls_kafka_record){.offset = at.offset, .timestamp_us = at.timestamp_us, .value = {recording->value.ptr, len}};
+  *record =
+      (ls_kafka_record){.offset = at.offset, .timestamp_us = at.timestamp_us, .value = {recording->value.ptr, len}};
   return LS_OK;
 }
 
 int ls__recording_close(ls_recording *recording, ls_error *err) {
   int rc = LS_OK;
   if (recording->bytes != NULL && fclose(recording->bytes) != 0) rc = failed("the recording can't be written", err);
-  if (recording->index != NULL && fclose(recording->index) != 0 && rc >= 0) rc = failed("the recording can't be written", err);
+  if (recording->index != NULL && fclose(recording->index) != 0 && rc >= 0)
+    rc = failed("the recording can't be written", err);
   ls__buf_fini(&recording->value);
   *recording = (ls_recording){0};
   return rc;

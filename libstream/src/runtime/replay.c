@@ -11,7 +11,8 @@
 #include "node/plan_order.h"
 
 #define SORTERS_BYTES_MIN ((int64_t)4 << 20)
-#define OVERHEAD_BYTES ((int64_t)128 << 20) /* code, decoders, Arrow writers, what malloc holds back: measured at 1,000,000 transactions */
+#define OVERHEAD_BYTES                                                                                                 \
+  ((int64_t)128 << 20) /* code, decoders, Arrow writers, what malloc holds back: measured at 1,000,000 transactions */
 
 /** What the budget leaves beside the stores (5/8) is for sources, repartitions and sinks together. */
 static size_t sorter_budget(const ls_runtime *run) {
@@ -22,8 +23,10 @@ static size_t sorter_budget(const ls_runtime *run) {
 void ls__run_open_sorters(ls_runtime *run) {
   run->pool.limit_bytes = sorter_budget(run);
   for (uint32_t i = 0; i < run->plan->n_sources; i++) {
-    ls_sorter_opts opts = {.schema = run->plan->sources[i].schema, .n_partitions = run->n_workers,
-                           .pool = &run->pool, .spill_directory = run->work_directory};
+    ls_sorter_opts opts = {.schema = run->plan->sources[i].schema,
+                           .n_partitions = run->n_workers,
+                           .pool = &run->pool,
+                           .spill_directory = run->work_directory};
     ls__sorter_new(&run->sorters[i], &opts);
   }
 }
@@ -34,7 +37,8 @@ static bool partition_in_run(void *payload, ls_slice partition) {
   for (size_t at = 0; at + 13 <= partition.len; at++) { /* "dt=YYYY-MM-DD" */
     int32_t days;
     if (memcmp(partition.ptr + at, "dt=", 3) != 0 || (at > 0 && partition.ptr[at - 1] != '/')) continue;
-    if (ls__date_parse(&days, (ls_slice){partition.ptr + at + 3, 10}) == LS_OK) return days >= run->from_days && days <= run->to_days;
+    if (ls__date_parse(&days, (ls_slice){partition.ptr + at + 3, 10}) == LS_OK)
+      return days >= run->from_days && days <= run->to_days;
   }
   return true;
 }
@@ -48,17 +52,28 @@ static int open_sinks(ls_runtime *run, ls_error *err) {
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
     const ls_plan_sink *sink = &run->plan->sinks[i];
     if (sink->totals_only) {
-      ls__sink_totals_new(&run->came_in[i], &(ls_sink_totals_spec){.sum = sink->sum, .n_sum = sink->n_sum, .per = sink->sum_per, .split = -1}, sink->schema);
+      ls__sink_totals_new(
+          &run->came_in[i],
+          &(ls_sink_totals_spec){.sum = sink->sum, .n_sum = sink->n_sum, .per = sink->sum_per, .split = -1},
+          sink->schema);
       run->sink_ports[i] = ls__sink_totals_port(run->came_in[i]);
     }
     if (sink->path_pattern == NULL) continue;
-    ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum, sink->n_sum, sink->sum_per, sink->sum_split};
-    ls_lake_sink_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
-                              .in_key_order = ls__plan_sink_in_key_order(run->plan, sink), .stage = run->stage,
+    ls_sink_totals_spec totals = {sink->count_by, sink->n_count_by, sink->sum,
+                                  sink->n_sum,    sink->sum_per,    sink->sum_split};
+    ls_lake_sink_opts opts = {.name = sink->name,
+                              .schema = sink->schema,
+                              .format = sink->format,
+                              .keep_last = sink->keep_last,
+                              .in_key_order = ls__plan_sink_in_key_order(run->plan, sink),
+                              .stage = run->stage,
                               .totals = sink->summary ? &totals : NULL,
                               .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
-                              .in_run = partition_in_run, .in_run_payload = run, .n_workers = (int)run->n_workers,
-                              .pool = &run->pool, .spill_directory = run->work_directory};
+                              .in_run = partition_in_run,
+                              .in_run_payload = run,
+                              .n_workers = (int)run->n_workers,
+                              .pool = &run->pool,
+                              .spill_directory = run->work_directory};
     LS_TRY(ls__lake_sink_new(&run->sinks[i], &opts, err));
     run->sink_ports[i] = ls__lake_sink_port(run->sinks[i]);
   }
@@ -69,7 +84,8 @@ static void open_letters(ls_runtime *run) {
   uint32_t n_sources = run->plan->n_sources, n = n_sources + run->plan->n_globals;
   const char **names = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
   const char **directories = LS_ARENA_ARRAY(&run->arena, const char *, n + 1);
-  int32_t *from_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1), *to_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1);
+  int32_t *from_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1),
+          *to_days = LS_ARENA_ARRAY(&run->arena, int32_t, n + 1);
   for (uint32_t i = 0; i < n; i++) {
     ls__run_own_days(run, i, &from_days[i], &to_days[i]);
     bool global = i >= n_sources;
@@ -79,16 +95,24 @@ static void open_letters(ls_runtime *run) {
   }
   int32_t as_of_day = 0;
   (void)ls__date_parse(&as_of_day, (ls_slice){run->as_of, 10});
-  ls_dead_letters_opts opts = {.directories = directories, .names = names, .from_days = from_days, .to_days = to_days, .n_sources = n, .time = run->as_of,
+  ls_dead_letters_opts opts = {.directories = directories,
+                               .names = names,
+                               .from_days = from_days,
+                               .to_days = to_days,
+                               .n_sources = n,
+                               .time = run->as_of,
                                .default_days = run->to_days != INT32_MAX ? run->to_days : as_of_day,
-                               .records_max = run->plan->max_bad_records, .spill_directory = run->work_directory};
+                               .records_max = run->plan->max_bad_records,
+                               .spill_directory = run->work_directory};
   ls__dead_letters_new(&run->letters, &opts);
   run->letter_port = ls__dead_letters_port(run->letters);
 }
 
 int ls__run_open_state(ls_runtime *run, ls_error *err) {
   bool rocksdb = false;
-  for (uint32_t i = 0; i < run->plan->n_nodes; i++) rocksdb = rocksdb || (run->plan->nodes[i].store.name != NULL && run->plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
+  for (uint32_t i = 0; i < run->plan->n_nodes; i++)
+    rocksdb =
+        rocksdb || (run->plan->nodes[i].store.name != NULL && run->plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
   if (!rocksdb) return LS_OK;
   const char *directory = ls__arena_printf(&run->arena, "%s/state", run->work_directory);
   size_t share = (size_t)run->plan->memory_bytes / 16; /* taken when something is spilled */
@@ -102,7 +126,8 @@ static int check_bad_share(const ls_runtime *run, ls_error *err) {
   if (run->plan->max_bad_share_ppm < 0 || records == 0) return LS_OK;
   if (bad * 1000000 <= (int64_t)run->plan->max_bad_share_ppm * records) return LS_OK;
   return ls_error_set(err, LS_EBADRECORDS, "%lld of %lld records are bad: more than max_bad_records allows (%d.%02d%%)",
-                      (long long)bad, (long long)records, run->plan->max_bad_share_ppm / 10000, run->plan->max_bad_share_ppm / 100 % 100);
+                      (long long)bad, (long long)records, run->plan->max_bad_share_ppm / 10000,
+                      run->plan->max_bad_share_ppm / 100 % 100);
 }
 
 int ls__replay_run(ls_runtime *run, ls_error *err) {

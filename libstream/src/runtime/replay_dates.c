@@ -6,10 +6,18 @@
 #include <stdlib.h>
 
 /** One file of one dated source. */
-typedef struct dated { int32_t days; uint32_t source; } dated;
-typedef struct dated_list { dated *items; size_t n, capacity; } dated_list;
+typedef struct dated {
+  int32_t days;
+  uint32_t source;
+} dated;
+typedef struct dated_list {
+  dated *items;
+  size_t n, capacity;
+} dated_list;
 
-static bool is_dated(const ls_plan_source *source) { return source->files != NULL && strstr(source->files, "{date}") != NULL; }
+static bool is_dated(const ls_plan_source *source) {
+  return source->files != NULL && strstr(source->files, "{date}") != NULL;
+}
 
 static int list_source(dated_list *list, ls_lake *lake, const ls_plan *plan, uint32_t source, ls_error *err) {
   ls_lake_files files = {0};

@@ -15,7 +15,8 @@ static int32_t first_wanted(const ls_runtime *run, uint32_t source, ls_missing_d
 void ls__run_missing_days(const ls_runtime *run, uint32_t source, ls_missing_days *out) {
   *out = (ls_missing_days){.begins_at = INT32_MIN};
   const ls_file_source *files = run->files[source];
-  if (files == NULL || run->from_days == INT32_MIN || strstr(run->plan->sources[source].files, "{date}") == NULL) return;
+  if (files == NULL || run->from_days == INT32_MIN || strstr(run->plan->sources[source].files, "{date}") == NULL)
+    return;
   if (ls__file_source_files(files)->date_first == INT32_MAX) return;
   int32_t from = first_wanted(run, source, out), to = run->to_days;
   if (from > to) return;
@@ -51,12 +52,12 @@ void ls__run_warn_days(const ls_runtime *run) {
     ls_buf days = LS_BUF_INIT;
     ls__run_put_days(&days, &missing, "");
     if (missing.n > 0) {
-      ls__log(LS_LOG_WARN, "runtime", "days_without_files", "source=%s days=%lld first=%s%s", name, (long long)missing.n, days.ptr,
-              missing.n > LS_MISSING_DAYS_SHOWN ? ",..." : "");
+      ls__log(LS_LOG_WARN, "runtime", "days_without_files", "source=%s days=%lld first=%s%s", name,
+              (long long)missing.n, days.ptr, missing.n > LS_MISSING_DAYS_SHOWN ? ",..." : "");
     }
     if (files->n_unread > 0) {
-      ls__log(LS_LOG_WARN, "runtime", "looks_like_a_day", "source=%s names=%zu first=%s right=\"YYYY-MM-DD; not read\"", name, files->n_unread,
-              files->unread);
+      ls__log(LS_LOG_WARN, "runtime", "looks_like_a_day", "source=%s names=%zu first=%s right=\"YYYY-MM-DD; not read\"",
+              name, files->n_unread, files->unread);
     }
     ls__buf_fini(&days);
   }

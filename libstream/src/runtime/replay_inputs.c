@@ -17,15 +17,19 @@ void ls__run_own_days(const ls_runtime *run, uint32_t index, int32_t *from, int3
   *to = run->to_days;
 }
 
-static bool has_date(const char *pattern) { return strstr(pattern, "{date}") != NULL; }
+static bool has_date(const char *pattern) {
+  return strstr(pattern, "{date}") != NULL;
+}
 
 /** An input is there when some file matches, and for a run of given dates, one of its last date. */
-static int check_input(const ls_runtime *run, const ls_plan_source *source, const ls_file_source *files, ls_error *err) {
+static int check_input(const ls_runtime *run, const ls_plan_source *source, const ls_file_source *files,
+                       ls_error *err) {
   if (ls__file_source_n_files(files) == 0) {
     ls_buf where = LS_BUF_INIT;
     ls__lake_describe(&where, run->lake, source->files);
-    int rc = ls_error_set(err, LS_ENOINPUT, "source %s: no file matches %s%s%s", source->name, where.ptr,
-                          run->opts.date_to != NULL ? " up to " : "", run->opts.date_to != NULL ? run->opts.date_to : "");
+    int rc =
+        ls_error_set(err, LS_ENOINPUT, "source %s: no file matches %s%s%s", source->name, where.ptr,
+                     run->opts.date_to != NULL ? " up to " : "", run->opts.date_to != NULL ? run->opts.date_to : "");
     ls__buf_fini(&where);
     return rc;
   }
@@ -33,22 +37,31 @@ static int check_input(const ls_runtime *run, const ls_plan_source *source, cons
   for (size_t i = 0; i < ls__file_source_n_files(files); i++) {
     if (ls__file_source_file(files, i)->date_days == run->to_days) return LS_OK;
   }
-  return ls_error_set(err, LS_ENOINPUT, "source %s: the files of %s are not there yet (%s)", source->name, run->opts.date_to, source->files);
+  return ls_error_set(err, LS_ENOINPUT, "source %s: the files of %s are not there yet (%s)", source->name,
+                      run->opts.date_to, source->files);
 }
 
 static int open_source(ls_runtime *run, uint32_t index, ls_error *err) {
   const ls_plan_source *source = &run->plan->sources[index];
   if (source->repartition) return LS_OK;
   if (source->files == NULL) {
-    return ls_error_set(err, LS_ECONFIG, "source %s has no replay binding: give it `replay: { files: ... }`", source->name);
+    return ls_error_set(err, LS_ECONFIG, "source %s has no replay binding: give it `replay: { files: ... }`",
+                        source->name);
   }
   bool dated = run->from_days != INT32_MIN;
   int32_t from = dated ? move_days(run->from_days, source->lookback_us, -1) : INT32_MIN;
   int32_t to = dated ? move_days(run->to_days, source->lookahead_us, 1) : INT32_MAX;
-  ls_file_source_opts opts = {
-      .lake = run->lake, .name = source->name, .index = index, .schema = source->schema, .format = source->format,
-      .protobuf_descriptor = source->protobuf_descriptor, .wanted = source->wanted, .pattern = source->files,
-      .from_days = from, .to_days = to, .dead_letters = ls__dead_letters_port(run->letters)};
+  ls_file_source_opts opts = {.lake = run->lake,
+                              .name = source->name,
+                              .index = index,
+                              .schema = source->schema,
+                              .format = source->format,
+                              .protobuf_descriptor = source->protobuf_descriptor,
+                              .wanted = source->wanted,
+                              .pattern = source->files,
+                              .from_days = from,
+                              .to_days = to,
+                              .dead_letters = ls__dead_letters_port(run->letters)};
   LS_TRY(ls__file_source_new(&run->files[index], &opts, err));
   return check_input(run, source, run->files[index], err);
 }
@@ -56,12 +69,19 @@ static int open_source(ls_runtime *run, uint32_t index, ls_error *err) {
 static int open_global(ls_runtime *run, uint32_t index, ls_error *err) {
   const ls_plan_global *global = &run->plan->globals[index];
   if (global->files == NULL) {
-    return ls_error_set(err, LS_ECONFIG, "table %s has no replay binding: give it `replay: { files: ... }`", global->name);
+    return ls_error_set(err, LS_ECONFIG, "table %s has no replay binding: give it `replay: { files: ... }`",
+                        global->name);
   }
-  ls_file_source_opts opts = {
-      .lake = run->lake, .name = global->name, .index = run->plan->n_sources + index, .schema = global->schema,
-      .format = global->format, .wanted = global->wanted, .pattern = global->files,
-      .from_days = INT32_MIN, .to_days = INT32_MAX, .dead_letters = ls__dead_letters_port(run->letters)};
+  ls_file_source_opts opts = {.lake = run->lake,
+                              .name = global->name,
+                              .index = run->plan->n_sources + index,
+                              .schema = global->schema,
+                              .format = global->format,
+                              .wanted = global->wanted,
+                              .pattern = global->files,
+                              .from_days = INT32_MIN,
+                              .to_days = INT32_MAX,
+                              .dead_letters = ls__dead_letters_port(run->letters)};
   LS_TRY(ls__file_source_new(&run->global_files[index], &opts, err));
   if (ls__file_source_n_files(run->global_files[index]) > 0) return LS_OK;
   return ls_error_set(err, LS_ENOINPUT, "table %s: no file matches %s", global->name, global->files);
@@ -129,8 +149,10 @@ bool ls__run_origin_of(void *payload, uint64_t seq, uint32_t *source, ls_dead_le
 
 int64_t ls__run_records(const ls_runtime *run) {
   int64_t n = 0;
-  for (uint32_t i = 0; i < run->plan->n_sources; i++) n += run->files[i] != NULL ? ls__file_source_records(run->files[i]) : 0;
-  for (uint32_t i = 0; i < run->plan->n_globals; i++) n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
+  for (uint32_t i = 0; i < run->plan->n_sources; i++)
+    n += run->files[i] != NULL ? ls__file_source_records(run->files[i]) : 0;
+  for (uint32_t i = 0; i < run->plan->n_globals; i++)
+    n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
   return n;
 }
 
@@ -141,12 +163,14 @@ int64_t ls__run_own_records(const ls_runtime *run) {
     ls__run_own_days(run, i, &from, &to);
     if (run->files[i] != NULL) n += ls__file_source_records_of(run->files[i], from, to);
   }
-  for (uint32_t i = 0; i < run->plan->n_globals; i++) n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
+  for (uint32_t i = 0; i < run->plan->n_globals; i++)
+    n += run->global_files[i] != NULL ? ls__file_source_records(run->global_files[i]) : 0;
   return n;
 }
 
 int64_t ls__run_bad_records(const ls_runtime *run) {
   int64_t n = 0;
-  for (uint32_t i = 0; run->letters != NULL && i < run->plan->n_sources + run->plan->n_globals; i++) n += ls__dead_letters_count(run->letters, i);
+  for (uint32_t i = 0; run->letters != NULL && i < run->plan->n_sources + run->plan->n_globals; i++)
+    n += ls__dead_letters_count(run->letters, i);
   return n;
 }

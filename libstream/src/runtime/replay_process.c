@@ -39,7 +39,8 @@ static int run_slices(worker_state *state, uint32_t of_unit, ls_error *err) {
   ls_runtime *run = at->run;
   for (;;) {
     int64_t n_taken, stream_time_us;
-    LS_TRY(ls__feed_slice(&state->from, ls__task_arena(state->task), run->batch_rows, of_unit, &n_taken, &stream_time_us, err));
+    LS_TRY(ls__feed_slice(&state->from, ls__task_arena(state->task), run->batch_rows, of_unit, &n_taken,
+                          &stream_time_us, err));
     if (n_taken == 0) return LS_OK;
     LS_TRY(ls__task_process(state->task, (const ls_batch *const *)state->from.batches, stream_time_us, err));
     if (ls__store_set_pressure(state->stores)) LS_TRY(ls__store_set_commit(state->stores, (ls_slice){NULL, 0}, err));
@@ -50,11 +51,14 @@ static int run_slices(worker_state *state, uint32_t of_unit, ls_error *err) {
   }
 }
 
-static int on_unit(void *payload, uint32_t source, ls_error *err) { return run_slices(payload, source, err); }
+static int on_unit(void *payload, uint32_t source, ls_error *err) {
+  return run_slices(payload, source, err);
+}
 
 static void add_counters(ls_runtime *run, const ls_task *task, uint32_t sub_topology) {
   static _Atomic int lock; /* workers end one after the other */
-  while (atomic_exchange(&lock, 1)) {}
+  while (atomic_exchange(&lock, 1)) {
+  }
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
     if (run->plan->nodes[i].sub_topology != sub_topology) continue;
     ls__run_add_counters(run, i, ls__task_counters(task, i));
@@ -65,12 +69,18 @@ static void add_counters(ls_runtime *run, const ls_task *task, uint32_t sub_topo
 static int open_worker(worker_state *state, uint32_t partition, ls_error *err) {
   stage *at = state->at;
   ls_runtime *run = at->run;
-  ls_task_opts opts = {.plan = run->plan, .sub_topology = at->sub_topology, .worker = (int)partition, .stores = state->stores,
-                       .globals = run->globals, .sinks = run->sink_ports,
+  ls_task_opts opts = {.plan = run->plan,
+                       .sub_topology = at->sub_topology,
+                       .worker = (int)partition,
+                       .stores = state->stores,
+                       .globals = run->globals,
+                       .sinks = run->sink_ports,
                        .repartitions = run->parity != NULL ? NULL : run->sorters,
                        .repartition_ports = run->parity != NULL ? run->parity->repartition_ports : NULL,
-                       .n_partitions = run->n_workers, .dead_letters = run->letter_port,
-                       .origin_of = run->parity != NULL ? ls__parity_origin_of : ls__run_origin_of, .origin_payload = run,
+                       .n_partitions = run->n_workers,
+                       .dead_letters = run->letter_port,
+                       .origin_of = run->parity != NULL ? ls__parity_origin_of : ls__run_origin_of,
+                       .origin_payload = run,
                        .goes_on = run->parity != NULL};
   LS_TRY(ls__task_new(&state->task, &opts, err));
   return ls__feed_open(&state->from, run, at->sub_topology, partition, err);
@@ -79,8 +89,10 @@ static int open_worker(worker_state *state, uint32_t partition, ls_error *err) {
 /** The worker has no more rows for the sinks of the sub-topology. */
 static int end_sinks(const worker_state *state, int worker, ls_error *err) {
   const ls_runtime *run = state->at->run;
-  for (uint32_t i = 0; i < run->plan->n_sinks && run->sinks != NULL; i++) { /* tests have ports of their own, and no sinks */
-    if (run->sinks[i] == NULL || run->plan->nodes[run->plan->sinks[i].node].sub_topology != state->at->sub_topology) continue;
+  for (uint32_t i = 0; i < run->plan->n_sinks && run->sinks != NULL;
+       i++) { /* tests have ports of their own, and no sinks */
+    if (run->sinks[i] == NULL || run->plan->nodes[run->plan->sinks[i].node].sub_topology != state->at->sub_topology)
+      continue;
     LS_TRY(ls__lake_sink_end(run->sinks[i], worker, err));
   }
   return LS_OK;
@@ -110,7 +122,8 @@ static int process_worker(int worker, void *payload, ls_error *err) {
   snprintf(name, sizeof name, "%u_%d", state.at->sub_topology, worker);
   size_t budget = (size_t)run->plan->memory_bytes / 8 * 5 / run->n_workers;
   int rc = ls__store_set_new(&state.stores, run->db, name, budget, err);
-  if (run->parity != NULL) ls__expr_set_ingest_times(ls__parity_ingest_times(run->parity, state.at->sub_topology, worker));
+  if (run->parity != NULL)
+    ls__expr_set_ingest_times(ls__parity_ingest_times(run->parity, state.at->sub_topology, worker));
   if (rc >= 0) rc = process_partition(&state, (uint32_t)worker, err);
   ls__expr_set_ingest_times(NULL);
   if (rc < 0) rc = ls__run_worker_failed(run, rc);

@@ -25,7 +25,8 @@ static void note_end(ls_runtime *run, const ls_batch *batch) {
     if (batch->ts_us[row] > end) end = batch->ts_us[row];
   }
   int64_t seen = atomic_load(&run->end_us);
-  while (end > seen && !atomic_compare_exchange_weak(&run->end_us, &seen, end)) {}
+  while (end > seen && !atomic_compare_exchange_weak(&run->end_us, &seen, end)) {
+  }
 }
 
 void ls__run_assign_partitions(const ls_runtime *run, const ls_batch *batch, uint32_t *partitions) {

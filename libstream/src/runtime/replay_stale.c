@@ -30,7 +30,9 @@ static bool is_ours(const ls_runtime *run, int32_t days) {
   return run->from_days == INT32_MIN ? has_input_of(run, days) : days >= run->from_days && days <= run->to_days;
 }
 
-static bool is_segment_end(const char *text) { return text[0] == '\0' || text[0] == '/'; }
+static bool is_segment_end(const char *text) {
+  return text[0] == '\0' || text[0] == '/';
+}
 
 /** Pattern of all data files of a sink: an expression is anything, one that is a whole dt is a date. */
 static void files_of_sink(ls_buf *out, const ls_plan_sink *sink, const char *extension) {
@@ -78,7 +80,9 @@ static int remove_letters(ls_runtime *run, uint32_t index, const ls_file_source 
   ls__run_own_days(run, index, &from, &to);
   for (size_t i = 0; files != NULL && i < ls__file_source_n_files(files); i++) {
     int32_t days = ls__file_source_file(files, i)->date_days;
-    if (days == INT32_MIN || days == last || days < from || days > to || ls__dead_letters_has(run->letters, index, days)) continue;
+    if (days == INT32_MIN || days == last || days < from || days > to ||
+        ls__dead_letters_has(run->letters, index, days))
+      continue;
     last = days;
     ls_buf path = LS_BUF_INIT;
     ls__dead_letters_path(&path, run->letters, index, days);

@@ -9,18 +9,18 @@
 typedef struct slot {
   ls_arena arena;
   ls_batch *batch;
-  int32_t **rows;     /* per partition, row numbers */
+  int32_t **rows; /* per partition, row numbers */
   int64_t *n_rows;
 } slot;
 
 struct ls_rounds {
   ls_runtime *run;
   uint32_t sub_topology;
-  slot *slots;               /* one per worker, filled in unit order */
-  pthread_mutex_t lock;      /* ties a unit to its slot */
+  slot *slots;          /* one per worker, filled in unit order */
+  pthread_mutex_t lock; /* ties a unit to its slot */
   uint32_t n_filled;
   pthread_barrier_t barrier;
-  atomic_int failed;         /* some worker can't go on: all leave at the next barrier */
+  atomic_int failed; /* some worker can't go on: all leave at the next barrier */
 };
 
 void ls__rounds_new(ls_rounds **out, ls_runtime *run, uint32_t sub_topology) {
@@ -81,7 +81,8 @@ static int fill_slot(ls_rounds *rounds, uint32_t source, ls_file_worker *files, 
   return LS_OK;
 }
 
-static int process_slots(ls_rounds *rounds, uint32_t partition, uint32_t source, feed *to, ls_round_fn fn, void *payload, ls_error *err) {
+static int process_slots(ls_rounds *rounds, uint32_t partition, uint32_t source, feed *to, ls_round_fn fn,
+                         void *payload, ls_error *err) {
   for (uint32_t i = 0; i < rounds->n_filled; i++) {
     const slot *from = &rounds->slots[i];
     if (from->n_rows[partition] == 0) continue;
@@ -92,12 +93,13 @@ static int process_slots(ls_rounds *rounds, uint32_t partition, uint32_t source,
 }
 
 /** One round of one worker. *done: the source has no more units, or some worker failed. */
-static int one_round(ls_rounds *rounds, int worker, uint32_t source, ls_file_worker *files, feed *to, int rc, ls_round_fn fn,
-                     void *payload, bool *done, ls_error *err) {
+static int one_round(ls_rounds *rounds, int worker, uint32_t source, ls_file_worker *files, feed *to, int rc,
+                     ls_round_fn fn, void *payload, bool *done, ls_error *err) {
   if (rc >= 0) rc = fill_slot(rounds, source, files, err);
   if (rc < 0) atomic_store(&rounds->failed, 1);
   pthread_barrier_wait(&rounds->barrier);
-  *done = rounds->n_filled == 0 || atomic_load(&rounds->failed) != 0; /* the same for all: none changes until the next barrier */
+  *done = rounds->n_filled == 0 ||
+          atomic_load(&rounds->failed) != 0; /* the same for all: none changes until the next barrier */
   int processed = rc;
   pthread_barrier_wait(&rounds->barrier);
   if (!*done) processed = process_slots(rounds, (uint32_t)worker, source, to, fn, payload, err);
@@ -119,7 +121,8 @@ int ls__rounds_run(ls_rounds *rounds, int worker, feed *to, bool failed, ls_roun
     ls__file_worker_free(files);
     if (!failed && to->lanes != NULL) ls__feed_unit(to, source, NULL, NULL, 0);
   }
-  ls__arena_fini(&rounds->slots[worker].arena); /* nobody reads a slot behind the last barrier, and the end of input wants the memory */
+  ls__arena_fini(&rounds->slots[worker]
+                      .arena); /* nobody reads a slot behind the last barrier, and the end of input wants the memory */
   if (failed || rc < 0) return failed ? LS_OK : rc;
   return atomic_load(&rounds->failed) != 0 ? LS_ROUNDS_LEFT : LS_OK;
 }

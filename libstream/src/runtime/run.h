@@ -25,39 +25,39 @@ struct ls_runtime {
   ls_topology *topology;
   const ls_plan *plan;
   ls_arena arena;
-  ls_runtime_opts opts;          /* strings copied into arena */
-  const char *as_of;             /* RFC 3339 */
-  int32_t from_days, to_days;    /* INT32_MIN / INT32_MAX: all dates */
+  ls_runtime_opts opts;       /* strings copied into arena */
+  const char *as_of;          /* RFC 3339 */
+  int32_t from_days, to_days; /* INT32_MIN / INT32_MAX: all dates */
   uint32_t n_workers;
   int64_t batch_rows;
-  char *work_directory;          /* of this run, removed at its end */
+  char *work_directory; /* of this run, removed at its end */
 
   ls_lake *lake;
   ls_file_source **files;        /* per plan source; NULL for repartition sources */
   ls_file_source **global_files; /* per global */
   ls_global **globals;
-  ls_sort_pool pool;             /* memory of all sorters, sinks included */
-  ls_sorter **sorters;           /* per plan source */
-  ls_lake_stage *stage;          /* where output grows until it is published */
-  ls_lake_sink **sinks;          /* per plan sink; NULL: no lake binding */
+  ls_sort_pool pool;    /* memory of all sorters, sinks included */
+  ls_sorter **sorters;  /* per plan source */
+  ls_lake_stage *stage; /* where output grows until it is published */
+  ls_lake_sink **sinks; /* per plan sink; NULL: no lake binding */
   ls_sink_port **sink_ports;
-  ls_sink_totals **came_in;      /* of the sinks that are totals_only; else NULL */
-  ls_dead_letters *letters;      /* sources first, then globals */
+  ls_sink_totals **came_in;         /* of the sinks that are totals_only; else NULL */
+  ls_dead_letters *letters;         /* sources first, then globals */
   ls_dead_letter_port *letter_port; /* of letters; a test may put its own */
   ls_store_db *db;
 
-  atomic_int stop;               /* asked to stop, or a worker failed */
+  atomic_int stop; /* asked to stop, or a worker failed */
   atomic_llong rows_processed;
-  _Atomic int64_t end_us;        /* largest event time of all records */
-  int64_t started_us;            /* monotonic */
+  _Atomic int64_t end_us; /* largest event time of all records */
+  int64_t started_us;     /* monotonic */
   int64_t finished_us;
   _Atomic int64_t last_progress_us;
-  ls_node_counters *counters;    /* per node, summed over workers */
-  const char *status;            /* done, failed, dry_run */
+  ls_node_counters *counters; /* per node, summed over workers */
+  const char *status;         /* done, failed, dry_run */
   char error_text[1024];
   int64_t store_bytes_peak;
   ls_live_counts live;
-  struct ls_parity *parity;      /* of a parity check: where the input comes from and the output goes; else NULL */
+  struct ls_parity *parity; /* of a parity check: where the input comes from and the output goes; else NULL */
 };
 
 /* replay.c */
@@ -79,9 +79,9 @@ int64_t ls__run_own_records(const ls_runtime *run);
 /* replay_days.c */
 #define LS_MISSING_DAYS_SHOWN 5
 typedef struct ls_missing_days {
-  int64_t n;                              /* days without a file */
-  int32_t days[LS_MISSING_DAYS_SHOWN];    /* the first of them */
-  int32_t begins_at;                      /* first day of the source where the run looks further back; INT32_MIN: it doesn't */
+  int64_t n;                           /* days without a file */
+  int32_t days[LS_MISSING_DAYS_SHOWN]; /* the first of them */
+  int32_t begins_at; /* first day of the source where the run looks further back; INT32_MIN: it doesn't */
 } ls_missing_days;
 /** Of a run of given dates: days that it reads (lookahead apart) and that a source with {date} has no file of. */
 void ls__run_missing_days(const ls_runtime *run, uint32_t source, ls_missing_days *out);
@@ -110,7 +110,8 @@ int ls__run_remove_stale(ls_runtime *run, ls_error *err);
 int ls__run_check_balance(const ls_runtime *run, ls_error *err);
 void ls__run_balance_json(ls_buf *out, const ls_runtime *run, uint32_t sink);
 /** "12.5000 in = 10.0000 MATCHED + 2.5000 PARTIAL" for each value of per. */
-void ls__run_balance_text(ls_buf *out, const ls_runtime *run, uint32_t sink, void (*begin)(ls_buf *out, const char *per, bool first));
+void ls__run_balance_text(ls_buf *out, const ls_runtime *run, uint32_t sink,
+                          void (*begin)(ls_buf *out, const char *per, bool first));
 /* run_summary.c */
 /** Adds a task's counters of a node to the run's. */
 void ls__run_add_counters(ls_runtime *run, uint32_t node, const ls_node_counters *from);

@@ -22,7 +22,9 @@ static value_line *line_of(value_lines *lines, const char *per) {
   return line;
 }
 
-static ls_i128 plus(ls_i128 a, ls_i128 b, int sign) { return ls__i128_make(ls__i128_get(a) + sign * ls__i128_get(b)); }
+static ls_i128 plus(ls_i128 a, ls_i128 b, int sign) {
+  return ls__i128_make(ls__i128_get(a) + sign * ls__i128_get(b));
+}
 
 static void add_in(void *payload, const char *per, const char *split, const ls_i128 *sums) {
   (void)split;
@@ -60,7 +62,9 @@ static void lines_close(value_lines *lines) {
   ls__strmap_fini(&lines->by_per);
 }
 
-static bool is_zero(ls_i128 value) { return ls__i128_get(value) == 0; }
+static bool is_zero(ls_i128 value) {
+  return ls__i128_get(value) == 0;
+}
 
 /** Rows that steps refused: their value is not in any sink, and no step lost it. */
 static int64_t dead_rows(const ls_runtime *run) {
@@ -69,15 +73,17 @@ static int64_t dead_rows(const ls_runtime *run) {
   return n;
 }
 
-static int check_line(const ls_runtime *run, uint32_t index, const char *per, const value_line *line, int32_t scale, ls_error *err) {
+static int check_line(const ls_runtime *run, uint32_t index, const char *per, const value_line *line, int32_t scale,
+                      ls_error *err) {
   if (is_zero(plus(line->in, line->out, -1)) || dead_rows(run) > 0) return LS_OK;
   const ls_plan_sink *sink = &run->plan->sinks[index];
   ls_buf in = LS_BUF_INIT, out = LS_BUF_INIT;
   put_decimal(&in, line->in, scale);
   put_decimal(&out, line->out, scale);
-  int rc = ls_error_set(err, LS_EINTERNAL, "value is lost or doubled: %s of %s: %.*s came in, %.*s is in sink %s; nothing was published",
-                        sink->schema->fields[sink->sum[sink->balance_sum]].name, per[0] != '\0' ? per : "all", (int)in.len, in.ptr,
-                        (int)out.len, out.ptr, sink->name);
+  int rc = ls_error_set(err, LS_EINTERNAL,
+                        "value is lost or doubled: %s of %s: %.*s came in, %.*s is in sink %s; nothing was published",
+                        sink->schema->fields[sink->sum[sink->balance_sum]].name, per[0] != '\0' ? per : "all",
+                        (int)in.len, in.ptr, (int)out.len, out.ptr, sink->name);
   ls__buf_fini(&in);
   ls__buf_fini(&out);
   return rc;
@@ -136,7 +142,8 @@ void ls__run_balance_json(ls_buf *out, const ls_runtime *run, uint32_t sink) {
   lines_close(&lines);
 }
 
-void ls__run_balance_text(ls_buf *out, const ls_runtime *run, uint32_t sink, void (*begin)(ls_buf *out, const char *per, bool first)) {
+void ls__run_balance_text(ls_buf *out, const ls_runtime *run, uint32_t sink,
+                          void (*begin)(ls_buf *out, const char *per, bool first)) {
   value_lines lines;
   bool first = true;
   lines_open(&lines, run, sink);

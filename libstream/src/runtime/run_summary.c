@@ -39,13 +39,15 @@ static void put_inputs(ls_buf *out, const ls_runtime *run) {
     if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, ls__file_source_records(run->files[i]));
   }
   for (uint32_t i = 0; i < run->plan->n_globals; i++) {
-    if (run->global_files[i] != NULL) member_int(out, run->plan->globals[i].name, ls__file_source_records(run->global_files[i]));
+    if (run->global_files[i] != NULL)
+      member_int(out, run->plan->globals[i].name, ls__file_source_records(run->global_files[i]));
   }
   ls__buf_putc(out, '}');
   member(out, "files_in");
   ls__buf_putc(out, '{');
   for (uint32_t i = 0; i < run->plan->n_sources; i++) {
-    if (run->files[i] != NULL) member_int(out, run->plan->sources[i].name, (int64_t)ls__file_source_n_files(run->files[i]));
+    if (run->files[i] != NULL)
+      member_int(out, run->plan->sources[i].name, (int64_t)ls__file_source_n_files(run->files[i]));
   }
   ls__buf_putc(out, '}');
   member(out, "bad_records");
@@ -103,7 +105,9 @@ static void put_days(ls_buf *out, const ls_runtime *run) {
   if (any) ls__buf_putc(out, '}');
 }
 
-typedef struct reason_list { ls_buf *out; } reason_list;
+typedef struct reason_list {
+  ls_buf *out;
+} reason_list;
 
 static void put_reason(void *payload, const char *source, const char *reason, int64_t n) {
   ls_buf *out = ((reason_list *)payload)->out;
@@ -119,7 +123,9 @@ static void put_outputs(ls_buf *out, const ls_runtime *run) {
   member(out, "rows_out");
   ls__buf_putc(out, '{');
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
-    if (run->sinks[i] != NULL) member_int(out, run->plan->sinks[i].name, ls__lake_sink_rows(run->sinks[i]) - ls__lake_sink_outside(run->sinks[i]));
+    if (run->sinks[i] != NULL)
+      member_int(out, run->plan->sinks[i].name,
+                 ls__lake_sink_rows(run->sinks[i]) - ls__lake_sink_outside(run->sinks[i]));
   }
   ls__buf_putc(out, '}');
   member(out, "rows_outside_dates");
@@ -177,7 +183,9 @@ static void put_partitions(ls_buf *out, const ls_runtime *run) {
   ls__buf_putc(out, '}');
 }
 
-bool ls__run_adds_up(const ls_node_counters *c) { return c->rows_in == c->taken + c->filtered + c->late + c->dead; }
+bool ls__run_adds_up(const ls_node_counters *c) {
+  return c->rows_in == c->taken + c->filtered + c->late + c->dead;
+}
 
 static void put_steps(ls_buf *out, const ls_runtime *run) {
   bool all = true;

@@ -24,8 +24,7 @@ static void put_bytes(ls_buf *out, int64_t bytes) {
   static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   double n = (double)bytes;
   size_t unit = 0;
-  for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
-    n /= 1024;
+  for (; n >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++) n /= 1024;
   ls__buf_printf(out, unit == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[unit]);
 }
 
@@ -38,8 +37,7 @@ static const char *plural(int64_t n, const char *one, const char *many) {
   return n == 1 ? one : many;
 }
 
-static void put_input(ls_buf *out, const ls_runtime *run, const char *name,
-                      const ls_file_source *files, bool first) {
+static void put_input(ls_buf *out, const ls_runtime *run, const char *name, const ls_file_source *files, bool first) {
   if (files == NULL) return;
   begin(out, run->opts.dry_run ? "reads" : "in", first, name);
   if (!run->opts.dry_run) {
@@ -59,8 +57,7 @@ static void put_inputs(ls_buf *out, const ls_runtime *run) {
     put_input(out, run, plan->sources[i].name, run->files[i], i == 0);
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
-    put_input(out, run, plan->globals[i].name, run->global_files[i],
-              i == 0 && plan->n_sources == 0);
+    put_input(out, run, plan->globals[i].name, run->global_files[i], i == 0 && plan->n_sources == 0);
   }
 }
 
@@ -88,7 +85,8 @@ static void put_days(ls_buf *out, const ls_runtime *run) {
     if (files->n_unread == 0) continue;
     begin(out, "not read", true, name);
     put_thousands(out, (int64_t)files->n_unread);
-    const char *what = plural((int64_t)files->n_unread, "name looks like a day but is", "names look like a day but are");
+    const char *what =
+        plural((int64_t)files->n_unread, "name looks like a day but is", "names look like a day but are");
     ls__buf_printf(out, " %s not written YYYY-MM-DD: %s\n", what, files->unread);
   }
 }
@@ -115,8 +113,7 @@ static void put_bad(ls_buf *out, const ls_runtime *run) {
     int64_t n = ls__dead_letters_count(run->letters, i);
     if (n == 0) continue;
     reason_line line = {.out = out};
-    line.source =
-        i < plan->n_sources ? plan->sources[i].name : plan->globals[i - plan->n_sources].name;
+    line.source = i < plan->n_sources ? plan->sources[i].name : plan->globals[i - plan->n_sources].name;
     begin(out, "bad", first, line.source);
     put_thousands(out, n);
     ls__dead_letters_reasons(run->letters, put_reason, &line);
@@ -161,17 +158,17 @@ static void put_conservation(ls_buf *out, const ls_runtime *run) {
   for (uint32_t i = 0; i < run->plan->n_nodes; i++) {
     const ls_node_counters *c = &run->counters[i];
     if (ls__run_adds_up(c)) continue;
-    ls__buf_printf(
-        out,
-        "  adds up   NO: step %s: %lld in, %lld taken + %lld filtered + %lld late + %lld bad\n",
-        run->plan->nodes[i].name, (long long)c->rows_in, (long long)c->taken,
-        (long long)c->filtered, (long long)c->late, (long long)c->dead);
+    ls__buf_printf(out, "  adds up   NO: step %s: %lld in, %lld taken + %lld filtered + %lld late + %lld bad\n",
+                   run->plan->nodes[i].name, (long long)c->rows_in, (long long)c->taken, (long long)c->filtered,
+                   (long long)c->late, (long long)c->dead);
     all = false;
   }
   if (all) ls__buf_puts(out, "  adds up   yes\n");
 }
 
-static void begin_value(ls_buf *out, const char *per, bool first) { begin(out, "value", first, per); }
+static void begin_value(ls_buf *out, const char *per, bool first) {
+  begin(out, "value", first, per);
+}
 
 static void put_values(ls_buf *out, const ls_runtime *run) {
   for (uint32_t i = 0; i < run->plan->n_sinks; i++) {
@@ -183,8 +180,7 @@ static void put_values(ls_buf *out, const ls_runtime *run) {
 static void put_files(ls_buf *out, const ls_runtime *run, ls_lake_sink *sink, bool first) {
   size_t n, n_files = 0, k = 0;
   const ls_lake_partition *partitions = ls__lake_sink_partitions(sink, &n);
-  for (size_t i = 0; i < n; i++)
-    n_files += partitions[i].published_by_run;
+  for (size_t i = 0; i < n; i++) n_files += partitions[i].published_by_run;
   for (size_t i = 0; i < n; i++) {
     if (!partitions[i].published_by_run) continue;
     k++;
@@ -227,8 +223,7 @@ static void put_head(ls_buf *out, const ls_runtime *run, double seconds) {
   if (from == NULL) {
     ls__buf_puts(out, "of all dates");
   } else {
-    ls__buf_printf(out, "%s%s%s", from, strcmp(from, to) == 0 ? "" : "..",
-                   strcmp(from, to) == 0 ? "" : to);
+    ls__buf_printf(out, "%s%s%s", from, strcmp(from, to) == 0 ? "" : "..", strcmp(from, to) == 0 ? "" : to);
   }
   ls__buf_printf(out, ": %s after %.1f s\n", status, seconds);
   if (run->error_text[0] != '\0') ls__buf_printf(out, "  error     %s\n", run->error_text);
@@ -247,10 +242,12 @@ static void put_speed(ls_buf *out, const ls_runtime *run, double seconds) {
 
 static void put_live(ls_buf *out, const ls_runtime *run, double seconds) {
   const ls_live_counts *live = &run->live;
-  ls__buf_printf(out, "  %lld records, %lld bad ones to the dead letters; %lld commits, %lld aborted; %lld records restored\n",
-                 (long long)live->records, (long long)live->bad_records, (long long)live->commits, (long long)live->aborts, (long long)live->restored);
-  ls__buf_printf(out, "  %.0f records a second, peak memory %.0f MiB\n", seconds > 0 ? (double)live->records / seconds : 0.0,
-                 (double)ls__peak_memory_bytes() / (1 << 20));
+  ls__buf_printf(
+      out, "  %lld records, %lld bad ones to the dead letters; %lld commits, %lld aborted; %lld records restored\n",
+      (long long)live->records, (long long)live->bad_records, (long long)live->commits, (long long)live->aborts,
+      (long long)live->restored);
+  ls__buf_printf(out, "  %.0f records a second, peak memory %.0f MiB\n",
+                 seconds > 0 ? (double)live->records / seconds : 0.0, (double)ls__peak_memory_bytes() / (1 << 20));
 }
 
 int ls_runtime_summary_text(char **out, const ls_runtime *run, ls_error *err) {

@@ -18,11 +18,13 @@
 #include <unistd.h>
 
 #define BATCH_ROWS_DEFAULT 4096
-#define WORKERS_MAX 256
-#define PROGRESS_EVERY_US 100000
+#define WORKERS_MAX        256
+#define PROGRESS_EVERY_US  100000
 enum { STOP_NOT, STOP_FAILED, STOP_ASKED };
 
-static const char *copy(ls_runtime *run, const char *text) { return text == NULL ? NULL : ls__arena_strdup(&run->arena, text); }
+static const char *copy(ls_runtime *run, const char *text) {
+  return text == NULL ? NULL : ls__arena_strdup(&run->arena, text);
+}
 
 static int set_dates(ls_runtime *run, ls_error *err) {
   run->from_days = INT32_MIN;
@@ -30,9 +32,12 @@ static int set_dates(ls_runtime *run, ls_error *err) {
   const char *from = run->opts.date_from, *to = run->opts.date_to;
   if ((from == NULL) != (to == NULL)) return ls_error_set(err, LS_EINVAL, "date_from and date_to go together");
   if (from == NULL) return LS_OK;
-  if (ls__date_parse(&run->from_days, ls__slice_of(from)) < 0) return ls_error_set(err, LS_EINVAL, "not a date (YYYY-MM-DD): %s", from);
-  if (ls__date_parse(&run->to_days, ls__slice_of(to)) < 0) return ls_error_set(err, LS_EINVAL, "not a date (YYYY-MM-DD): %s", to);
-  if (run->from_days > run->to_days) return ls_error_set(err, LS_EINVAL, "the first date (%s) is after the last (%s)", from, to);
+  if (ls__date_parse(&run->from_days, ls__slice_of(from)) < 0)
+    return ls_error_set(err, LS_EINVAL, "not a date (YYYY-MM-DD): %s", from);
+  if (ls__date_parse(&run->to_days, ls__slice_of(to)) < 0)
+    return ls_error_set(err, LS_EINVAL, "not a date (YYYY-MM-DD): %s", to);
+  if (run->from_days > run->to_days)
+    return ls_error_set(err, LS_EINVAL, "the first date (%s) is after the last (%s)", from, to);
   return LS_OK;
 }
 
@@ -47,7 +52,8 @@ static int set_as_of(ls_runtime *run, ls_error *err) {
     return LS_OK;
   }
   char text[LS_TIMESTAMP_TEXT_MAX];
-  size_t len = ls__timestamp_format(text, (int64_t)time(NULL) * 1000000); /* tidy: allow time because the start of a run is its label */
+  int64_t now_s = time(NULL); /* the start of a run is its label */
+  size_t len = ls__timestamp_format(text, now_s * 1000000);
   run->as_of = ls__arena_strndup(&run->arena, text, len);
   return LS_OK;
 }
@@ -56,9 +62,11 @@ static int make_work_directory(ls_runtime *run, ls_error *err) {
   const char *base = run->opts.work_directory;
   if (base == NULL) base = getenv("TMPDIR");
   if (base == NULL || base[0] == '\0') base = "/tmp";
-  if (mkdir(base, 0700) != 0 && errno != EEXIST) return ls_error_set(err, LS_EIO, "%s: can't be made: %s", base, strerror(errno));
+  if (mkdir(base, 0700) != 0 && errno != EEXIST)
+    return ls_error_set(err, LS_EIO, "%s: can't be made: %s", base, strerror(errno));
   char *path = ls__arena_printf(&run->arena, "%s/libstream-XXXXXX", base);
-  if (mkdtemp(path) == NULL) return ls_error_set(err, LS_EIO, "%s: no work directory can be made there: %s", base, strerror(errno));
+  if (mkdtemp(path) == NULL)
+    return ls_error_set(err, LS_EIO, "%s: no work directory can be made there: %s", base, strerror(errno));
   run->work_directory = path;
   return LS_OK;
 }
@@ -111,7 +119,8 @@ int ls_runtime_new(ls_runtime **out, ls_topology *topology, const ls_runtime_opt
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   *out = NULL;
-  if (opts == NULL || (opts->lake == NULL && opts->mode == LS_MODE_REPLAY)) return ls_error_set(err, LS_EINVAL, "a run needs a lake");
+  if (opts == NULL || (opts->lake == NULL && opts->mode == LS_MODE_REPLAY))
+    return ls_error_set(err, LS_EINVAL, "a run needs a lake");
   ls_runtime *run = LS_NEW(ls_runtime);
   ls__arena_init(&run->arena, 0);
   run->topology = topology;
@@ -135,7 +144,9 @@ int ls_runtime_run(ls_runtime *run, ls_error *err) {
   ls_error scratch = LS_ERROR_INIT;
   if (err == NULL) err = &scratch;
   run->started_us = ls__monotonic_us();
-  int rc = run->opts.mode == LS_MODE_STREAM ? ls__stream_run(run, err) : run->opts.mode == LS_MODE_PARITY ? ls__parity_run(run, err) : ls__replay_run(run, err);
+  int rc = run->opts.mode == LS_MODE_STREAM   ? ls__stream_run(run, err)
+           : run->opts.mode == LS_MODE_PARITY ? ls__parity_run(run, err)
+                                              : ls__replay_run(run, err);
   run->finished_us = ls__monotonic_us();
   if (rc >= 0 && run->opts.dry_run) run->status = "dry_run";
   if (rc < 0) {
@@ -145,9 +156,13 @@ int ls_runtime_run(ls_runtime *run, ls_error *err) {
   return rc;
 }
 
-bool ls_runtime_is_equal(const ls_runtime *run) { return run->parity != NULL && strcmp(run->status, "equal") == 0; }
+bool ls_runtime_is_equal(const ls_runtime *run) {
+  return run->parity != NULL && strcmp(run->status, "equal") == 0;
+}
 
-void ls_runtime_stop(ls_runtime *run) { atomic_store(&run->stop, STOP_ASKED); }
+void ls_runtime_stop(ls_runtime *run) {
+  atomic_store(&run->stop, STOP_ASKED);
+}
 
 int ls_runtime_summary(char **out, const ls_runtime *run, ls_error *err) {
   (void)err;
@@ -162,7 +177,9 @@ int ls_runtime_summary(char **out, const ls_runtime *run, ls_error *err) {
   return LS_OK;
 }
 
-const char *ls_runtime_fault_point(size_t i) { return ls__fault_name(i); }
+const char *ls_runtime_fault_point(size_t i) {
+  return ls__fault_name(i);
+}
 
 void ls_runtime_free(ls_runtime *run) {
   if (run == NULL) return;
@@ -177,7 +194,8 @@ void ls__run_progress(ls_runtime *run, const char *phase, int64_t done, int64_t 
   if (run->opts.on_progress == NULL) return;
   int64_t now = ls__monotonic_us(), last = atomic_load(&run->last_progress_us);
   if (now - last < PROGRESS_EVERY_US || !atomic_compare_exchange_strong(&run->last_progress_us, &last, now)) return;
-  ls_progress progress = {phase, done, total, run->opts.mode == LS_MODE_STREAM ? done : ls__run_records(run), (double)(now - run->started_us) / 1e6};
+  ls_progress progress = {phase, done, total, run->opts.mode == LS_MODE_STREAM ? done : ls__run_records(run),
+                          (double)(now - run->started_us) / 1e6};
   run->opts.on_progress(run->opts.payload, &progress);
 }
 

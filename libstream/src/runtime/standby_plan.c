@@ -9,7 +9,9 @@ static int by_order(const void *a, const void *b) {
   return strcmp(left->order, right->order);
 }
 
-void ls__standby_sort(ls_standby_member *members, size_t n) { qsort(members, n, sizeof *members, by_order); }
+void ls__standby_sort(ls_standby_member *members, size_t n) {
+  qsort(members, n, sizeof *members, by_order);
+}
 
 static bool is_lost(const ls_standby_member *member, const char *const *lost, int n_lost) {
   for (int i = 0; i < n_lost; i++) {
@@ -19,7 +21,8 @@ static bool is_lost(const ls_standby_member *member, const char *const *lost, in
 }
 
 /** The range of each member of `me` when the lost ones are gone. */
-static void assign(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me, const char *const *lost, int n_lost) {
+static void assign(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me,
+                   const char *const *lost, int n_lost) {
   int32_t n_left = 0, at = 0, next = 0;
   for (size_t i = 0; i < n; i++) n_left += !is_lost(&members[i], lost, n_lost);
   for (size_t i = 0; i < n; i++) {
@@ -31,7 +34,8 @@ static void assign(bool *wanted, int32_t n_partitions, const ls_standby_member *
   }
 }
 
-void ls__standby_plan(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me, int n_lost) {
+void ls__standby_plan(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me,
+                      int n_lost) {
   const char *lost[LS_STANDBY_LOST_MAX] = {NULL};
   assign(wanted, n_partitions, members, n, me, lost, 0);
   for (size_t i = 0; i < n && n_lost >= 1; i++) {

@@ -12,8 +12,8 @@
 #define LS_STANDBY_LOST_MAX 2
 
 typedef struct ls_standby_member {
-  const char *order;         /* what range sorts members by: the instance id, else the member id */
-  const char *process;       /* members of one process leave together */
+  const char *order;   /* what range sorts members by: the instance id, else the member id */
+  const char *process; /* members of one process leave together */
 } ls_standby_member;
 
 /** Sorts the members. */
@@ -22,5 +22,6 @@ void ls__standby_sort(ls_standby_member *members, size_t n);
  * Sets wanted[p] for each of n_partitions that process `me` would be assigned if any n_lost or fewer of the other processes left;
  * those it has now are among them. Leaves the others as they are. members are sorted; n_lost at most LS_STANDBY_LOST_MAX.
  */
-void ls__standby_plan(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me, int n_lost);
+void ls__standby_plan(bool *wanted, int32_t n_partitions, const ls_standby_member *members, size_t n, const char *me,
+                      int n_lost);
 #endif

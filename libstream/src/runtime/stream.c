@@ -29,7 +29,8 @@ static uint32_t add_topic(ls_stream *stream, const char *name) {
 
 static void add_store(ls_stream *stream, const ls_plan_node *node, const ls_plan_store *store) {
   if (store->name == NULL) return;
-  stream->stores[stream->n_stores++] = (struct ls_stream_store){store->name, add_topic(stream, store->changelog), node->sub_topology, store->fingerprint};
+  stream->stores[stream->n_stores++] = (struct ls_stream_store){store->name, add_topic(stream, store->changelog),
+                                                                node->sub_topology, store->fingerprint};
 }
 
 static int name_sink_topics(ls_stream *stream, uint32_t i, ls_error *err) {
@@ -39,11 +40,16 @@ static int name_sink_topics(ls_stream *stream, uint32_t i, ls_error *err) {
     return LS_OK;
   }
   if (sink->live_kafka == NULL && sink->lake_topic == NULL) {
-    return ls_error_set(err, LS_ECONFIG, "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`, or its lake `roll: {}`", sink->name);
+    return ls_error_set(
+        err, LS_ECONFIG,
+        "sink %s has no live binding, its rows would be lost: give it `live: { kafka: TOPIC }`, or its lake `roll: {}`",
+        sink->name);
   }
   bool lake = ls__stream_is_lake(stream, sink);
-  if (sink->live_kafka == NULL && !lake) return ls_error_set(err, LS_ECONFIG, "sink %s writes to a lake: say which one (--lake ROOT)", sink->name);
-  if (sink->lake_topic != NULL && !lake) ls__log(LS_LOG_WARN, "runtime", "lake_left_out", "sink=%s reason=\"the run was given no lake\"", sink->name);
+  if (sink->live_kafka == NULL && !lake)
+    return ls_error_set(err, LS_ECONFIG, "sink %s writes to a lake: say which one (--lake ROOT)", sink->name);
+  if (sink->lake_topic != NULL && !lake)
+    ls__log(LS_LOG_WARN, "runtime", "lake_left_out", "sink=%s reason=\"the run was given no lake\"", sink->name);
   if (sink->live_kafka != NULL) stream->sink_topic[i] = add_topic(stream, sink->live_kafka);
   if (lake) stream->lake_topic[i] = add_topic(stream, sink->lake_topic);
   stream->writes_lake = stream->writes_lake || lake;
@@ -63,7 +69,9 @@ static int name_topics(ls_stream *stream, ls_error *err) {
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     const ls_plan_source *source = &plan->sources[i];
     const char *topic = source->repartition ? source->repartition_topic : source->live_kafka;
-    if (topic == NULL) return ls_error_set(err, LS_ECONFIG, "source %s has no live binding: give it `live: { kafka: TOPIC }`", source->name);
+    if (topic == NULL)
+      return ls_error_set(err, LS_ECONFIG, "source %s has no live binding: give it `live: { kafka: TOPIC }`",
+                          source->name);
     stream->from_latest[i] = source->live_from_latest;
     stream->topics[stream->n_topics++] = topic;
   }
@@ -76,7 +84,9 @@ static int name_topics(ls_stream *stream, ls_error *err) {
     if (!plan->sources[i].repartition) stream->letter_topic[i] = add_topic(stream, plan->sources[i].dead_letter_topic);
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
-    if (plan->globals[i].live_kafka == NULL) return ls_error_set(err, LS_ECONFIG, "table %s has no live binding: give it `live: { kafka: TOPIC }`", plan->globals[i].name);
+    if (plan->globals[i].live_kafka == NULL)
+      return ls_error_set(err, LS_ECONFIG, "table %s has no live binding: give it `live: { kafka: TOPIC }`",
+                          plan->globals[i].name);
   }
   for (uint32_t i = 0; i < plan->n_nodes; i++) {
     add_store(stream, &plan->nodes[i], &plan->nodes[i].store);
@@ -102,11 +112,14 @@ static int count_partitions(ls_stream *stream, ls_kafka_admin *admin, ls_error *
     if (source->repartition) continue;
     int32_t n;
     LS_TRY(ls__kafka_admin_partitions(admin, source->live_kafka, &n, err));
-    if (n == 0) return ls_error_set(err, LS_ENOINPUT, "source %s: there is no topic %s", source->name, source->live_kafka);
+    if (n == 0)
+      return ls_error_set(err, LS_ENOINPUT, "source %s: there is no topic %s", source->name, source->live_kafka);
     int32_t *of = &stream->n_partitions[source->sub_topology];
     if (*of != 0 && *of != n) {
-      return ls_error_set(err, LS_ECONFIG, "topics %s (%d partitions) and %s (%d) are joined: they must have equal numbers of partitions",
-                          first[source->sub_topology], *of, source->live_kafka, n);
+      return ls_error_set(
+          err, LS_ECONFIG,
+          "topics %s (%d partitions) and %s (%d) are joined: they must have equal numbers of partitions",
+          first[source->sub_topology], *of, source->live_kafka, n);
     }
     *of = n;
     first[source->sub_topology] = source->live_kafka;
@@ -121,7 +134,8 @@ static int count_partitions(ls_stream *stream, ls_kafka_admin *admin, ls_error *
 
 static const ls_kafka_property compacted[] = {{"cleanup.policy", "compact"}};
 /* Old event times are data: nothing is deleted by time. */
-static const ls_kafka_property kept[] = {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}};
+static const ls_kafka_property kept[] = {
+    {"cleanup.policy", "delete"}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}};
 
 /** A sink's topic that is not there: made only where the file says so. */
 static int specify_sink(const ls_stream *stream, uint32_t topic, ls_kafka_topic_spec *spec, ls_error *err) {
@@ -129,7 +143,9 @@ static int specify_sink(const ls_stream *stream, uint32_t topic, ls_kafka_topic_
     const ls_plan_sink *sink = &stream->plan->sinks[i];
     if (sink->live_kafka == NULL || stream->sink_topic[i] != topic) continue;
     if (sink->create_partitions == 0) {
-      return ls_error_set(err, LS_ENOINPUT, "sink %s: there is no topic %s; make it, or give `create: { partitions: N }`", sink->name, spec->name);
+      return ls_error_set(err, LS_ENOINPUT,
+                          "sink %s: there is no topic %s; make it, or give `create: { partitions: N }`", sink->name,
+                          spec->name);
     }
     spec->n_partitions = sink->create_partitions;
     if (!sink->live_compacted) continue;
@@ -147,11 +163,13 @@ static int create_topics(ls_stream *stream, ls_kafka_admin *admin, ls_error *err
   size_t n = 0;
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (!plan->sources[i].repartition) continue;
-    specs[n++] = (ls_kafka_topic_spec){stream->topics[i], stream->n_partitions[plan->sources[i].sub_topology], replication, kept, 3};
+    specs[n++] = (ls_kafka_topic_spec){stream->topics[i], stream->n_partitions[plan->sources[i].sub_topology],
+                                       replication, kept, 3};
   }
   for (uint32_t i = 0; i < stream->n_stores; i++) {
     const struct ls_stream_store *store = &stream->stores[i];
-    specs[n++] = (ls_kafka_topic_spec){stream->topics[store->topic], stream->n_partitions[store->sub_topology], replication, compacted, 1};
+    specs[n++] = (ls_kafka_topic_spec){stream->topics[store->topic], stream->n_partitions[store->sub_topology],
+                                       replication, compacted, 1};
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     if (!ls__stream_is_lake(stream, &plan->sinks[i])) continue;
@@ -187,12 +205,16 @@ static int prepare_topics(ls_stream *stream, ls_error *err) {
 
 static int read_property_file(ls_stream *stream, const char **out, const ls_plan_property *property, ls_error *err) {
   FILE *file = fopen(property->value, "re");
-  if (file == NULL) return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s can't be read: %s", property->name, property->value, strerror(errno));
+  if (file == NULL)
+    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s can't be read: %s", property->name,
+                        property->value, strerror(errno));
   char *text = LS_ARENA_ARRAY(&stream->arena, char, PROPERTY_BYTES_MAX + 1);
   size_t len = fread(text, 1, PROPERTY_BYTES_MAX, file);
   bool whole = feof(file) != 0;
   fclose(file);
-  if (!whole) return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s has more than %d bytes", property->name, property->value, PROPERTY_BYTES_MAX);
+  if (!whole)
+    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s has more than %d bytes", property->name,
+                        property->value, PROPERTY_BYTES_MAX);
   while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) len--;
   text[len] = 0;
   *out = text;
@@ -205,7 +227,9 @@ static int resolve_property(ls_stream *stream, const char **out, const ls_plan_p
   if (property->kind == LS_PROPERTY_LITERAL) return LS_OK;
   *out = getenv(property->value);
   if (*out == NULL) *out = property->fallback;
-  if (*out == NULL) return ls_error_set(err, LS_ECONFIG, "kafka property %s: the environment has no %s", property->name, property->value);
+  if (*out == NULL)
+    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the environment has no %s", property->name,
+                        property->value);
   return LS_OK;
 }
 
@@ -226,12 +250,14 @@ int ls__stream_resolve_properties(ls_stream *stream, ls_error *err) {
  *  hold, an eighth for lanes; the rest for slices and code. */
 static void share_memory(ls_stream *stream) {
   size_t memory = (size_t)stream->plan->memory_bytes, n_threads = stream->run->n_workers;
-  for (uint32_t i = 0; i < stream->plan->n_sources; i++) stream->n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
+  for (uint32_t i = 0; i < stream->plan->n_sources; i++)
+    stream->n_lanes += (uint32_t)stream->n_partitions[stream->plan->sources[i].sub_topology];
   stream->owned = LS_ARENA_ARRAY(&stream->arena, atomic_bool, stream->n_tasks + 1);
   size_t n_lakes = 0;
   for (uint32_t i = 0; i < stream->plan->n_sinks; i++) {
     const ls_plan_sink *sink = &stream->plan->sinks[i];
-    if (ls__stream_is_lake(stream, sink)) n_lakes += (size_t)stream->n_partitions[stream->plan->nodes[sink->node].sub_topology];
+    if (ls__stream_is_lake(stream, sink))
+      n_lakes += (size_t)stream->n_partitions[stream->plan->nodes[sink->node].sub_topology];
   }
   if (n_lakes > 0) stream->lake_bytes = memory / 8 / n_lakes;
   stream->store_bytes = (n_lakes > 0 ? memory / 8 * 3 : memory / 2) / stream->n_tasks;
@@ -243,12 +269,16 @@ static void share_memory(ls_stream *stream) {
 static int open_state(ls_stream *stream, ls_error *err) {
   const ls_plan *plan = stream->plan;
   bool rocksdb = false;
-  for (uint32_t i = 0; i < plan->n_nodes; i++) rocksdb = rocksdb || (plan->nodes[i].store.name != NULL && plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
+  for (uint32_t i = 0; i < plan->n_nodes; i++)
+    rocksdb = rocksdb || (plan->nodes[i].store.name != NULL && plan->nodes[i].store.backend == LS_STORE_ROCKSDB);
   if (!rocksdb) return LS_OK;
   const char *base = stream->run->opts.state_directory;
   if (base == NULL) base = plan->state_directory;
-  if (base == NULL) return ls_error_set(err, LS_ECONFIG, "state on RocksDB needs a directory that stays: give runtime.state.directory, or --state-dir");
-  if (mkdir(base, 0700) != 0 && access(base, W_OK) != 0) return ls_error_set(err, LS_EIO, "%s: can't be made or written", base);
+  if (base == NULL)
+    return ls_error_set(err, LS_ECONFIG,
+                        "state on RocksDB needs a directory that stays: give runtime.state.directory, or --state-dir");
+  if (mkdir(base, 0700) != 0 && access(base, W_OK) != 0)
+    return ls_error_set(err, LS_EIO, "%s: can't be made or written", base);
   const char *directory = ls__arena_printf(&stream->arena, "%s/%s", base, plan->kafka.application_id);
   size_t share = (size_t)plan->memory_bytes / 16;
   ls_store_db_opts opts = {.block_cache_bytes = share, .write_buffer_bytes = share};

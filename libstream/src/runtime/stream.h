@@ -25,7 +25,7 @@
 #include <pthread.h>
 
 #define LS_STREAM_PROCESS_BYTES 360 /* of a name of a process, NUL included */
-#define LS_STREAM_ID_BYTES (LS_STREAM_PROCESS_BYTES + 16)
+#define LS_STREAM_ID_BYTES      (LS_STREAM_PROCESS_BYTES + 16)
 
 typedef struct ls_stream ls_stream;
 typedef struct ls_stream_thread ls_stream_thread;
@@ -37,37 +37,44 @@ typedef struct ls_stream_standby ls_stream_standby;
  *        '------------------- lost, aborted, fenced: closed; built anew from store and changelog -------------------'
  *   A PARKED task that may come back when others leave becomes a STANDBY: its stores follow the changelogs until it is assigned.
  */
-typedef enum ls_stream_state { LS_STREAM_PARKED, LS_STREAM_STANDBY, LS_STREAM_RESTORING, LS_STREAM_RUNNING } ls_stream_state;
+typedef enum ls_stream_state {
+  LS_STREAM_PARKED,
+  LS_STREAM_STANDBY,
+  LS_STREAM_RESTORING,
+  LS_STREAM_RUNNING
+} ls_stream_state;
 
 /** A store's changelog, or the log of a live lake sink. Offsets are those of the task's partition of it. */
 typedef struct ls_stream_changelog {
-  uint32_t topic;            /* index in stream->topics */
-  int64_t next;              /* where restoring goes on: everything before is in the store */
-  int64_t sent;              /* largest offset delivered, -1: none */
-  int64_t end;               /* where restoring ends */
+  uint32_t topic; /* index in stream->topics */
+  int64_t next;   /* where restoring goes on: everything before is in the store */
+  int64_t sent;   /* largest offset delivered, -1: none */
+  int64_t end;    /* where restoring ends */
   bool restored;
-  ls_lake_live *lake;        /* whose log it is; NULL: of a store */
-  bool identified;           /* it begins with what its store holds: that record is there, or sent in the open transaction */
-  uint64_t fingerprint;      /* of what the store holds */
+  ls_lake_live *lake;   /* whose log it is; NULL: of a store */
+  bool identified;      /* it begins with what its store holds: that record is there, or sent in the open transaction */
+  uint64_t fingerprint; /* of what the store holds */
 } ls_stream_changelog;
 
 /** Key of a changelog partition's first record, whose value is the fingerprint. Compaction keeps it. No store has such a key. */
-#define LS_STREAM_IDENTITY "\xFF\xFF" "fingerprint"
+#define LS_STREAM_IDENTITY                                                                                             \
+  "\xFF\xFF"                                                                                                           \
+  "fingerprint"
 
 typedef struct ls_stream_task {
   ls_stream *stream;
-  ls_stream_thread *thread;  /* NULL: parked, standby */
+  ls_stream_thread *thread; /* NULL: parked, standby */
   uint32_t sub_topology;
   int32_t partition;
-  char name[32];             /* "<sub-topology>_<partition>" */
+  char name[32]; /* "<sub-topology>_<partition>" */
   ls_stream_state state;
   ls_store_set *stores;
   ls_task *task;
-  ls_lane **lanes;           /* by plan source; NULL: of another sub-topology */
-  const ls_batch **batches;  /* of the slice, by plan source */
+  ls_lane **lanes;                       /* by plan source; NULL: of another sub-topology */
+  const ls_batch **batches;              /* of the slice, by plan source */
   ls_kafka_sink **sinks, **repartitions; /* by plan sink, by plan source */
-  ls_lake_live **lakes;      /* by plan sink; NULL: it writes no lake */
-  ls_sink_tee **tees;        /* by plan sink; NULL: it writes to one place */
+  ls_lake_live **lakes;                  /* by plan sink; NULL: it writes no lake */
+  ls_sink_tee **tees;                    /* by plan sink; NULL: it writes to one place */
   ls_sink_port **sink_ports, **repartition_ports;
   ls_kafka_letters *letters;
   ls_stream_changelog *changelogs; /* by store, in the order of opening; then by lake sink */
@@ -75,31 +82,31 @@ typedef struct ls_stream_task {
   int64_t restored_records;
   /* operator time, committed with the offsets */
   int64_t stream_time_us;
-  uint64_t seq;              /* of the last record processed */
+  uint64_t seq; /* of the last record processed */
   /* where the rows of the slice came from */
-  uint64_t slice_seq;        /* seq before its first row */
+  uint64_t slice_seq; /* seq before its first row */
   uint32_t *slice_source;
   int32_t *slice_row;
-  int64_t *slice_ingest_us;  /* Kafka timestamps, for ingest_time() */
+  int64_t *slice_ingest_us; /* Kafka timestamps, for ingest_time() */
   int64_t n_slice;
-  bool changed;              /* since the last commit */
-  bool lake_sent;            /* the open transaction has records of its lake sinks */
-  bool reading;              /* its partitions were started at the consumer of this membership */
-  int64_t parked_us;         /* monotonic */
+  bool changed;      /* since the last commit */
+  bool lake_sent;    /* the open transaction has records of its lake sinks */
+  bool reading;      /* its partitions were started at the consumer of this membership */
+  int64_t parked_us; /* monotonic */
 } ls_stream_task;
 
 struct ls_stream_thread {
   ls_stream *stream;
   int index;
   char id[LS_STREAM_ID_BYTES]; /* member and transactional id */
-  ls_kafka_cluster named;    /* the stream's, for clients that bear the thread's name */
+  ls_kafka_cluster named;      /* the stream's, for clients that bear the thread's name */
   ls_kafka_consumer *consumer;
   ls_kafka_producer *producer;
   ls_kafka_reader *restorer; /* opened when there is something to restore */
   ls_stream_task **tasks;
   size_t n_tasks, tasks_capacity;
   bool in_transaction;
-  bool assigned;             /* by this membership, if only of nothing */
+  bool assigned;                         /* by this membership, if only of nothing */
   int64_t last_commit_us, last_purge_us; /* monotonic */
   int64_t n_commits, n_aborts, n_restarts;
 };
@@ -112,12 +119,16 @@ struct ls_stream {
   /** All topics by one index: sources' first (index = plan source), then sinks', dead letters', changelogs. */
   const char **topics;
   uint32_t n_topics;
-  bool *from_latest;         /* by plan source */
-  uint32_t *sink_topic;      /* by plan sink */
-  uint32_t *letter_topic;    /* by source, then global */
-  uint32_t *lake_topic;      /* by plan sink: log of a live lake sink */
-  bool writes_lake;          /* some sink does, and the run has a lake */
-  struct ls_stream_store { const char *name; uint32_t topic, sub_topology; uint64_t fingerprint; } *stores;
+  bool *from_latest;      /* by plan source */
+  uint32_t *sink_topic;   /* by plan sink */
+  uint32_t *letter_topic; /* by source, then global */
+  uint32_t *lake_topic;   /* by plan sink: log of a live lake sink */
+  bool writes_lake;       /* some sink does, and the run has a lake */
+  struct ls_stream_store {
+    const char *name;
+    uint32_t topic, sub_topology;
+    uint64_t fingerprint;
+  } * stores;
   uint32_t n_stores;
   int32_t *n_partitions;     /* by sub-topology */
   uint32_t n_tasks, n_lanes; /* of the whole topology */
@@ -126,12 +137,13 @@ struct ls_stream {
   size_t store_bytes, lane_bytes, queue_bytes, lake_bytes;
   ls_stream_globals *globals;
   pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
-  pthread_mutex_t lock;      /* parked tasks, counters */
-  ls_stream_task **parked; size_t n_parked, parked_capacity;
+  pthread_mutex_t lock;          /* parked tasks, counters */
+  ls_stream_task **parked;
+  size_t n_parked, parked_capacity;
   ls_stream_standby *standby; /* NULL: none asked for */
-  atomic_bool *owned;        /* by ls__stream_task_index: a thread of this process has it */
+  atomic_bool *owned;         /* by ls__stream_task_index: a thread of this process has it */
   atomic_llong n_records, n_bad, n_restored, n_standby, n_lake_files, n_lake_rows;
-  atomic_int n_drained;      /* threads that have come to the end (stop_at_end) */
+  atomic_int n_drained; /* threads that have come to the end (stop_at_end) */
 };
 
 /* stream.c */
@@ -168,18 +180,21 @@ void ls__stream_standby_replan(ls_stream *stream);
 void ls__stream_standby_lock(ls_stream *stream);
 void ls__stream_standby_unlock(ls_stream *stream);
 /** The copy of a task, taken out; *out NULL: there is none. Between lock and unlock. */
-int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err);
+int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition,
+                            ls_error *err);
 
 /* stream_thread.c: one thread from start to stop */
 int ls__stream_thread_run(int worker, void *stream, ls_error *err);
 
 /* stream_tasks.c: tasks come and go */
 uint32_t ls__stream_task_index(const ls_stream *stream, uint32_t sub_topology, int32_t partition);
-int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err);
+int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition,
+                        ls_error *err);
 /** Out of the parked ones; NULL: it is not among them. */
 ls_stream_task *ls__stream_task_unpark(ls_stream *stream, uint32_t sub_topology, int32_t partition);
 /** The task, from the parked ones, the standbys, or new; it is RESTORING. */
-int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition, ls_error *err);
+int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition,
+                         ls_error *err);
 void ls__stream_task_park(ls_stream_task *task);
 void ls__stream_task_free(ls_stream_task *task);
 void ls__stream_free_parked(ls_stream *stream, bool all);

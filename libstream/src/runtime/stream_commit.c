@@ -11,7 +11,8 @@
  *   6 the files whose names were committed are published
  *
  * A crash before 4 leaves nothing. Between 4 and 5 it leaves a store behind its changelog, never ahead: restoring reads the
- * rest. Between 4 and 6 it leaves files that the next owner publishes. At least once: the same without the transaction, offsets after delivery.
+ * rest. Between 4 and 6 it leaves files that the next owner publishes.
+ * At least once: the same without the transaction, offsets after delivery.
  */
 #include "base/fault.h"
 #include "base/thread.h"
@@ -40,8 +41,12 @@ int ls__stream_begin(ls_stream_thread *thread, ls_error *err) {
 
 /** What a store holds goes in front of the first of its changes. */
 static int send_identity(ls_stream_task *task, ls_stream_changelog *log, ls_error *err) {
-  ls_kafka_send send = {.topic = log->topic, .partition = task->partition, .key = {LS_STREAM_IDENTITY, sizeof LS_STREAM_IDENTITY - 1},
-                        .value = {(const char *)&log->fingerprint, sizeof log->fingerprint}, .timestamp_us = -1, .offset = &log->sent};
+  ls_kafka_send send = {.topic = log->topic,
+                        .partition = task->partition,
+                        .key = {LS_STREAM_IDENTITY, sizeof LS_STREAM_IDENTITY - 1},
+                        .value = {(const char *)&log->fingerprint, sizeof log->fingerprint},
+                        .timestamp_us = -1,
+                        .offset = &log->sent};
   log->identified = true;
   return ls__kafka_producer_send(task->thread->producer, &send, err);
 }
@@ -50,7 +55,12 @@ static int send_change(void *payload, uint32_t store, ls_slice key, ls_slice val
   ls_stream_task *task = payload;
   ls_stream_changelog *log = &task->changelogs[store];
   if (!log->identified) LS_TRY(send_identity(task, log, err));
-  ls_kafka_send send = {.topic = log->topic, .partition = task->partition, .key = key, .value = value, .timestamp_us = -1, .offset = &log->sent};
+  ls_kafka_send send = {.topic = log->topic,
+                        .partition = task->partition,
+                        .key = key,
+                        .value = value,
+                        .timestamp_us = -1,
+                        .offset = &log->sent};
   return ls__kafka_producer_send(task->thread->producer, &send, err);
 }
 
@@ -66,11 +76,13 @@ static int send_changelogs(ls_stream_thread *thread, ls_error *err) {
 /** What a task has read since its last commit. With records of lake sinks, all it has read: no transaction of a member that is one no
  *  more may pass for lack of offsets to check. */
 static size_t offsets_of(ls_stream_task *task, ls_kafka_offset *out, char *metadata) {
-  int len = snprintf(metadata, METADATA_BYTES, "ls1 %lld %llu", (long long)task->stream_time_us, (unsigned long long)task->seq);
+  int len = snprintf(metadata, METADATA_BYTES, "ls1 %lld %llu", (long long)task->stream_time_us,
+                     (unsigned long long)task->seq);
   size_t n = 0;
   for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
     const ls_lane *lane = task->lanes[i];
-    if (lane == NULL || lane->next_offset < 0 || (!task->lake_sent && lane->next_offset <= lane->committed_offset)) continue;
+    if (lane == NULL || lane->next_offset < 0 || (!task->lake_sent && lane->next_offset <= lane->committed_offset))
+      continue;
     out[n++] = (ls_kafka_offset){i, lane->partition, lane->next_offset, {metadata, (size_t)len}};
   }
   return n;
@@ -85,15 +97,18 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
     n += offsets_of(thread->tasks[i], offsets + n, LS_ARENA_ARRAY(arena, char, METADATA_BYTES));
   }
   if (n == 0) return LS_OK;
-  if (thread->stream->plan->exactly_once) return ls__kafka_producer_send_offsets(thread->producer, thread->consumer, offsets, n, err);
+  if (thread->stream->plan->exactly_once)
+    return ls__kafka_producer_send_offsets(thread->producer, thread->consumer, offsets, n, err);
   return ls__kafka_consumer_commit(thread->consumer, offsets, n, err);
 }
 
 void ls__stream_position(ls_buf *out, const ls_stream_task *task) {
   ls__buf_clear(out);
   for (uint32_t i = 0; i < task->n_stores; i++) {
-    const ls_stream_changelog *log = &task->changelogs[i]; /* one that does not say yet what it holds is read again from its beginning */
-    ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i), log->identified ? (long long)log->next : 0);
+    const ls_stream_changelog *log =
+        &task->changelogs[i]; /* one that does not say yet what it holds is read again from its beginning */
+    ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i),
+                   log->identified ? (long long)log->next : 0);
   }
 }
 
@@ -110,7 +125,8 @@ static int commit_stores(ls_stream_thread *thread, ls_error *err) {
       if (log->lake != NULL) ls__lake_live_committed(log->lake);
     }
     for (uint32_t k = 0; k < thread->stream->plan->n_sources; k++) {
-      if (task->lanes[k] != NULL && task->lanes[k]->next_offset > task->lanes[k]->committed_offset) task->lanes[k]->committed_offset = task->lanes[k]->next_offset;
+      if (task->lanes[k] != NULL && task->lanes[k]->next_offset > task->lanes[k]->committed_offset)
+        task->lanes[k]->committed_offset = task->lanes[k]->next_offset;
     }
     ls__stream_position(&position, task);
     rc = ls__store_set_commit(task->stores, ls__buf_slice(&position), err);

@@ -10,13 +10,13 @@
 
 #include <stdlib.h>
 
-#define POLL_MS 100
+#define POLL_MS      100
 #define POLL_RECORDS 10000
 
 /** Of a record without a value: the key's rows before it go. */
 typedef struct deletion {
-  ls_slice key;              /* in the table's arena */
-  int64_t before;            /* rows that were there */
+  ls_slice key;   /* in the table's arena */
+  int64_t before; /* rows that were there */
 } deletion;
 
 /** One table: the rows of all its records, of which the last of each key counts. */
@@ -26,7 +26,7 @@ typedef struct live_global {
   ls_arena arena;
   ls_batch *rows;
   int32_t n_partitions;
-  int64_t *ends;             /* by partition: what must be read before the start */
+  int64_t *ends; /* by partition: what must be read before the start */
   deletion *deletions;
   size_t n_deletions, deletions_capacity;
   bool changed;
@@ -37,7 +37,7 @@ struct ls_stream_globals {
   live_global *tables;
   const char **topics;
   ls_kafka_reader *reader;
-  int32_t n_behind;          /* partitions that have not come to their end yet */
+  int32_t n_behind; /* partitions that have not come to their end yet */
   ls_buf text;
   pthread_t thread;
   bool started;
@@ -58,7 +58,9 @@ static void delete_key(live_global *table, ls_slice key) {
   table->deletions[table->n_deletions++] = (deletion){{copy, key.len}, table->rows->n_rows};
 }
 
-static int by_key(const void *a, const void *b) { return ls__slice_cmp(((const deletion *)a)->key, ((const deletion *)b)->key); }
+static int by_key(const void *a, const void *b) {
+  return ls__slice_cmp(((const deletion *)a)->key, ((const deletion *)b)->key);
+}
 
 /** The last deletion of each key is the one that counts. */
 static void sort_deletions(live_global *table) {
@@ -66,8 +68,10 @@ static void sort_deletions(live_global *table) {
   size_t n = 0;
   for (size_t i = 0; i < table->n_deletions; i++) {
     deletion *last = n > 0 ? &table->deletions[n - 1] : NULL;
-    if (last == NULL || !ls__slice_eq(last->key, table->deletions[i].key)) table->deletions[n++] = table->deletions[i];
-    else if (last->before < table->deletions[i].before) last->before = table->deletions[i].before;
+    if (last == NULL || !ls__slice_eq(last->key, table->deletions[i].key))
+      table->deletions[n++] = table->deletions[i];
+    else if (last->before < table->deletions[i].before)
+      last->before = table->deletions[i].before;
   }
   table->n_deletions = n;
 }
@@ -173,7 +177,8 @@ static int open_table(ls_stream_globals *globals, ls_kafka_admin *admin, uint32_
   ls_decoder_opts opts = {.format = table->plan->live_format, .wanted = table->plan->wanted};
   LS_TRY(ls__decoder_new(&table->decoder, table->plan->schema, &opts, err));
   LS_TRY(ls__kafka_admin_partitions(admin, table->plan->live_kafka, &table->n_partitions, err));
-  if (table->n_partitions == 0) return ls_error_set(err, LS_ENOINPUT, "table %s: there is no topic %s", table->plan->name, table->plan->live_kafka);
+  if (table->n_partitions == 0)
+    return ls_error_set(err, LS_ENOINPUT, "table %s: there is no topic %s", table->plan->name, table->plan->live_kafka);
   table->ends = LS_ARENA_ARRAY(&globals->stream->arena, int64_t, (size_t)table->n_partitions);
   return LS_OK;
 }
@@ -193,8 +198,13 @@ static int load(ls_stream_globals *globals, ls_kafka_admin *admin, ls_error *err
   ls_stream *stream = globals->stream;
   uint32_t n = stream->plan->n_globals;
   for (uint32_t i = 0; i < n; i++) LS_TRY(open_table(globals, admin, i, err));
-  ls_kafka_reader_opts opts = {.cluster = &stream->cluster, .topics = globals->topics, .n_topics = n, .queue_bytes = stream->queue_bytes,
-                               .on_record = on_record, .on_end = on_end, .payload = globals};
+  ls_kafka_reader_opts opts = {.cluster = &stream->cluster,
+                               .topics = globals->topics,
+                               .n_topics = n,
+                               .queue_bytes = stream->queue_bytes,
+                               .on_record = on_record,
+                               .on_end = on_end,
+                               .payload = globals};
   LS_TRY(ls__kafka_reader_new(&globals->reader, &opts, err));
   for (uint32_t i = 0; i < n; i++) LS_TRY(add_partitions(globals, i, err));
   while (globals->n_behind > 0) {
@@ -223,7 +233,8 @@ int ls__stream_globals_open(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__stream_globals_load(stream, err));
   ls_stream_globals *globals = stream->globals;
   if (globals == NULL) return LS_OK; /* there are no tables */
-  if (pthread_create(&globals->thread, NULL, follow, globals) != 0) return ls_error_set(err, LS_ELIMIT, "a thread for the tables can't be started");
+  if (pthread_create(&globals->thread, NULL, follow, globals) != 0)
+    return ls_error_set(err, LS_ELIMIT, "a thread for the tables can't be started");
   globals->started = true;
   return LS_OK;
 }

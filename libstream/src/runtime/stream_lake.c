@@ -6,7 +6,9 @@
 #include "base/fault.h"
 #include "runtime/stream.h"
 
-bool ls__stream_is_lake(const ls_stream *stream, const ls_plan_sink *sink) { return sink->lake_topic != NULL && stream->run->opts.lake != NULL; }
+bool ls__stream_is_lake(const ls_stream *stream, const ls_plan_sink *sink) {
+  return sink->lake_topic != NULL && stream->run->opts.lake != NULL;
+}
 
 int ls__stream_lakes_open(ls_stream *stream, ls_error *err) {
   if (!stream->writes_lake) return LS_OK;
@@ -20,11 +22,19 @@ int ls__stream_lakes_open(ls_stream *stream, ls_error *err) {
 static int new_lake(ls_stream_task *task, uint32_t i, ls_error *err) {
   const ls_stream *stream = task->stream;
   const ls_plan_sink *sink = &stream->plan->sinks[i];
-  ls_lake_live_opts opts = {.name = sink->name, .schema = sink->schema, .format = sink->format, .keep_last = sink->keep_last,
+  ls_lake_live_opts opts = {.name = sink->name,
+                            .schema = sink->schema,
+                            .format = sink->format,
+                            .keep_last = sink->keep_last,
                             .fixed_partition = sink->n_path_exprs == 0 ? sink->path_literals[0] : NULL,
-                            .application_id = stream->plan->kafka.application_id, .partition = task->partition,
-                            .topic = stream->lake_topic[i], .topic_name = sink->lake_topic, .lake = stream->run->lake,
-                            .stage = stream->run->stage, .roll_bytes = sink->roll_bytes, .roll_us = sink->roll_us,
+                            .application_id = stream->plan->kafka.application_id,
+                            .partition = task->partition,
+                            .topic = stream->lake_topic[i],
+                            .topic_name = sink->lake_topic,
+                            .lake = stream->run->lake,
+                            .stage = stream->run->stage,
+                            .roll_bytes = sink->roll_bytes,
+                            .roll_us = sink->roll_us,
                             .memory_bytes = stream->lake_bytes};
   return ls__lake_live_new(&task->lakes[i], &opts, err);
 }
@@ -55,7 +65,8 @@ void ls__stream_lakes_free(ls_stream_task *task) {
 /* ---- of a thread ---- */
 
 /** Calls fn for each lake sink of the tasks that run. */
-static int for_each(ls_stream_thread *thread, int (*fn)(ls_stream_task *task, ls_stream_changelog *log, void *payload, ls_error *err),
+static int for_each(ls_stream_thread *thread,
+                    int (*fn)(ls_stream_task *task, ls_stream_changelog *log, void *payload, ls_error *err),
                     void *payload, ls_error *err) {
   for (size_t i = 0; i < thread->n_tasks; i++) {
     ls_stream_task *task = thread->tasks[i];
@@ -66,7 +77,7 @@ static int for_each(ls_stream_thread *thread, int (*fn)(ls_stream_task *task, ls
 }
 
 typedef struct turn {
-  bool all;                  /* whatever waits is due */
+  bool all; /* whatever waits is due */
   bool staged, news;
 } turn;
 
@@ -116,4 +127,6 @@ static int publish(ls_stream_task *task, ls_stream_changelog *log, void *payload
   return LS_OK;
 }
 
-int ls__stream_lakes_publish(ls_stream_thread *thread, ls_error *err) { return for_each(thread, publish, NULL, err); }
+int ls__stream_lakes_publish(ls_stream_thread *thread, ls_error *err) {
+  return for_each(thread, publish, NULL, err);
+}

@@ -9,7 +9,8 @@
 
 #define READ_PAST_BYTES 64 /* the JSON scanner looks at many bytes at a time */
 
-int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max, ls_error *err) {
+int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max,
+                 ls_error *err) {
   ls_lane *lane = LS_NEW(ls_lane);
   *out = lane;
   lane->source = &plan->sources[source];
@@ -23,7 +24,8 @@ int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t pa
     ls__row_layout_init(&lane->layout, lane->source->schema, &lane->layout_arena);
     return LS_OK;
   }
-  ls_decoder_opts opts = {.format = lane->source->live_format, .protobuf_descriptor = lane->source->live_protobuf_descriptor,
+  ls_decoder_opts opts = {.format = lane->source->live_format,
+                          .protobuf_descriptor = lane->source->live_protobuf_descriptor,
                           .wanted = lane->source->wanted};
   return ls__decoder_new(&lane->decoder, lane->source->schema, &opts, err);
 }
@@ -48,7 +50,9 @@ void ls__lane_free(ls_lane *lane) {
 static void add_line(ls_buf *bytes, ls_slice value) {
   size_t start = bytes->len;
   ls__buf_append(bytes, value.ptr, value.len);
-  for (char *at = bytes->ptr + start; value.len > 0 && (at = memchr(at, '\n', (size_t)(bytes->ptr + bytes->len - at))) != NULL; at++) *at = ' ';
+  for (char *at = bytes->ptr + start;
+       value.len > 0 && (at = memchr(at, '\n', (size_t)(bytes->ptr + bytes->len - at))) != NULL; at++)
+    *at = ' ';
   ls__buf_putc(bytes, '\n');
 }
 
@@ -74,7 +78,9 @@ void ls__lane_end(ls_lane *lane, int64_t offset) {
 
 /* ---- decoding a block ---- */
 
-static ls_slice copy_text(ls_lane *lane, ls_slice text) { return (ls_slice){ls__arena_strndup(&lane->arena, text.ptr, text.len), text.len}; }
+static ls_slice copy_text(ls_lane *lane, ls_slice text) {
+  return (ls_slice){ls__arena_strndup(&lane->arena, text.ptr, text.len), text.len};
+}
 
 static void on_bad(void *payload, const ls_bad_record *bad) {
   ls_lane *lane = payload;
@@ -116,7 +122,8 @@ static int decode_json(ls_lane *lane, ls_error *err) {
 static int decode_protobuf(ls_lane *lane, ls_error *err) {
   for (size_t i = 0; i < lane->block.n_records; i++) {
     int64_t row = lane->unit->n_rows;
-    LS_TRY(ls__decode_protobuf(lane->unit, lane->decoder, record_bytes(&lane->block, i), (int64_t)i + 1, on_bad, lane, err));
+    LS_TRY(ls__decode_protobuf(lane->unit, lane->decoder, record_bytes(&lane->block, i), (int64_t)i + 1, on_bad, lane,
+                               err));
     if (lane->unit->n_rows > row) lane->record_of_row[row] = (int32_t)i;
   }
   return LS_OK;
@@ -125,14 +132,18 @@ static int decode_protobuf(ls_lane *lane, ls_error *err) {
 /** The layout in front of a row of our own, and the row's event time. */
 static int read_head(const ls_lane *lane, ls_slice *bytes, int64_t *ts_us, ls_error *err) {
   uint32_t id;
-  if (bytes->len < sizeof id + sizeof *ts_us) return ls_error_set(err, LS_EDATA, "topic %s: what is there is no row of ours", lane->source->repartition_topic);
+  if (bytes->len < sizeof id + sizeof *ts_us)
+    return ls_error_set(err, LS_EDATA, "topic %s: what is there is no row of ours", lane->source->repartition_topic);
   memcpy(&id, bytes->ptr, sizeof id);
   memcpy(ts_us, bytes->ptr + sizeof id, sizeof *ts_us);
   bytes->ptr += sizeof id + sizeof *ts_us;
   bytes->len -= sizeof id + sizeof *ts_us;
   if (id == lane->layout.id) return LS_OK;
-  return ls_error_set(err, LS_ECONFIG, "topic %s holds rows with other columns, of another version of the topology, that nobody has processed yet: let that version "
-                      "run until they are (--until-end), or give a new kafka: application_id", lane->source->repartition_topic);
+  return ls_error_set(err, LS_ECONFIG,
+                      "topic %s holds rows with other columns, of another version of the topology, that nobody has "
+                      "processed yet: let that version "
+                      "run until they are (--until-end), or give a new kafka: application_id",
+                      lane->source->repartition_topic);
 }
 
 /** Rows of our own. */
@@ -158,7 +169,8 @@ static void set_times(ls_lane *lane) {
   unit->n_rows = 0;
   for (int64_t row = 0; row < n; row++) {
     int64_t ts_us = lane->block.records[lane->record_of_row[row]].timestamp_us;
-    if (column != NULL) ts_us = column->type->kind == LS_DATE ? ls__column_i32(column)[row] * LS_US_PER_DAY : ls__column_i64(column)[row];
+    if (column != NULL)
+      ts_us = column->type->kind == LS_DATE ? ls__column_i32(column)[row] * LS_US_PER_DAY : ls__column_i64(column)[row];
     ls__batch_append_meta(unit, ts_us, (ls_stamp){0, 0});
   }
 }
@@ -199,9 +211,15 @@ int ls__lane_pass(ls_lane *lane, ls_dead_letter_port *letters, ls_error *err) {
   size_t n_passed = done ? lane->block.n_records : (size_t)lane->record_of_row[lane->at];
   for (; lane->bad_at < lane->n_bad && lane->bad[lane->bad_at].record < n_passed; lane->bad_at++) {
     const ls_lane_bad *bad = &lane->bad[lane->bad_at];
-    ls_dead_letter letter = {.source = lane->source->name, .date_days = INT32_MIN, .topic = lane->source->live_kafka,
-                             .partition = lane->partition, .offset = lane->block.records[bad->record].offset,
-                             .reason = bad->reason, .error = bad->error, .field = bad->field, .payload = bad->payload};
+    ls_dead_letter letter = {.source = lane->source->name,
+                             .date_days = INT32_MIN,
+                             .topic = lane->source->live_kafka,
+                             .partition = lane->partition,
+                             .offset = lane->block.records[bad->record].offset,
+                             .reason = bad->reason,
+                             .error = bad->error,
+                             .field = bad->field,
+                             .payload = bad->payload};
     LS_TRY(letters->write(letters, lane->index, &letter, err));
   }
   if (n_passed > 0) lane->next_offset = lane->block.records[n_passed - 1].offset + 1;

@@ -12,7 +12,7 @@
 
 typedef struct ls_lane_record {
   int64_t offset, timestamp_us;
-  size_t end;                /* of its bytes in the block */
+  size_t end; /* of its bytes in the block */
 } ls_lane_record;
 
 /** A record that made no row. Texts are in the unit's arena. */
@@ -31,38 +31,41 @@ typedef struct ls_lane_block {
 
 typedef struct ls_lane {
   const ls_plan_source *source;
-  uint32_t index;            /* of the source in the plan, and of its topic */
+  uint32_t index; /* of the source in the plan, and of its topic */
   int32_t partition;
   size_t bytes_max;
-  ls_decoder *decoder;       /* NULL: rows of our own (repartition topic) */
+  ls_decoder *decoder; /* NULL: rows of our own (repartition topic) */
   ls_arena layout_arena;
   ls_row_layout layout;
   ls_lane_block waiting, block;
-  ls_arena arena;            /* of the unit */
+  ls_arena arena; /* of the unit */
   ls_batch *unit;
   int32_t *record_of_row;
   ls_lane_bad *bad;
   size_t n_bad, bad_capacity, bad_at;
-  int64_t at, from;          /* next row of the unit, first of the slice */
-  int64_t next_offset;       /* of the first record that is not processed; -1: nothing was read */
+  int64_t at, from;    /* next row of the unit, first of the slice */
+  int64_t next_offset; /* of the first record that is not processed; -1: nothing was read */
   int64_t committed_offset;
-  int64_t purged_offset;     /* repartition topics: records before it were deleted by this task */
-  int64_t last_data_us;      /* monotonic: when it last had a row to give */
-  int64_t end_seen_us;       /* monotonic: when the broker last said that there is no more; 0: not since the last record */
-  bool end_asked;            /* the broker is asked again */
-  int64_t read_offset;       /* everything before is here or past */
-  int64_t end_offset;        /* stop_at_end: where the run ends; -1: no end */
+  int64_t purged_offset; /* repartition topics: records before it were deleted by this task */
+  int64_t last_data_us;  /* monotonic: when it last had a row to give */
+  int64_t end_seen_us;   /* monotonic: when the broker last said that there is no more; 0: not since the last record */
+  bool end_asked;        /* the broker is asked again */
+  int64_t read_offset;   /* everything before is here or past */
+  int64_t end_offset;    /* stop_at_end: where the run ends; -1: no end */
   bool paused;
   int64_t n_bad_records;
 } ls_lane;
 
-int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max, ls_error *err);
+int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max,
+                 ls_error *err);
 void ls__lane_free(ls_lane *lane);
 /** Copies the record's bytes. */
 void ls__lane_add(ls_lane *lane, const ls_kafka_record *record);
 /** There is nothing to read from offset on, for now. */
 void ls__lane_end(ls_lane *lane, int64_t offset);
-static inline bool ls__lane_full(const ls_lane *lane) { return lane->waiting.bytes.len + lane->waiting.n_records * sizeof(ls_lane_record) >= lane->bytes_max; }
+static inline bool ls__lane_full(const ls_lane *lane) {
+  return lane->waiting.bytes.len + lane->waiting.n_records * sizeof(ls_lane_record) >= lane->bytes_max;
+}
 /** Decodes what waits when the unit is used up. */
 int ls__lane_fill(ls_lane *lane, ls_error *err);
 static inline bool ls__lane_peek(const ls_lane *lane, int64_t *ts_us) {

@@ -9,7 +9,8 @@
 
 #define RESTORE_RECORDS 20000 /* of one step */
 
-static ls_stream_changelog *find_changelog(ls_stream_thread *thread, uint32_t topic, int32_t partition, ls_stream_task **task, uint32_t *store) {
+static ls_stream_changelog *find_changelog(ls_stream_thread *thread, uint32_t topic, int32_t partition,
+                                           ls_stream_task **task, uint32_t *store) {
   for (size_t i = 0; i < thread->n_tasks; i++) {
     *task = thread->tasks[i];
     if ((*task)->partition != partition || (*task)->state != LS_STREAM_RESTORING) continue;
@@ -22,9 +23,13 @@ static ls_stream_changelog *find_changelog(ls_stream_thread *thread, uint32_t to
 }
 
 static int other_version(const ls_stream_task *task, uint32_t store, ls_error *err) {
-  const char *name = ls__store_set_store_name(task->stores, store), *topic = task->stream->topics[task->changelogs[store].topic];
-  return ls_error_set(err, LS_ECONFIG, "store %s: its changelog %s was written by another version of the topology, with other keys or columns or another "
-                      "computation; `streamctl plan FILE --against OLD.yaml` says which: go back to it, rename the store, or give a new kafka: application_id",
+  const char *name = ls__store_set_store_name(task->stores, store),
+             *topic = task->stream->topics[task->changelogs[store].topic];
+  return ls_error_set(err, LS_ECONFIG,
+                      "store %s: its changelog %s was written by another version of the topology, with other keys or "
+                      "columns or another "
+                      "computation; `streamctl plan FILE --against OLD.yaml` says which: go back to it, rename the "
+                      "store, or give a new kafka: application_id",
                       name, topic);
 }
 
@@ -32,7 +37,8 @@ int ls__stream_restore_record(ls_stream_task *task, uint32_t store, const ls_kaf
   ls_stream_changelog *log = &task->changelogs[store];
   static const ls_slice identity = {LS_STREAM_IDENTITY, sizeof LS_STREAM_IDENTITY - 1};
   if (ls__slice_eq(record->key, identity)) {
-    bool same = record->value.len == sizeof log->fingerprint && memcmp(record->value.ptr, &log->fingerprint, sizeof log->fingerprint) == 0;
+    bool same = record->value.len == sizeof log->fingerprint &&
+                memcmp(record->value.ptr, &log->fingerprint, sizeof log->fingerprint) == 0;
     if (!same) return other_version(task, store, err);
     log->identified = true;
   } else {
@@ -76,8 +82,13 @@ static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t off
 static int open_restorer(ls_stream_thread *thread, ls_error *err) {
   if (thread->restorer != NULL) return LS_OK;
   const ls_stream *stream = thread->stream;
-  ls_kafka_reader_opts opts = {.cluster = &stream->cluster, .topics = stream->topics, .n_topics = stream->n_topics,
-                               .queue_bytes = stream->queue_bytes, .on_record = on_record, .on_end = on_end, .payload = thread};
+  ls_kafka_reader_opts opts = {.cluster = &stream->cluster,
+                               .topics = stream->topics,
+                               .n_topics = stream->n_topics,
+                               .queue_bytes = stream->queue_bytes,
+                               .on_record = on_record,
+                               .on_end = on_end,
+                               .payload = thread};
   return ls__kafka_reader_new(&thread->restorer, &opts, err);
 }
 
@@ -125,7 +136,9 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
       LS_TRY(ls__kafka_reader_add(task->thread->restorer, log->topic, task->partition, log->next, err));
     }
   }
-  if (n_offsets > 0) ls__log(LS_LOG_INFO, "runtime", "restoring", "task=%s thread=%s offsets=%lld", task->name, task->thread->id, (long long)n_offsets);
+  if (n_offsets > 0)
+    ls__log(LS_LOG_INFO, "runtime", "restoring", "task=%s thread=%s offsets=%lld", task->name, task->thread->id,
+            (long long)n_offsets);
   return LS_OK;
 }
 
@@ -153,10 +166,12 @@ static int finish(ls_stream_task *task, ls_error *err) {
   int rc = task->n_stores > 0 ? ls__store_set_restored(task->stores, ls__buf_slice(&position), err) : LS_OK;
   ls__buf_fini(&position);
   LS_TRY(rc);
-  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++) LS_TRY(ls__lake_live_own(task->changelogs[i].lake, err));
+  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++)
+    LS_TRY(ls__lake_live_own(task->changelogs[i].lake, err));
   task->state = LS_STREAM_RUNNING;
   atomic_fetch_add(&task->stream->n_restored, task->restored_records);
-  ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s thread=%s restored_records=%lld", task->name, task->thread->id, (long long)task->restored_records);
+  ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s thread=%s restored_records=%lld", task->name,
+          task->thread->id, (long long)task->restored_records);
   return start_lanes(task, err);
 }
 

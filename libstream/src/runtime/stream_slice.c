@@ -29,7 +29,8 @@ static bool lane_is_silent(const ls_lane *lane, int64_t now_us) {
 static int ask_for_end(const ls_stream_task *task, ls_lane *lane, int64_t now_us, ls_error *err) {
   if (lane->end_asked || lane->read_offset < 0 || lane->source->idle_after_us < 0) return LS_OK;
   int64_t idle_us = lane->last_data_us + lane->source->idle_after_us;
-  if (now_us < idle_us || (lane->end_seen_us >= idle_us && now_us - lane->end_seen_us <= end_fresh_us(lane) / 2)) return LS_OK;
+  if (now_us < idle_us || (lane->end_seen_us >= idle_us && now_us - lane->end_seen_us <= end_fresh_us(lane) / 2))
+    return LS_OK;
   lane->end_asked = true;
   return ls__kafka_consumer_seek(task->thread->consumer, lane->index, lane->partition, lane->read_offset, err);
 }

@@ -13,23 +13,23 @@
 #include <stdio.h>
 #include <time.h>
 
-#define POLL_RECORDS 5000              /* a task that is wanted waits for no more than these */
-#define IDLE_MS 50
-#define SAVE_US ((int64_t)10000000)    /* how often a position goes to disk */
-#define REPLAN_US ((int64_t)60000000)  /* at the latest, whatever was missed */
-#define RETRY_US ((int64_t)1000000)
+#define POLL_RECORDS 5000 /* a task that is wanted waits for no more than these */
+#define IDLE_MS      50
+#define SAVE_US      ((int64_t)10000000) /* how often a position goes to disk */
+#define REPLAN_US    ((int64_t)60000000) /* at the latest, whatever was missed */
+#define RETRY_US     ((int64_t)1000000)
 
 struct ls_stream_standby {
   ls_stream *stream;
-  pthread_mutex_t lock;      /* the tasks and the reader; held by the thread but for its waits */
+  pthread_mutex_t lock; /* the tasks and the reader; held by the thread but for its waits */
   pthread_cond_t wake;
-  atomic_int n_takers;       /* threads that want the lock: they go first */
-  ls_stream_task **tasks;    /* STANDBY */
+  atomic_int n_takers;    /* threads that want the lock: they go first */
+  ls_stream_task **tasks; /* STANDBY */
   size_t n_tasks, capacity;
   ls_kafka_admin *admin;
   ls_kafka_reader *reader;
-  bool *wanted;              /* by ls__stream_task_index */
-  atomic_bool due;           /* a plan is to be made */
+  bool *wanted;    /* by ls__stream_task_index */
+  atomic_bool due; /* a plan is to be made */
   int64_t planned_us, saved_us, retry_us;
   pthread_t thread;
   bool started;
@@ -38,7 +38,8 @@ struct ls_stream_standby {
 
 /* ---- following ---- */
 
-static ls_stream_changelog *find_changelog(ls_stream_standby *standby, uint32_t topic, int32_t partition, ls_stream_task **task, uint32_t *store) {
+static ls_stream_changelog *find_changelog(ls_stream_standby *standby, uint32_t topic, int32_t partition,
+                                           ls_stream_task **task, uint32_t *store) {
   for (size_t i = 0; i < standby->n_tasks; i++) {
     *task = standby->tasks[i];
     for (uint32_t k = 0; k < (*task)->n_stores && (*task)->partition == partition; k++) {
@@ -70,7 +71,8 @@ static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t off
   if (log->restored) return;
   log->restored = true;
   if (--task->n_to_restore > 0) return;
-  ls__log(LS_LOG_INFO, "runtime", "standby_ready", "task=%s records=%lld", task->name, (long long)task->restored_records);
+  ls__log(LS_LOG_INFO, "runtime", "standby_ready", "task=%s records=%lld", task->name,
+          (long long)task->restored_records);
 }
 
 /** What was applied is on disk, with how far it is. */
@@ -93,13 +95,19 @@ static int save_all(ls_stream_standby *standby, ls_error *err) {
 static int open_reader(ls_stream_standby *standby, ls_error *err) {
   if (standby->reader != NULL) return LS_OK;
   const ls_stream *stream = standby->stream;
-  ls_kafka_reader_opts opts = {.cluster = &stream->cluster, .topics = stream->topics, .n_topics = stream->n_topics,
-                               .queue_bytes = stream->queue_bytes, .on_record = on_record, .on_end = on_end, .payload = standby};
+  ls_kafka_reader_opts opts = {.cluster = &stream->cluster,
+                               .topics = stream->topics,
+                               .n_topics = stream->n_topics,
+                               .queue_bytes = stream->queue_bytes,
+                               .on_record = on_record,
+                               .on_end = on_end,
+                               .payload = standby};
   LS_TRY(ls__kafka_reader_new(&standby->reader, &opts, err));
   for (size_t i = 0; i < standby->n_tasks; i++) {
     const ls_stream_task *task = standby->tasks[i];
     for (uint32_t k = 0; k < task->n_stores; k++) {
-      LS_TRY(ls__kafka_reader_add(standby->reader, task->changelogs[k].topic, task->partition, task->changelogs[k].next, err));
+      LS_TRY(ls__kafka_reader_add(standby->reader, task->changelogs[k].topic, task->partition, task->changelogs[k].next,
+                                  err));
     }
   }
   return LS_OK;
@@ -118,7 +126,9 @@ static void forget(ls_stream_standby *standby, size_t at) {
 
 static size_t find_task(const ls_stream_standby *standby, uint32_t sub_topology, int32_t partition) {
   size_t i = 0;
-  while (i < standby->n_tasks && (standby->tasks[i]->sub_topology != sub_topology || standby->tasks[i]->partition != partition)) i++;
+  while (i < standby->n_tasks &&
+         (standby->tasks[i]->sub_topology != sub_topology || standby->tasks[i]->partition != partition))
+    i++;
   return i;
 }
 
@@ -164,7 +174,8 @@ static int apply_plan(ls_stream_standby *standby, ls_error *err) {
       LS_TRY(rc);
     }
   }
-  if (standby->n_tasks != before) ls__log(LS_LOG_INFO, "runtime", "standbys", "tasks=%zu before=%zu", standby->n_tasks, before);
+  if (standby->n_tasks != before)
+    ls__log(LS_LOG_INFO, "runtime", "standbys", "tasks=%zu before=%zu", standby->n_tasks, before);
   return LS_OK;
 }
 
@@ -206,7 +217,8 @@ static int make_plan(ls_stream_standby *standby, bool *is_stable, ls_error *err)
   if (standby->admin == NULL) LS_TRY(ls__kafka_admin_new(&standby->admin, &stream->cluster, err));
   member_list list = {.members = NULL};
   ls__arena_init(&list.arena, 0);
-  int rc = ls__kafka_admin_members(standby->admin, stream->plan->kafka.application_id, add_member, &list, is_stable, err);
+  int rc =
+      ls__kafka_admin_members(standby->admin, stream->plan->kafka.application_id, add_member, &list, is_stable, err);
   if (rc >= 0 && *is_stable) compute_plan(standby, &list);
   ls__free(list.members);
   ls__arena_fini(&list.arena);
@@ -291,7 +303,8 @@ void ls__stream_standby_unlock(ls_stream *stream) {
   pthread_mutex_unlock(&standby->lock);
 }
 
-int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err) {
+int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition,
+                            ls_error *err) {
   ls_stream_standby *standby = stream->standby;
   *out = NULL;
   if (standby == NULL) return LS_OK;
@@ -300,8 +313,10 @@ int ls__stream_standby_take(ls_stream_task **out, ls_stream *stream, uint32_t su
   ls_stream_task *task = standby->tasks[at];
   forget(standby, at);
   int rc = save(task, err);
-  if (rc < 0) ls__stream_task_free(task);
-  else *out = task;
+  if (rc < 0)
+    ls__stream_task_free(task);
+  else
+    *out = task;
   return rc;
 }
 
@@ -318,7 +333,8 @@ int ls__stream_standby_open(ls_stream *stream, ls_error *err) {
   standby->planned_us = ls__monotonic_us();
   pthread_mutex_init(&standby->lock, NULL);
   pthread_cond_init(&standby->wake, NULL);
-  if (pthread_create(&standby->thread, NULL, follow, standby) != 0) return ls_error_set(err, LS_ELIMIT, "a thread for the standby replicas can't be started");
+  if (pthread_create(&standby->thread, NULL, follow, standby) != 0)
+    return ls_error_set(err, LS_ELIMIT, "a thread for the standby replicas can't be started");
   standby->started = true;
   return LS_OK;
 }

@@ -44,7 +44,8 @@ static void open_ports(ls_stream_task *task) {
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     bool lake = task->lakes[i] != NULL;
     if (plan->sinks[i].live_kafka == NULL && lake) task->sink_ports[i] = ls__lake_live_port(task->lakes[i]);
-    if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology) continue;
+    if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology)
+      continue;
     ls__kafka_sink_new(&task->sinks[i], plan->sinks[i].schema, stream->sink_topic[i], false);
     task->sink_ports[i] = ls__kafka_sink_port(task->sinks[i]);
     task->sink_ports[i]->takes_deletes = plan->sinks[i].live_compacted;
@@ -59,7 +60,8 @@ static void open_ports(ls_stream_task *task) {
     ls__kafka_sink_new(&task->repartitions[source], plan->sources[source].schema, source, true);
     task->repartition_ports[source] = ls__kafka_sink_port(task->repartitions[source]);
   }
-  ls_kafka_letters_opts opts = {.topics = stream->letter_topic, .n_bad = &task->stream->n_bad, .records_max = plan->max_bad_records};
+  ls_kafka_letters_opts opts = {
+      .topics = stream->letter_topic, .n_bad = &task->stream->n_bad, .records_max = plan->max_bad_records};
   ls__kafka_letters_new(&task->letters, &opts);
 }
 
@@ -67,7 +69,8 @@ static void open_ports(ls_stream_task *task) {
 static void add_lake_logs(ls_stream_task *task) {
   for (uint32_t i = 0; i < task->stream->plan->n_sinks; i++) {
     if (task->lakes[i] == NULL) continue;
-    task->changelogs[task->n_changelogs++] = (ls_stream_changelog){.topic = task->stream->lake_topic[i], .sent = -1, .lake = task->lakes[i]};
+    task->changelogs[task->n_changelogs++] =
+        (ls_stream_changelog){.topic = task->stream->lake_topic[i], .sent = -1, .lake = task->lakes[i]};
   }
 }
 
@@ -91,7 +94,8 @@ static int open_changelogs(ls_stream_task *task, ls_error *err) {
     ls__buf_clear(&line);
     ls__buf_printf(&line, "\n%s ", name);
     const char *at = strstr(text.ptr, line.ptr);
-    if (at != NULL && ls__store_set_store_backend(task->stores, i) == LS_STORE_ROCKSDB) log->next = strtoll(at + line.len, NULL, 10);
+    if (at != NULL && ls__store_set_store_backend(task->stores, i) == LS_STORE_ROCKSDB)
+      log->next = strtoll(at + line.len, NULL, 10);
     log->identified = log->next > 0; /* the database knows what the store holds */
   }
   add_lake_logs(task);
@@ -106,9 +110,15 @@ static int open_task(ls_stream_task *task, ls_error *err) {
   LS_TRY(open_lanes(task, err));
   LS_TRY(ls__stream_lakes_new(task, err));
   open_ports(task);
-  ls_task_opts opts = {.plan = stream->plan, .sub_topology = task->sub_topology, .stores = task->stores, .globals = stream->run->globals,
-                       .sinks = task->sink_ports, .repartition_ports = task->repartition_ports,
-                       .dead_letters = ls__kafka_letters_port(task->letters), .origin_of = origin_of, .origin_payload = task};
+  ls_task_opts opts = {.plan = stream->plan,
+                       .sub_topology = task->sub_topology,
+                       .stores = task->stores,
+                       .globals = stream->run->globals,
+                       .sinks = task->sink_ports,
+                       .repartition_ports = task->repartition_ports,
+                       .dead_letters = ls__kafka_letters_port(task->letters),
+                       .origin_of = origin_of,
+                       .origin_payload = task};
   LS_TRY(ls__task_new(&task->task, &opts, err));
   return open_changelogs(task, err);
 }
@@ -119,15 +129,18 @@ uint32_t ls__stream_task_index(const ls_stream *stream, uint32_t sub_topology, i
   return index;
 }
 
-int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition, ls_error *err) {
+int ls__stream_task_new(ls_stream_task **out, ls_stream *stream, uint32_t sub_topology, int32_t partition,
+                        ls_error *err) {
   ls_stream_task *task = LS_NEW(ls_stream_task);
   task->stream = stream;
   task->sub_topology = sub_topology;
   task->partition = partition;
   snprintf(task->name, sizeof task->name, "%u_%d", sub_topology, partition);
   int rc = open_task(task, err);
-  if (rc < 0) ls__stream_task_free(task);
-  else *out = task;
+  if (rc < 0)
+    ls__stream_task_free(task);
+  else
+    *out = task;
   return rc;
 }
 
@@ -139,7 +152,8 @@ static void add_counters(ls_stream_task *task) {
   ls_stream *stream = task->stream;
   pthread_mutex_lock(&stream->lock);
   for (uint32_t i = 0; i < stream->plan->n_nodes; i++) {
-    if (stream->plan->nodes[i].sub_topology == task->sub_topology) ls__run_add_counters(stream->run, i, ls__task_counters(task->task, i));
+    if (stream->plan->nodes[i].sub_topology == task->sub_topology)
+      ls__run_add_counters(stream->run, i, ls__task_counters(task->task, i));
   }
   pthread_mutex_unlock(&stream->lock);
 }
@@ -151,7 +165,8 @@ void ls__stream_task_free(ls_stream_task *task) {
   ls__task_free(task->task);
   for (uint32_t i = 0; task->lanes != NULL && i < plan->n_sources; i++) ls__lane_free(task->lanes[i]);
   for (uint32_t i = 0; task->sinks != NULL && i < plan->n_sinks; i++) ls__kafka_sink_free(task->sinks[i]);
-  for (uint32_t i = 0; task->repartitions != NULL && i < plan->n_sources; i++) ls__kafka_sink_free(task->repartitions[i]);
+  for (uint32_t i = 0; task->repartitions != NULL && i < plan->n_sources; i++)
+    ls__kafka_sink_free(task->repartitions[i]);
   for (uint32_t i = 0; task->tees != NULL && i < plan->n_sinks; i++) ls__sink_tee_free(task->tees[i]);
   ls__stream_lakes_free(task);
   ls__kafka_letters_free(task->letters);
@@ -221,7 +236,8 @@ static void bind_ports(ls_stream_task *task, ls_kafka_producer *producer) {
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (task->repartitions[i] != NULL) ls__kafka_sink_bind(task->repartitions[i], producer);
   }
-  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++) ls__lake_live_bind(task->changelogs[i].lake, producer, &task->changelogs[i].sent);
+  for (uint32_t i = task->n_stores; i < task->n_changelogs; i++)
+    ls__lake_live_bind(task->changelogs[i].lake, producer, &task->changelogs[i].sent);
   ls__kafka_letters_bind(task->letters, producer);
 }
 
@@ -256,7 +272,8 @@ int ls__stream_task_prepare(ls_stream_task *task, ls_error *err) {
   return ls__stream_restore_begin(task, err);
 }
 
-int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition, ls_error *err) {
+int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition,
+                         ls_error *err) {
   ls_stream *stream = thread->stream;
   ls__stream_standby_lock(stream);
   int rc = LS_OK;

@@ -16,18 +16,19 @@
 #include <stdio.h>
 #include <time.h>
 
-#define POLL_RECORDS 8192
-#define POLL_MS 50
+#define POLL_RECORDS    8192
+#define POLL_MS         50
 #define RESTORE_WAIT_MS 10
-#define PURGE_US ((int64_t)30000000)
-#define FAILURES_US ((int64_t)300000000)
-#define BACKOFF_MS_MAX 5000
+#define PURGE_US        ((int64_t)30000000)
+#define FAILURES_US     ((int64_t)300000000)
+#define BACKOFF_MS_MAX  5000
 
 /* ---- callbacks of the consumer ---- */
 
 static ls_stream_task *find_task(const ls_stream_thread *thread, uint32_t sub_topology, int32_t partition) {
   for (size_t i = 0; i < thread->n_tasks; i++) {
-    if (thread->tasks[i]->sub_topology == sub_topology && thread->tasks[i]->partition == partition) return thread->tasks[i];
+    if (thread->tasks[i]->sub_topology == sub_topology && thread->tasks[i]->partition == partition)
+      return thread->tasks[i];
   }
   return NULL;
 }
@@ -103,18 +104,28 @@ static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_
 static int open_clients(ls_stream_thread *thread, ls_error *err) {
   ls_stream *stream = thread->stream;
   const ls_plan *plan = stream->plan;
-  ls_kafka_producer_opts producer = {.cluster = &stream->cluster, .transactional_id = plan->exactly_once ? thread->id : NULL,
+  ls_kafka_producer_opts producer = {.cluster = &stream->cluster,
+                                     .transactional_id = plan->exactly_once ? thread->id : NULL,
                                      .transaction_timeout_ms = (int)(plan->transaction_timeout_us / 1000),
-                                     .topics = stream->topics, .n_topics = stream->n_topics, .queue_bytes = stream->queue_bytes};
+                                     .topics = stream->topics,
+                                     .n_topics = stream->n_topics,
+                                     .queue_bytes = stream->queue_bytes};
   LS_TRY(ls__kafka_producer_new(&thread->producer, &producer, err));
   thread->named = stream->cluster; /* others tell by the clients' names which members are of one process */
   thread->named.client_id = thread->id;
-  ls_kafka_consumer_opts consumer = {.cluster = &thread->named, .group_id = plan->kafka.application_id,
+  ls_kafka_consumer_opts consumer = {.cluster = &thread->named,
+                                     .group_id = plan->kafka.application_id,
                                      .instance_id = plan->kafka.instance_id != NULL ? thread->id : NULL,
-                                     .topics = stream->topics, .n_topics = plan->n_sources, .queue_bytes = stream->queue_bytes,
+                                     .topics = stream->topics,
+                                     .n_topics = plan->n_sources,
+                                     .queue_bytes = stream->queue_bytes,
                                      .n_partitions_max = stream->n_lanes,
-                                     .from_latest = stream->from_latest, .on_assigned = on_assigned, .on_revoked = on_revoked,
-                                     .on_record = on_record, .on_end = on_end, .payload = thread};
+                                     .from_latest = stream->from_latest,
+                                     .on_assigned = on_assigned,
+                                     .on_revoked = on_revoked,
+                                     .on_record = on_record,
+                                     .on_end = on_end,
+                                     .payload = thread};
   return ls__kafka_consumer_new(&thread->consumer, &consumer, err);
 }
 
@@ -157,10 +168,12 @@ static int process_tasks(ls_stream_thread *thread, int64_t *n, ls_error *err) {
 static int lane_drained(ls_stream_task *task, ls_lane *lane, bool *drained, ls_error *err) {
   if (lane->end_offset < 0 || lane->source->repartition) { /* the end of a repartition topic moves while others write */
     int64_t low;
-    LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, lane->index, task->partition, &low, &lane->end_offset, err));
+    LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, lane->index, task->partition, &low, &lane->end_offset,
+                                       err));
   }
   int64_t ts_us;
-  if (lane->read_offset < lane->end_offset || lane->waiting.n_records > 0 || ls__lane_peek(lane, &ts_us)) *drained = false;
+  if (lane->read_offset < lane->end_offset || lane->waiting.n_records > 0 || ls__lane_peek(lane, &ts_us))
+    *drained = false;
   return LS_OK;
 }
 
@@ -288,7 +301,9 @@ static int run_member(ls_stream_thread *thread, int64_t *last_good_us, ls_error 
   return ls__kafka_consumer_close(thread->consumer, err);
 }
 
-static bool joins_again(int rc) { return rc == LS_EFENCED || rc == LS_ERETRY || rc == LS_EABORT; }
+static bool joins_again(int rc) {
+  return rc == LS_EFENCED || rc == LS_ERETRY || rc == LS_EABORT;
+}
 
 int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
   ls_stream *stream = payload;
@@ -304,12 +319,16 @@ int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
     close_clients(thread);
     if (!joins_again(rc) || atomic_load(&stream->run->stop) != 0) break;
     if (ls__monotonic_us() - last_good_us > FAILURES_US) break;
-    ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s after_ms=%lld error=\"%s\"", thread->id, (long long)backoff_ms, err->message);
+    ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s after_ms=%lld error=\"%s\"", thread->id,
+            (long long)backoff_ms, err->message);
     sleep_ms(backoff_ms);
     thread->n_restarts++;
-    backoff_ms = thread->n_commits > n_commits ? 100 : backoff_ms * 2 < BACKOFF_MS_MAX ? backoff_ms * 2 : BACKOFF_MS_MAX;
+    backoff_ms = thread->n_commits > n_commits     ? 100
+                 : backoff_ms * 2 < BACKOFF_MS_MAX ? backoff_ms * 2
+                                                   : BACKOFF_MS_MAX;
   }
-  if (rc < 0 && joins_again(rc) && atomic_load(&stream->run->stop) != 0) rc = LS_OK; /* what was not committed is done again by the next */
+  if (rc < 0 && joins_again(rc) && atomic_load(&stream->run->stop) != 0)
+    rc = LS_OK; /* what was not committed is done again by the next */
   ls__stream_thread_done(stream, thread);
   ls__free(thread->tasks);
   ls__free(thread);

@@ -6,7 +6,8 @@
 #include "store/kv_cursor.h"
 #include "store/store_internal.h"
 
-int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, ls_error *err) {
+int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint,
+                ls_error *err) {
   LS_TRY(ls__store_check_open(set, name, backend, err));
   ls_kv *kv = LS_NEW(ls_kv), **last = &set->kvs;
   while (*last != NULL) last = &(*last)->next;
@@ -80,7 +81,9 @@ int ls__kv_delete(ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err) {
   return LS_OK;
 }
 
-void ls__kv_prefetch(ls_kv *kv, uint64_t hash) { ls__memtable_prefetch(&kv->rows, hash); }
+void ls__kv_prefetch(ls_kv *kv, uint64_t hash) {
+  ls__memtable_prefetch(&kv->rows, hash);
+}
 
 static int scan_in_slot_order(ls_kv *kv, ls_kv_scan_fn fn, void *payload, ls_error *err) {
   const ls_memtable *rows = &kv->rows;
@@ -108,4 +111,6 @@ int ls__kv_scan(ls_kv *kv, bool ordered, ls_kv_scan_fn fn, void *payload, ls_err
   return ordered ? scan_in_key_order(kv, fn, payload, err) : scan_in_slot_order(kv, fn, payload, err);
 }
 
-uint64_t ls__kv_count(const ls_kv *kv) { return kv->noted ? kv->count : kv->rows.n; }
+uint64_t ls__kv_count(const ls_kv *kv) {
+  return kv->noted ? kv->count : kv->rows.n;
+}

@@ -22,15 +22,15 @@ typedef struct indexed_row {
 struct ls_key_index {
   indexed_row *rows;
   size_t n;
-  uint64_t n_writes;    /* of the memtable when the index was made */
+  uint64_t n_writes; /* of the memtable when the index was made */
 };
 
 struct ls_kv_cursor {
   ls_kv *kv;
   ls_key_index *index;
   size_t at;
-  ls_rocks_iter *iter;  /* NULL: memory has all rows */
-  bool step_iter;       /* the iterator stands on an entry that was given out or hidden */
+  ls_rocks_iter *iter; /* NULL: memory has all rows */
+  bool step_iter;      /* the iterator stands on an entry that was given out or hidden */
 };
 
 uint64_t ls__store_key_head(ls_slice key) {
@@ -41,7 +41,9 @@ uint64_t ls__store_key_head(ls_slice key) {
   return __builtin_bswap64(number);
 }
 
-static ls_slice key_of(const ls_kv *kv, const indexed_row *x) { return ls__entry_key(&kv->rows, x->row); }
+static ls_slice key_of(const ls_kv *kv, const indexed_row *x) {
+  return ls__entry_key(&kv->rows, x->row);
+}
 
 /** Length of the prefix that both have. */
 static size_t common_bytes(ls_slice x, ls_slice y, size_t max) {
@@ -55,7 +57,8 @@ static size_t common_bytes(ls_slice x, ls_slice y, size_t max) {
 static void list_rows(ls_key_index *index, const ls_kv *kv, bool merged) {
   uint8_t want = merged ? LS_ROW_DIRTY : 0, hide = merged ? 0 : LS_ROW_ABSENT;
   size_t prefix = SIZE_MAX;
-  for (size_t slot = ls__memtable_next(&kv->rows, 0); slot != LS_MEMTABLE_NONE; slot = ls__memtable_next(&kv->rows, slot + 1)) {
+  for (size_t slot = ls__memtable_next(&kv->rows, 0); slot != LS_MEMTABLE_NONE;
+       slot = ls__memtable_next(&kv->rows, slot + 1)) {
     const ls_block *row = ls__memtable_entry(&kv->rows, slot);
     if ((row->state & want) != want || (row->state & hide) != 0) continue;
     index->rows[index->n++].row = row;
@@ -115,7 +118,8 @@ static ls_key_index *index_new(const ls_kv *kv, bool merged) {
     index->rows = sorted;
   }
   for (size_t first = 0, end; first < index->n; first = end) {
-    for (end = first + 1; end < index->n && sorted[end].head == sorted[first].head; end++) {}
+    for (end = first + 1; end < index->n && sorted[end].head == sorted[first].head; end++) {
+    }
     if (end - first > 1) sort_by_key(kv, sorted + first, spare, end - first);
   }
   ls__free(spare);
@@ -166,7 +170,10 @@ int ls__kv_cursor_next(ls_kv_cursor *cursor, ls_slice *key, ls_slice *value) {
     cursor->step_iter = false;
     bool stored = cursor->iter != NULL && ls__rocks_iter_valid(cursor->iter), cached = cursor->at < cursor->index->n;
     if (!stored && !cached) return 0;
-    int order = !stored ? -1 : !cached ? 1 : ls__slice_cmp(key_of(cursor->kv, &cursor->index->rows[cursor->at]), ls__rocks_iter_key(cursor->iter));
+    int order = !stored   ? -1
+                : !cached ? 1
+                          : ls__slice_cmp(key_of(cursor->kv, &cursor->index->rows[cursor->at]),
+                                          ls__rocks_iter_key(cursor->iter));
     cursor->step_iter = order >= 0;
     if (order <= 0) {
       if (take_row(cursor, key, value)) return 1;

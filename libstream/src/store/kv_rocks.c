@@ -51,7 +51,9 @@ static uint32_t dirty_at_get(ls_block *row) {
   return at;
 }
 
-static void dirty_at_set(ls_block *row, uint32_t at) { memcpy(ls__entry_extra(row), &at, sizeof at); }
+static void dirty_at_set(ls_block *row, uint32_t at) {
+  memcpy(ls__entry_extra(row), &at, sizeof at);
+}
 
 static size_t row_cost(const ls_kv *kv, const ls_block *row) {
   return sizeof *row + kv->rows.extra + row->key_len + row->value_len;
@@ -95,7 +97,8 @@ static int load_row(size_t *slot, ls_kv *kv, ls_slice key, uint64_t hash, ls_err
   ls_buf rocks_key = LS_BUF_INIT, value = LS_BUF_INIT;
   task_key(&rocks_key, kv, key);
   int found = ls__rocks_get(&value, kv->set->db, kv->family, ls__buf_slice(&rocks_key), err);
-  int rc = found < 0 ? found : add_row(slot, kv, key, hash, found == 1 ? ls__buf_slice(&value) : (ls_slice){NULL, 0}, err);
+  int rc =
+      found < 0 ? found : add_row(slot, kv, key, hash, found == 1 ? ls__buf_slice(&value) : (ls_slice){NULL, 0}, err);
   if (rc >= 0) ls__memtable_entry(&kv->rows, *slot)->state |= found == 1 ? LS_ROW_COMMITTED : LS_ROW_ABSENT;
   ls__buf_fini(&rocks_key);
   ls__buf_fini(&value);
@@ -306,7 +309,8 @@ void ls__kv_rocks_stage(ls_kv *kv, ls_rocks_batch *batch) {
   ls_buf key = LS_BUF_INIT;
   merge_row *sorted = kv->scratch ? NULL : dirty_by_key(kv);
   size_t at = 0;
-  for (size_t i = 0; i < kv->n_dirty; i++) stage_row(kv, batch, sorted != NULL ? sorted[i].row : next_dirty(kv, &at), &key);
+  for (size_t i = 0; i < kv->n_dirty; i++)
+    stage_row(kv, batch, sorted != NULL ? sorted[i].row : next_dirty(kv, &at), &key);
   ls__free(sorted);
   if (kv->count != kv->committed_count) {
     ls__rocks_count_key(&key, kv->set->task_name);
@@ -325,7 +329,7 @@ void ls__kv_rocks_committed(ls_kv *kv) {
   size_t at = 0;
   for (ls_block *row = next_dirty(kv, &at); row != NULL; row = next_dirty(kv, &at)) {
     bool absent = row->state & LS_ROW_ABSENT;
-    row->state &= (uint8_t)~(LS_ROW_DIRTY | LS_ROW_COMMITTED);
+    row->state &= (uint8_t) ~(LS_ROW_DIRTY | LS_ROW_COMMITTED);
     if (!absent && !kv->scratch) row->state |= LS_ROW_COMMITTED;
     /* while all rows are in memory, a deleted key needs no row to be known as absent */
     if (!absent || !kv->complete) continue;

@@ -5,13 +5,17 @@
 
 #include "base/alloc.h"
 
-#define HOME_MIN 64u
+#define HOME_MIN     64u
 #define PAST_END_MIN 16u
 
 /* Partitions are cut from the hash too, so the bits that are alike in one task are mixed away. */
-static uint64_t index_bits(uint64_t hash) { return (hash * UINT64_C(0x9E3779B97F4A7C15)) >> 32; }
+static uint64_t index_bits(uint64_t hash) {
+  return (hash * UINT64_C(0x9E3779B97F4A7C15)) >> 32;
+}
 
-static size_t home_of(const ls_memtable *table, uint64_t bits) { return (size_t)((bits * table->n_home) >> 32); }
+static size_t home_of(const ls_memtable *table, uint64_t bits) {
+  return (size_t)((bits * table->n_home) >> 32);
+}
 
 void ls__memtable_init(ls_memtable *table, ls_slab *slab, uint32_t extra) {
   memset(table, 0, sizeof *table);

@@ -14,15 +14,15 @@
 
 typedef struct ls_memtable {
   ls_slab *slab;
-  uint64_t *slots;        /* hash bits << 32 | reference; 0: empty */
-  size_t n_home;          /* slots that hashes map to */
-  size_t n_slots;         /* and some more for what is pushed past the end; the last one is always empty */
+  uint64_t *slots; /* hash bits << 32 | reference; 0: empty */
+  size_t n_home;   /* slots that hashes map to */
+  size_t n_slots;  /* and some more for what is pushed past the end; the last one is always empty */
   size_t n;
-  size_t n_max;           /* above this the index grows */
-  uint32_t extra;         /* bytes between header and key that belong to the owner */
-  uint64_t recent[8];     /* prefetched slots whose entries are prefetched a few calls later */
+  size_t n_max;       /* above this the index grows */
+  uint32_t extra;     /* bytes between header and key that belong to the owner */
+  uint64_t recent[8]; /* prefetched slots whose entries are prefetched a few calls later */
   uint32_t n_prefetched;
-  uint64_t n_writes;      /* entries may have come, gone or moved when it is another */
+  uint64_t n_writes; /* entries may have come, gone or moved when it is another */
 } ls_memtable;
 
 #define LS_MEMTABLE_NONE SIZE_MAX
@@ -44,11 +44,15 @@ void ls__memtable_remove(ls_memtable *table, size_t slot);
 void ls__memtable_clear(ls_memtable *table);
 void ls__memtable_prefetch(ls_memtable *table, uint64_t hash);
 
-static inline ls_ref ls__memtable_ref(const ls_memtable *table, size_t slot) { return (ls_ref)table->slots[slot]; }
+static inline ls_ref ls__memtable_ref(const ls_memtable *table, size_t slot) {
+  return (ls_ref)table->slots[slot];
+}
 static inline ls_block *ls__memtable_entry(const ls_memtable *table, size_t slot) {
   return ls__slab_at(table->slab, (ls_ref)table->slots[slot]);
 }
-static inline char *ls__entry_extra(ls_block *entry) { return (char *)(entry + 1); }
+static inline char *ls__entry_extra(ls_block *entry) {
+  return (char *)(entry + 1);
+}
 static inline ls_slice ls__entry_key(const ls_memtable *table, const ls_block *entry) {
   return (ls_slice){(const char *)(entry + 1) + table->extra, entry->key_len};
 }

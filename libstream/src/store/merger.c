@@ -16,25 +16,25 @@ typedef struct queued {
 } queued;
 
 typedef struct producer {
-  queued *queue;           /* ring */
+  queued *queue; /* ring */
   size_t first, n, capacity;
   bool ended;
-  ls_sort_cursor *cursor;  /* what is being merged; chunk NULL: nothing */
+  ls_sort_cursor *cursor; /* what is being merged; chunk NULL: nothing */
 } producer;
 
 struct ls_merger {
   ls_merger_opts opts;
   producer *producers;
-  pthread_mutex_t lock;    /* guards queues, ended, merging, written, fd */
-  bool merging;            /* some thread merges: what is below is its alone. Stays set after the last row, and after a failure */
-  int fd;                  /* -1: nothing was spilled */
+  pthread_mutex_t lock; /* guards queues, ended, merging, written, fd */
+  bool merging; /* some thread merges: what is below is its alone. Stays set after the last row, and after a failure */
+  int fd;       /* -1: nothing was spilled */
   int64_t written;
-  ls_sort_heap heap;       /* cursors with rows left */
-  ls_taken_row *taken;     /* fewer than batch_rows */
+  ls_sort_heap heap;   /* cursors with rows left */
+  ls_taken_row *taken; /* fewer than batch_rows */
   size_t n_taken;
-  ls_sort_chunk **done;    /* passed, but for taken rows */
+  ls_sort_chunk **done; /* passed, but for taken rows */
   size_t n_done, done_capacity;
-  ls_arena arena;          /* of one batch */
+  ls_arena arena; /* of one batch */
 };
 
 void ls__merger_new(ls_merger **out, const ls_merger_opts *opts) {
@@ -106,7 +106,8 @@ static bool may_merge(ls_merger *merger, const producer *mine) {
   for (uint32_t i = 0; i < merger->opts.n_producers; i++) {
     const producer *at = &merger->producers[i];
     if (at->n == 0 && at->cursor->chunk == NULL && !at->ended) return false;
-    if (at->n > mine->n) leads = false; /* that one is further ahead: with several mergers, both would work and the distance stay */
+    if (at->n > mine->n)
+      leads = false; /* that one is further ahead: with several mergers, both would work and the distance stay */
     any_ended = any_ended || at->ended;
   }
   leads = leads || any_ended;
@@ -150,7 +151,8 @@ static int refill(ls_merger *merger, ls_error *err) {
       LS_TRY(ls__spill_block_read(&next.chunk, merger->opts.schema, merger->fd, &next.at, next.end, err));
       ls__sort_chunk_as_sorted(next.chunk, true);
     }
-    *from->cursor = (ls_sort_cursor){.chunk = next.chunk, .entries = next.chunk->parts[0].entries, .n = next.chunk->parts[0].n, .arrival = i};
+    *from->cursor = (ls_sort_cursor){
+        .chunk = next.chunk, .entries = next.chunk->parts[0].entries, .n = next.chunk->parts[0].n, .arrival = i};
     ls__sort_heap_push(&merger->heap, from->cursor);
   }
   return 1;
@@ -159,7 +161,8 @@ static int refill(ls_merger *merger, ls_error *err) {
 /** Takes rows until some cursor is used up. */
 static int take_rows(ls_merger *merger, ls_error *err) {
   for (ls_sort_cursor *top = ls__sort_heap_top(&merger->heap); top != NULL; top = ls__sort_heap_top(&merger->heap)) {
-    merger->taken[merger->n_taken++] = (ls_taken_row){top->chunk, top->chunk->batch->columns, top->entries[top->at].row};
+    merger->taken[merger->n_taken++] =
+        (ls_taken_row){top->chunk, top->chunk->batch->columns, top->entries[top->at].row};
     bool used_up = ++top->at == top->n;
     ls__sort_heap_settle(&merger->heap);
     if (used_up) {

@@ -22,7 +22,7 @@ typedef struct ls_merger_opts {
   int64_t batch_rows;
   ls_merger_fn take;
   void *payload;
-  ls_sort_pool *pool;          /* NULL: no limit */
+  ls_sort_pool *pool; /* NULL: no limit */
   const char *spill_directory;
 } ls_merger_opts;
 

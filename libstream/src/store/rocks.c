@@ -20,13 +20,13 @@
 #include "base/log.h"
 
 #define POSITION_FAMILY "position"
-#define STORE_PREFIX "store:"
-#define BLOOM_BITS 10
-#define BLOCK_BYTES ((size_t)8 << 10)
-#define OPEN_FILES_MAX 512
-#define LOG_FILE_BYTES ((size_t)1 << 20)
-#define PROBE_BYTES ((size_t)512 << 10) /* RocksDB writes less to open an empty database */
-#define PIECE_BYTES ((size_t)1 << 20) /* of a batch of a scratch database */
+#define STORE_PREFIX    "store:"
+#define BLOOM_BITS      10
+#define BLOCK_BYTES     ((size_t)8 << 10)
+#define OPEN_FILES_MAX  512
+#define LOG_FILE_BYTES  ((size_t)1 << 20)
+#define PROBE_BYTES     ((size_t)512 << 10) /* RocksDB writes less to open an empty database */
+#define PIECE_BYTES     ((size_t)1 << 20)   /* of a batch of a scratch database */
 
 struct ls_rocks_family {
   ls_rocks_family *next;
@@ -49,8 +49,8 @@ struct ls_store_db {
   rocksdb_readoptions_t *read;
   rocksdb_readoptions_t *scan;
   rocksdb_writeoptions_t *write;
-  pthread_mutex_t lock;      /* guards families and tasks */
-  open_task *tasks;          /* that have a set with changelogs */
+  pthread_mutex_t lock; /* guards families and tasks */
+  open_task *tasks;     /* that have a set with changelogs */
   ls_rocks_family *families;
   ls_rocks_family *position;
 };
@@ -106,7 +106,8 @@ static void options_set(ls_store_db *db, const ls_store_db_opts *opts) {
   rocksdb_block_based_options_set_partition_filters(table, 1);
   rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
   rocksdb_block_based_options_set_format_version(table, 5);
-  rocksdb_block_based_options_set_data_block_index_type(table, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
+  rocksdb_block_based_options_set_data_block_index_type(
+      table, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
   rocksdb_options_t *options = db->options = rocksdb_options_create();
   rocksdb_options_set_create_if_missing(options, 1);
   rocksdb_options_set_create_missing_column_families(options, 1);
@@ -155,7 +156,8 @@ static char *open_families(ls_store_db *db) {
   const rocksdb_options_t **options = ls__alloc(n * sizeof *options);
   rocksdb_column_family_handle_t **handles = ls__calloc(n, sizeof *handles);
   for (size_t i = 0; i < n; i++) options[i] = db->options;
-  db->db = rocksdb_open_column_families(db->options, db->directory, (int)n, (const char *const *)names, options, handles, &message);
+  db->db = rocksdb_open_column_families(db->options, db->directory, (int)n, (const char *const *)names, options,
+                                        handles, &message);
   for (size_t i = 0; i < n && message == NULL; i++) family_add(db, names[i], handles[i]);
   rocksdb_list_column_families_destroy(names, n);
   ls__free(options);
@@ -222,7 +224,8 @@ int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_d
   if (message != NULL) {
     int rc;
     if (strstr(message, "While lock file") != NULL || strstr(message, "lock hold by") != NULL) {
-      rc = ls_error_set(err, LS_EIO, "state directory %s is in use by another process: stop it, or give this one its own", directory);
+      rc = ls_error_set(
+          err, LS_EIO, "state directory %s is in use by another process: stop it, or give this one its own", directory);
       rocksdb_free(message);
     } else {
       rc = rocks_error(message, db, "it can't be opened", err);
@@ -261,7 +264,8 @@ void ls__store_db_close(ls_store_db *db) {
 }
 
 /* No task prefix begins with these bytes: they would be the length of a name longer than allowed. */
-static const char fingerprint_key[] = "\xFF\xFF" "fingerprint";
+static const char fingerprint_key[] = "\xFF\xFF"
+                                      "fingerprint";
 
 /** Whether there is more than the fingerprint, which is the last key. */
 static int holds_rows(bool *out, ls_store_db *db, const ls_rocks_family *family, ls_error *err) {
@@ -277,7 +281,8 @@ static int holds_rows(bool *out, ls_store_db *db, const ls_rocks_family *family,
 }
 
 /** Under the lock. A store that holds nothing takes the new fingerprint. */
-static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const char *store, uint64_t fingerprint, ls_error *err) {
+static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const char *store, uint64_t fingerprint,
+                             ls_error *err) {
   ls_slice key = {fingerprint_key, sizeof fingerprint_key - 1};
   ls_buf stored = LS_BUF_INIT;
   uint64_t number = 0;
@@ -289,10 +294,11 @@ static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const cha
   bool rows = false;
   if (found == 1) LS_TRY(holds_rows(&rows, db, family, err));
   if (rows) {
-    return ls_error_set(err, LS_ECONFIG,
-                        "store '%s': the state in %s was written with other key or value types: give the store a new name, or "
-                        "remove the state directory and reprocess",
-                        store, db->directory);
+    return ls_error_set(
+        err, LS_ECONFIG,
+        "store '%s': the state in %s was written with other key or value types: give the store a new name, or "
+        "remove the state directory and reprocess",
+        store, db->directory);
   }
   ls_rocks_batch *batch = ls__rocks_batch_new(db);
   ls__rocks_batch_put(batch, family, key, (ls_slice){(const char *)&fingerprint, sizeof fingerprint});
@@ -301,7 +307,8 @@ static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const cha
   return rc;
 }
 
-int ls__rocks_family_open(ls_rocks_family **out, ls_store_db *db, const char *store, uint64_t fingerprint, ls_error *err) {
+int ls__rocks_family_open(ls_rocks_family **out, ls_store_db *db, const char *store, uint64_t fingerprint,
+                          ls_error *err) {
   ls_buf name = LS_BUF_INIT;
   ls__buf_puts(&name, STORE_PREFIX);
   ls__buf_puts(&name, store);
@@ -313,7 +320,9 @@ int ls__rocks_family_open(ls_rocks_family **out, ls_store_db *db, const char *st
   return rc;
 }
 
-ls_rocks_family *ls__rocks_position_family(ls_store_db *db) { return db->position; }
+ls_rocks_family *ls__rocks_position_family(ls_store_db *db) {
+  return db->position;
+}
 
 int ls__rocks_get(ls_buf *out, ls_store_db *db, ls_rocks_family *family, ls_slice key, ls_error *err) {
   char *message = NULL;
@@ -328,7 +337,9 @@ int ls__rocks_get(ls_buf *out, ls_store_db *db, ls_rocks_family *family, ls_slic
   return 1;
 }
 
-bool ls__rocks_is_scratch(const ls_store_db *db) { return db != NULL && db->scratch; }
+bool ls__rocks_is_scratch(const ls_store_db *db) {
+  return db != NULL && db->scratch;
+}
 
 ls_rocks_batch *ls__rocks_batch_new(ls_store_db *db) {
   ls_rocks_batch *batch = LS_NEW(ls_rocks_batch);
@@ -414,7 +425,9 @@ ls_slice ls__rocks_iter_value(const ls_rocks_iter *iter) {
   return value;
 }
 
-void ls__rocks_iter_step(ls_rocks_iter *iter) { rocksdb_iter_next(iter->iter); }
+void ls__rocks_iter_step(ls_rocks_iter *iter) {
+  rocksdb_iter_next(iter->iter);
+}
 
 int ls__rocks_iter_end(ls_rocks_iter *iter, ls_error *err) {
   char *message = NULL;
@@ -437,7 +450,10 @@ void ls__rocks_task_prefix(ls_buf *out, const char *task_name) {
 
 void ls__rocks_count_key(ls_buf *out, const char *task_name) {
   ls__buf_clear(out);
-  ls__buf_append(out, "\xFF\xFE" "count", 7);
+  ls__buf_append(out,
+                 "\xFF\xFE"
+                 "count",
+                 7);
   ls__buf_puts(out, task_name);
 }
 

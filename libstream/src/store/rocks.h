@@ -15,7 +15,8 @@ typedef struct ls_rocks_iter ls_rocks_iter;
  * The column family of a store, made when it is not there. The fingerprint is kept in it.
  * @thread any @locks the database's @errors LS_ECONFIG the fingerprint differs; LS_EIO
  */
-int ls__rocks_family_open(ls_rocks_family **out, ls_store_db *db, const char *store, uint64_t fingerprint, ls_error *err);
+int ls__rocks_family_open(ls_rocks_family **out, ls_store_db *db, const char *store, uint64_t fingerprint,
+                          ls_error *err);
 ls_rocks_family *ls__rocks_position_family(ls_store_db *db);
 /** 1: found, *out replaced by the value; 0: absent. */
 int ls__rocks_get(ls_buf *out, ls_store_db *db, ls_rocks_family *family, ls_slice key, ls_error *err);

@@ -4,10 +4,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define CLASS_LARGE 255u
-#define FINE_UNITS 64u                /* classes 1..64 are their number of units */
-#define LARGE_UNITS (1u << 15)        /* above: a chunk of its own */
-#define CHUNK_UNITS_MIN (1u << 13)    /* 64 KiB */
+#define CLASS_LARGE     255u
+#define FINE_UNITS      64u        /* classes 1..64 are their number of units */
+#define LARGE_UNITS     (1u << 15) /* above: a chunk of its own */
+#define CHUNK_UNITS_MIN (1u << 13) /* 64 KiB */
 #define CHUNK_UNITS_MAX (1u << LS_SLAB_OFFSET_BITS)
 
 /* A free block: value_len is its units. One of 1 unit is only a filler without a list. */
@@ -16,7 +16,9 @@ typedef struct free_block {
   ls_ref next;
 } free_block;
 
-static uint32_t log2_floor(uint32_t n) { return 31u - (uint32_t)__builtin_clz(n); }
+static uint32_t log2_floor(uint32_t n) {
+  return 31u - (uint32_t)__builtin_clz(n);
+}
 
 static uint32_t class_units(uint32_t size_class) {
   if (size_class <= FINE_UNITS) return size_class;
@@ -38,7 +40,9 @@ static uint32_t class_within(uint32_t units) {
   return size_class < LS_SLAB_CLASSES ? size_class : LS_SLAB_CLASSES - 1;
 }
 
-static uint32_t units_for(size_t n_bytes) { return (uint32_t)((n_bytes + 7) / 8); }
+static uint32_t units_for(size_t n_bytes) {
+  return (uint32_t)((n_bytes + 7) / 8);
+}
 
 void ls__slab_init(ls_slab *slab, size_t limit_bytes) {
   memset(slab, 0, sizeof *slab);
@@ -120,7 +124,8 @@ static ls_ref take_free(ls_slab *slab, uint32_t size_class) {
 static uint32_t block_units(const ls_slab *slab, ls_ref ref) {
   const ls_block *block = ls__slab_at(slab, ref);
   if (block->state & LS_BLOCK_FREE) return block->value_len;
-  return block->size_class == CLASS_LARGE ? slab->chunk_units[ref >> LS_SLAB_OFFSET_BITS] : class_units(block->size_class);
+  return block->size_class == CLASS_LARGE ? slab->chunk_units[ref >> LS_SLAB_OFFSET_BITS]
+                                          : class_units(block->size_class);
 }
 
 /* Where the blocks of a chunk end. */
@@ -171,7 +176,9 @@ static bool sweep_due(const ls_slab *slab) {
 /* The rest of the chunk being cut becomes a free block, and a new chunk is begun. */
 static bool bump_begin(ls_slab *slab, uint32_t units) {
   size_t wanted = slab->reserved_bytes / 8 / 8; /* an eighth more each time */
-  uint32_t chunk_units = wanted < CHUNK_UNITS_MIN ? CHUNK_UNITS_MIN : wanted > CHUNK_UNITS_MAX ? CHUNK_UNITS_MAX : (uint32_t)wanted;
+  uint32_t chunk_units = wanted < CHUNK_UNITS_MIN   ? CHUNK_UNITS_MIN
+                         : wanted > CHUNK_UNITS_MAX ? CHUNK_UNITS_MAX
+                                                    : (uint32_t)wanted;
   if (chunk_units < units + 1) chunk_units = units + 1;
   uint32_t number;
   if (!chunk_add(slab, chunk_units, &number)) {
@@ -245,7 +252,9 @@ void ls__slab_free(ls_slab *slab, ls_ref ref) {
   list_push(slab, ref, units);
 }
 
-size_t ls__slab_capacity(const ls_slab *slab, ls_ref ref) { return (size_t)block_units(slab, ref) * 8; }
+size_t ls__slab_capacity(const ls_slab *slab, ls_ref ref) {
+  return (size_t)block_units(slab, ref) * 8;
+}
 
 size_t ls__slab_cost(size_t n_bytes) {
   if (n_bytes > (size_t)LARGE_UNITS * 8) return (size_t)units_for(n_bytes) * 8;

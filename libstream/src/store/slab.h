@@ -23,24 +23,24 @@ typedef struct ls_block {
 } ls_block;
 #define LS_BLOCK_FREE 0x80u
 
-#define LS_SLAB_CLASSES 137
+#define LS_SLAB_CLASSES     137
 #define LS_SLAB_OFFSET_BITS 18 /* in units of 8 bytes: chunks of up to 2 MiB, 32 GiB in all */
 #define LS_SLAB_OFFSET_MASK ((1u << LS_SLAB_OFFSET_BITS) - 1)
 
 typedef struct ls_slab {
-  char **chunks;                 /* by number; NULL: returned to the heap */
+  char **chunks; /* by number; NULL: returned to the heap */
   uint32_t *chunk_units;
   size_t n_chunks, chunks_capacity, chunk_units_capacity;
   ls_ref lists[LS_SLAB_CLASSES]; /* free blocks of at least the class's size */
   uint64_t filled[3];            /* bit per class: its list is not empty */
   uint32_t bump_chunk, bump_at;  /* the chunk being cut for the first time */
   bool has_bump;
-  ls_buf idle_chunks;            /* numbers (uint32_t) to use again */
-  size_t reserved_bytes;         /* held from the heap */
-  size_t live_bytes;             /* of blocks in use */
-  size_t freed_units;            /* since the last sweep */
-  size_t other_bytes;            /* arrays of the stores: counted here, so that one limit holds for all */
-  size_t limit_bytes;            /* of reserved_bytes + other_bytes */
+  ls_buf idle_chunks;    /* numbers (uint32_t) to use again */
+  size_t reserved_bytes; /* held from the heap */
+  size_t live_bytes;     /* of blocks in use */
+  size_t freed_units;    /* since the last sweep */
+  size_t other_bytes;    /* arrays of the stores: counted here, so that one limit holds for all */
+  size_t limit_bytes;    /* of reserved_bytes + other_bytes */
 } ls_slab;
 
 void ls__slab_init(ls_slab *slab, size_t limit_bytes);

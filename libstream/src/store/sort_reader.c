@@ -54,11 +54,14 @@ void ls__sort_heap_push(ls_sort_heap *heap, ls_sort_cursor *cursor) {
 void ls__sort_heap_push_chunk(ls_sort_heap *heap, ls_sort_chunk *chunk, uint32_t partition, uint64_t arrival) {
   if (chunk->parts[partition].n == 0) return;
   ls_sort_cursor *cursor = &heap->storage[heap->n_storage++];
-  *cursor = (ls_sort_cursor){.chunk = chunk, .entries = chunk->parts[partition].entries, .n = chunk->parts[partition].n, .arrival = arrival};
+  *cursor = (ls_sort_cursor){
+      .chunk = chunk, .entries = chunk->parts[partition].entries, .n = chunk->parts[partition].n, .arrival = arrival};
   ls__sort_heap_push(heap, cursor);
 }
 
-ls_sort_cursor *ls__sort_heap_top(const ls_sort_heap *heap) { return heap->n > 0 ? heap->cursors[0] : NULL; }
+ls_sort_cursor *ls__sort_heap_top(const ls_sort_heap *heap) {
+  return heap->n > 0 ? heap->cursors[0] : NULL;
+}
 
 void ls__sort_heap_settle(ls_sort_heap *heap) {
   ls_sort_cursor *top = heap->cursors[0];
@@ -72,9 +75,9 @@ struct ls_sort_reader {
   ls_sorter *sorter;
   uint32_t partition;
   ls_sort_heap heap;
-  ls_taken_row *taken;        /* rows taken, not yet gathered */
+  ls_taken_row *taken; /* rows taken, not yet gathered */
   size_t n_taken, taken_capacity;
-  ls_sort_chunk **done;    /* chunks passed, to be released after the next gather */
+  ls_sort_chunk **done; /* chunks passed, to be released after the next gather */
   size_t n_done, done_capacity;
 };
 
@@ -111,7 +114,8 @@ int ls__sort_reader_open(ls_sort_reader **out, ls_sorter *sorter, uint32_t parti
   for (size_t i = 0; i < sorter->n_runs; i++) {
     const ls_sort_run *run = &sorter->runs[i];
     ls_sort_cursor *cursor = &reader->heap.storage[reader->heap.n_storage++];
-    *cursor = (ls_sort_cursor){.run = run, .arrival = i, .file_at = run->starts[partition], .file_end = run->starts[partition + 1]};
+    *cursor = (ls_sort_cursor){
+        .run = run, .arrival = i, .file_at = run->starts[partition], .file_end = run->starts[partition + 1]};
     LS_TRY(cursor_refill(reader, cursor, err));
     if (cursor->n > 0) ls__sort_heap_push(&reader->heap, cursor);
   }
@@ -183,7 +187,8 @@ int ls__sort_reader_take(ls_sort_reader *reader, ls_batch *out, ls_error *err) {
 }
 
 static inline void copy_values(char *to, const ls_taken_row *rows, size_t n, uint32_t field, size_t width) {
-  for (size_t i = 0; i < n; i++, to += width) memcpy(to, (const char *)rows[i].columns[field].values + (size_t)rows[i].row * width, width);
+  for (size_t i = 0; i < n; i++, to += width)
+    memcpy(to, (const char *)rows[i].columns[field].values + (size_t)rows[i].row * width, width);
 }
 
 static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, uint32_t field, size_t width) {
@@ -191,9 +196,15 @@ static void gather_fixed(ls_column *column, const ls_taken_row *rows, size_t n, 
   ls__column_resize(column, start + (int64_t)n);
   char *to = (char *)column->values + (size_t)start * width;
   switch (width) { /* constants: moves instead of calls */
-  case 4: copy_values(to, rows, n, field, 4); break;
-  case 8: copy_values(to, rows, n, field, 8); break;
-  default: copy_values(to, rows, n, field, 16); break;
+  case 4:
+    copy_values(to, rows, n, field, 4);
+    break;
+  case 8:
+    copy_values(to, rows, n, field, 8);
+    break;
+  default:
+    copy_values(to, rows, n, field, 16);
+    break;
   }
   for (size_t i = 0; i < n; i++) {
     if (ls__is_null(&rows[i].columns[field], rows[i].row)) ls__column_set_null(column, start + (int64_t)i);

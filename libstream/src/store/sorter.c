@@ -56,9 +56,13 @@ ls_sort_chunk *ls__sort_chunk_of(const ls_schema *schema, int64_t capacity_rows)
   return chunk;
 }
 
-ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows) { return ls__sort_chunk_of(sorter->opts.schema, capacity_rows); }
+ls_sort_chunk *ls__sort_chunk_new(ls_sorter *sorter, int64_t capacity_rows) {
+  return ls__sort_chunk_of(sorter->opts.schema, capacity_rows);
+}
 
-ls_batch *ls__sort_chunk_batch(ls_sort_chunk *chunk) { return chunk->batch; }
+ls_batch *ls__sort_chunk_batch(ls_sort_chunk *chunk) {
+  return chunk->batch;
+}
 
 void ls__sort_chunk_add_key(ls_sort_chunk *chunk, ls_slice key) {
   ls__grow(&chunk->key_ends, &chunk->key_ends_capacity, chunk->n_keys + 1, sizeof *chunk->key_ends);
@@ -106,7 +110,8 @@ void ls__sort_chunk_as_sorted(ls_sort_chunk *chunk, bool keyed) {
 }
 
 /** Whether x goes before or equals y; full comparison within one chunk. */
-static bool entry_before(const ls_sorter *sorter, const ls_sort_chunk *chunk, const ls_sort_entry *x, const ls_sort_entry *y) {
+static bool entry_before(const ls_sorter *sorter, const ls_sort_chunk *chunk, const ls_sort_entry *x,
+                         const ls_sort_entry *y) {
   if (x->a != y->a) return x->a < y->a;
   if (x->b != y->b) return x->b < y->b;
   if (!sorter->opts.keyed) return true;
@@ -167,7 +172,8 @@ static void chunk_index(ls_sorter *sorter, ls_sort_chunk *chunk, const uint32_t 
   }
   for (int64_t row = 0; row < n_rows; row++) {
     uint32_t p = partitions == NULL ? 0 : partitions[row];
-    if (p != UINT32_MAX) ls__sort_entry_of(&chunk->parts[p].entries[chunk->parts[p].n++], sorter->opts.keyed, chunk, row);
+    if (p != UINT32_MAX)
+      ls__sort_entry_of(&chunk->parts[p].entries[chunk->parts[p].n++], sorter->opts.keyed, chunk, row);
   }
   for (uint32_t p = 0; p < n_parts; p++) sort_entries(sorter, chunk, chunk->parts[p].entries, chunk->parts[p].n);
 }
@@ -192,14 +198,16 @@ static int spill_rows(ls_sorter *sorter, spill_file *file, const ls_taken_row *r
   if (n_rows == 0) return LS_OK;
   ls_sort_chunk *scratch = ls__sort_chunk_new(sorter, (int64_t)n_rows);
   ls__sort_gather(scratch->batch, rows, n_rows);
-  for (size_t i = 0; sorter->opts.keyed && i < n_rows; i++) ls__sort_chunk_add_key(scratch, ls__sort_chunk_key(rows[i].chunk, rows[i].row));
+  for (size_t i = 0; sorter->opts.keyed && i < n_rows; i++)
+    ls__sort_chunk_add_key(scratch, ls__sort_chunk_key(rows[i].chunk, rows[i].row));
   ls__spill_block_put(&file->pending, scratch);
   ls__sort_chunk_abandon(scratch);
   return file->pending.len > LS_SPILL_BLOCK ? spill_flush(file, err) : LS_OK;
 }
 
 /** Merges one partition of all chunks, none of whose rows has more than row_bytes_max, into the file. */
-static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks, size_t row_bytes_max, uint32_t p, ls_error *err) {
+static int spill_partition(ls_sorter *sorter, spill_file *file, ls_sort_chunk **chunks, size_t n_chunks,
+                           size_t row_bytes_max, uint32_t p, ls_error *err) {
   ls_sort_heap heap;
   ls_taken_row rows[LS_SPILL_ROWS];
   size_t n_rows = 0, n_bytes = 0;
@@ -327,4 +335,6 @@ void ls__sorter_seal(ls_sorter *sorter) {
   sorter->sealed = true;
 }
 
-int64_t ls__sorter_rows(const ls_sorter *sorter, uint32_t partition) { return sorter->n_rows[partition]; }
+int64_t ls__sorter_rows(const ls_sorter *sorter, uint32_t partition) {
+  return sorter->n_rows[partition];
+}

@@ -27,11 +27,11 @@ typedef struct ls_sorter_opts {
   const ls_schema *schema;
   uint32_t n_partitions;
   bool keyed;
-  bool keep_last;            /* keyed: of rows with equal keys only the last is read */
-  size_t memory_bytes;       /* chunks above this are spilled; 0: no limit of its own */
-  ls_sort_pool *pool;        /* NULL: none */
+  bool keep_last;      /* keyed: of rows with equal keys only the last is read */
+  size_t memory_bytes; /* chunks above this are spilled; 0: no limit of its own */
+  ls_sort_pool *pool;  /* NULL: none */
   const char *spill_directory;
-  size_t spill_block_bytes;  /* a block in a spill file ends with the row that reaches this; 0: LS_SPILL_ROW_BYTES */
+  size_t spill_block_bytes; /* a block in a spill file ends with the row that reaches this; 0: LS_SPILL_ROW_BYTES */
 } ls_sorter_opts;
 
 void ls__sorter_new(ls_sorter **out, const ls_sorter_opts *opts);

@@ -8,8 +8,9 @@
 #include <stdatomic.h>
 
 #define LS_SPILL_BLOCK ((size_t)1 << 20) /* bytes collected before a write */
-#define LS_SPILL_ROWS 1024                /* of a block: what a reader holds of each run */
-#define LS_SPILL_ROW_BYTES ((size_t)8 << 20) /* of a block's texts, lists and keys: whatever the rows, no offset overflows */
+#define LS_SPILL_ROWS  1024              /* of a block: what a reader holds of each run */
+#define LS_SPILL_ROW_BYTES                                                                                             \
+  ((size_t)8 << 20) /* of a block's texts, lists and keys: whatever the rows, no offset overflows */
 
 /** Row of a chunk with the head of its sort key: (first 16 key bytes) or (stream time, seq). */
 typedef struct ls_sort_entry {
@@ -17,40 +18,43 @@ typedef struct ls_sort_entry {
   uint32_t row;
 } ls_sort_entry;
 
-typedef struct ls_sort_part { ls_sort_entry *entries; size_t n; } ls_sort_part;
+typedef struct ls_sort_part {
+  ls_sort_entry *entries;
+  size_t n;
+} ls_sort_part;
 
 struct ls_sort_chunk {
   ls_arena arena;
   ls_batch *batch;
-  ls_buf keys;             /* keyed: key bytes of all rows */
+  ls_buf keys; /* keyed: key bytes of all rows */
   uint32_t *key_ends;
   size_t n_keys, key_ends_capacity;
-  ls_sort_part *parts;     /* per partition */
+  ls_sort_part *parts; /* per partition */
   uint32_t n_parts;
   size_t index_bytes;
-  ls_sort_pool *pool;      /* what the chunk counts in, NULL: none */
+  ls_sort_pool *pool; /* what the chunk counts in, NULL: none */
   size_t pooled_bytes;
-  atomic_int n_users;      /* readers (one per partition) that have not passed it yet */
+  atomic_int n_users; /* readers (one per partition) that have not passed it yet */
 };
 
 typedef struct ls_sort_run {
   int fd;
-  int64_t *starts;         /* per partition, n_partitions + 1 */
+  int64_t *starts; /* per partition, n_partitions + 1 */
 } ls_sort_run;
 
 struct ls_sorter {
   ls_sorter_opts opts;
-  pthread_mutex_t lock;    /* guards all below while rows are added */
+  pthread_mutex_t lock; /* guards all below while rows are added */
   ls_sort_chunk **chunks;
   size_t n_chunks, chunks_capacity;
-  size_t bytes;            /* of chunks in memory, those being spilled included */
-  size_t spilling_bytes;   /* taken off the list, not yet freed */
+  size_t bytes;          /* of chunks in memory, those being spilled included */
+  size_t spilling_bytes; /* taken off the list, not yet freed */
   pthread_cond_t spilled;
   ls_sort_run *runs;
   size_t n_runs, runs_capacity;
-  int64_t *n_rows;         /* per partition */
+  int64_t *n_rows; /* per partition */
   bool sealed;
-  bool *opened;            /* per partition: a reader took over its share of the chunks */
+  bool *opened; /* per partition: a reader took over its share of the chunks */
 };
 
 /** A sorted sequence: a partition of a chunk in memory, or a block at a time of a spilled run. */
@@ -58,8 +62,8 @@ typedef struct ls_sort_cursor {
   ls_sort_chunk *chunk;
   const ls_sort_entry *entries;
   size_t at, n;
-  uint64_t arrival;        /* breaks ties: spilled runs first, then chunks in order */
-  const ls_sort_run *run;  /* spilled */
+  uint64_t arrival;       /* breaks ties: spilled runs first, then chunks in order */
+  const ls_sort_run *run; /* spilled */
   int64_t file_at, file_end;
 } ls_sort_cursor;
 

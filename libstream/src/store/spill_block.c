@@ -23,7 +23,9 @@ typedef struct column_head {
   uint64_t n_value_bytes;
 } column_head;
 
-static size_t padded(size_t n) { return (n + 15) & ~(size_t)15; }
+static size_t padded(size_t n) {
+  return (n + 15) & ~(size_t)15;
+}
 
 static void put_section(ls_buf *out, const void *bytes, size_t n_bytes) {
   static const char zeros[16] = {0};
@@ -34,23 +36,30 @@ static void put_section(ls_buf *out, const void *bytes, size_t n_bytes) {
 /** Bytes of `values` of n rows. */
 static size_t value_bytes(const ls_column *column, int64_t n) {
   switch (column->type->kind) {
-  case LS_BOOL: return (size_t)LS_BIT_WORDS(n) * sizeof(uint64_t);
+  case LS_BOOL:
+    return (size_t)LS_BIT_WORDS(n) * sizeof(uint64_t);
   case LS_STRING:
-  case LS_BYTES: return (size_t)column->offsets[n];
+  case LS_BYTES:
+    return (size_t)column->offsets[n];
   case LS_LIST:
-  case LS_STRUCT: return 0;
-  default: return (size_t)n * ls__type_width(column->type);
+  case LS_STRUCT:
+    return 0;
+  default:
+    return (size_t)n * ls__type_width(column->type);
   }
 }
 
-static bool has_offsets(const ls_type *type) { return type->kind == LS_STRING || type->kind == LS_BYTES || type->kind == LS_LIST; }
+static bool has_offsets(const ls_type *type) {
+  return type->kind == LS_STRING || type->kind == LS_BYTES || type->kind == LS_LIST;
+}
 
 /** Bytes of rows [first, last) of a column that are not of a fixed width. */
 static size_t loose_bytes(const ls_column *column, int64_t first, int64_t last) {
   size_t n_bytes = 0;
   switch (column->type->kind) {
   case LS_STRING:
-  case LS_BYTES: return (size_t)(column->offsets[last] - column->offsets[first]);
+  case LS_BYTES:
+    return (size_t)(column->offsets[last] - column->offsets[first]);
   case LS_LIST:
     first = column->offsets[first];
     last = column->offsets[last];
@@ -59,7 +68,8 @@ static size_t loose_bytes(const ls_column *column, int64_t first, int64_t last) 
   case LS_STRUCT:
     for (uint32_t i = 0; i < column->type->n_fields; i++) n_bytes += loose_bytes(&column->children[i], first, last);
     return n_bytes;
-  default: return 0;
+  default:
+    return 0;
   }
 }
 
@@ -96,7 +106,8 @@ static void put_column(ls_buf *out, const ls_column *column, int64_t n) {
   if (has_offsets(column->type)) put_section(out, column->offsets, ((size_t)n + 1) * sizeof(int32_t));
   put_section(out, column->values, head.n_value_bytes);
   if (column->type->kind == LS_LIST) put_column(out, &column->children[0], column->offsets[n]);
-  for (uint32_t i = 0; column->type->kind == LS_STRUCT && i < column->type->n_fields; i++) put_column(out, &column->children[i], n);
+  for (uint32_t i = 0; column->type->kind == LS_STRUCT && i < column->type->n_fields; i++)
+    put_column(out, &column->children[i], n);
 }
 
 void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows) {
@@ -113,7 +124,9 @@ void ls__spill_block_put(ls_buf *out, const ls_sort_chunk *rows) {
   memcpy(out->ptr + start, &head, sizeof head);
 }
 
-size_t ls__spill_block_head_bytes(void) { return sizeof(block_head); }
+size_t ls__spill_block_head_bytes(void) {
+  return sizeof(block_head);
+}
 
 size_t ls__spill_block_bytes(const char *head_bytes) {
   block_head head;
@@ -131,12 +144,15 @@ static void take_column(ls_column *column, char **at, int64_t n) {
   column_head head;
   memcpy(&head, take_section(at, sizeof head), sizeof head);
   column->n_rows = column->capacity_rows = n;
-  column->validity = head.has_validity ? (uint64_t *)(void *)take_section(at, (size_t)LS_BIT_WORDS(n) * sizeof(uint64_t)) : NULL;
-  if (has_offsets(column->type)) column->offsets = (int32_t *)(void *)take_section(at, ((size_t)n + 1) * sizeof(int32_t));
+  column->validity =
+      head.has_validity ? (uint64_t *)(void *)take_section(at, (size_t)LS_BIT_WORDS(n) * sizeof(uint64_t)) : NULL;
+  if (has_offsets(column->type))
+    column->offsets = (int32_t *)(void *)take_section(at, ((size_t)n + 1) * sizeof(int32_t));
   column->values = take_section(at, head.n_value_bytes);
   column->capacity_bytes = (int64_t)head.n_value_bytes;
   if (column->type->kind == LS_LIST) take_column(&column->children[0], at, column->offsets[n]);
-  for (uint32_t i = 0; column->type->kind == LS_STRUCT && i < column->type->n_fields; i++) take_column(&column->children[i], at, n);
+  for (uint32_t i = 0; column->type->kind == LS_STRUCT && i < column->type->n_fields; i++)
+    take_column(&column->children[i], at, n);
 }
 
 /** Makes the rows of a block those of a fresh chunk; its columns are views of bytes (16-byte aligned, of the chunk's life). */
@@ -185,7 +201,9 @@ static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error
   while (n_bytes > 0) {
     ssize_t n = pread(fd, buffer, n_bytes, at);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return ls_error_set(err, LS_EIO, "the work directory can't be read: %s", n == 0 ? "file cut short" : strerror(errno));
+    if (n <= 0)
+      return ls_error_set(err, LS_EIO, "the work directory can't be read: %s",
+                          n == 0 ? "file cut short" : strerror(errno));
     buffer += n;
     at += n;
     n_bytes -= (size_t)n;
@@ -193,7 +211,8 @@ static int read_fully(int fd, char *buffer, size_t n_bytes, int64_t at, ls_error
   return LS_OK;
 }
 
-int ls__spill_block_read(ls_sort_chunk **out, const ls_schema *schema, int fd, int64_t *at, int64_t end, ls_error *err) {
+int ls__spill_block_read(ls_sort_chunk **out, const ls_schema *schema, int fd, int64_t *at, int64_t end,
+                         ls_error *err) {
   char head[sizeof(block_head)];
   LS_TRY(read_fully(fd, head, sizeof head, *at, err));
   size_t n_bytes = ls__spill_block_bytes(head);

@@ -29,9 +29,9 @@ typedef struct ls_window ls_window;
 
 typedef enum ls_store_backend { LS_STORE_MEMORY, LS_STORE_ROCKSDB } ls_store_backend;
 typedef struct ls_store_db_opts {
-  size_t block_cache_bytes;   /* shared: index and filter blocks live in it */
-  size_t write_buffer_bytes;  /* for the whole database (db_write_buffer_size) */
-  bool scratch;               /* state that ends with the process: no log, commits in pieces, and only to make room */
+  size_t block_cache_bytes;  /* shared: index and filter blocks live in it */
+  size_t write_buffer_bytes; /* for the whole database (db_write_buffer_size) */
+  bool scratch;              /* state that ends with the process: no log, commits in pieces, and only to make room */
 } ls_store_db_opts;
 
 /** Opens (creates) the database in directory; refuses a directory locked by another process. @errors LS_EIO */
@@ -50,7 +50,8 @@ int ls__store_set_new(ls_store_set **out, ls_store_db *db, const char *task_name
 /** As ls__store_set_new, for stores that have changelogs: whatever their backend, they note what is written between two
  *  commits. A put of the very bytes that are there is no write. One set of a task at a time: it may be closed on one thread
  *  and opened on another. @errors LS_ERETRY another thread has the task open; LS_ECONFIG db is a scratch one */
-int ls__store_set_new_logged(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err);
+int ls__store_set_new_logged(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes,
+                             ls_error *err);
 void ls__store_set_free(ls_store_set *set);
 /** Applies all pending writes and the position atomically. Passes LS_FAULT_STORE_COMMIT. Needs no room in the budget, so
  *  after a transaction has committed it fails for the disk alone (LS_EIO: nothing is applied; free the set, and restore from
@@ -96,7 +97,8 @@ int ls__store_set_wipe(ls_store_set *set, ls_error *err);
 
 /* ---- key-value ---- */
 /** name: the YAML name; fingerprint: of key and value schema, checked against what is stored (LS_ECONFIG when it differs). */
-int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, ls_error *err);
+int ls__kv_open(ls_kv **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint,
+                ls_error *err);
 /** 1: found, *out valid until the next call that changes or reads this store; 0: absent; <0 error. hash is ls__hash64(key). */
 int ls__kv_get(ls_slice *out, ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err);
 int ls__kv_put(ls_kv *kv, ls_slice key, uint64_t hash, ls_slice value, ls_error *err);
@@ -107,7 +109,7 @@ int ls__kv_delete(ls_kv *kv, ls_slice key, uint64_t hash, ls_error *err);
 typedef int (*ls_kv_scan_fn)(void *payload, ls_slice key, ls_slice value, ls_error *err);
 int ls__kv_scan(ls_kv *kv, bool ordered, ls_kv_scan_fn fn, void *payload, ls_error *err);
 void ls__kv_prefetch(ls_kv *kv, uint64_t hash); /* hint */
-uint64_t ls__kv_count(const ls_kv *kv); /* entries; estimate on RocksDB */
+uint64_t ls__kv_count(const ls_kv *kv);         /* entries; estimate on RocksDB */
 
 /* ---- tables: a key-value store that can be read as of a stamp within the current slice ---- */
 /**
@@ -116,7 +118,8 @@ uint64_t ls__kv_count(const ls_kv *kv); /* entries; estimate on RocksDB */
  * All changes with stamps <= the given one are visible (a record sees the effects of its own stamp).
  */
 typedef struct ls_table ls_table;
-int ls__table_open(ls_table **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, bool has_readers, ls_error *err);
+int ls__table_open(ls_table **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint,
+                   bool has_readers, ls_error *err);
 /** Stamps of one key's puts must not decrease within a slice (of different keys they may: rows made at the end of input). */
 int ls__table_put(ls_table *table, ls_slice key, uint64_t hash, ls_slice value, ls_stamp stamp, ls_error *err);
 int ls__table_delete(ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, ls_error *err);
@@ -136,16 +139,18 @@ void ls__table_prefetch(ls_table *table, uint64_t hash); /* hint; may do nothing
 typedef struct ls_window_entry {
   ls_slice key;
   int64_t ts_us;
-  ls_stamp stamp;   /* of its record: unique with key and ts, so replays of a record overwrite themselves */
+  ls_stamp stamp; /* of its record: unique with key and ts, so replays of a record overwrite themselves */
   ls_slice value;
   uint32_t flags;
 } ls_window_entry;
-int ls__window_open(ls_window **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint, ls_error *err);
+int ls__window_open(ls_window **out, ls_store_set *set, const char *name, ls_store_backend backend,
+                    uint64_t fingerprint, ls_error *err);
 int ls__window_put(ls_window *window, const ls_window_entry *entry, uint64_t hash, ls_error *err);
 /** Entries of key with from_us <= ts <= to_us in (ts, stamp) order. fn may call ls__window_set_flags on that entry only.
  *  fn returns 0 to go on. */
 typedef int (*ls_window_fn)(void *payload, const ls_window_entry *entry, ls_error *err);
-int ls__window_fetch(ls_window *window, ls_slice key, uint64_t hash, int64_t from_us, int64_t to_us, ls_window_fn fn, void *payload, ls_error *err);
+int ls__window_fetch(ls_window *window, ls_slice key, uint64_t hash, int64_t from_us, int64_t to_us, ls_window_fn fn,
+                     void *payload, ls_error *err);
 int ls__window_set_flags(ls_window *window, const ls_window_entry *entry, uint64_t hash, uint32_t flags, ls_error *err);
 /** Takes out all entries with ts < before_us in (ts, stamp, key) order, calling fn (may be NULL) for each. O(log n) each. */
 int ls__window_expire(ls_window *window, int64_t before_us, ls_window_fn fn, void *payload, ls_error *err);

@@ -6,9 +6,9 @@
 #include "store/rocks.h"
 #include "store/store.h"
 
-#define LS_STORE_KEY_BYTES_MAX 65535u
+#define LS_STORE_KEY_BYTES_MAX   65535u
 #define LS_STORE_VALUE_BYTES_MAX (UINT32_MAX / 2)
-#define LS_STORE_TASK_BYTES_MAX 32768u
+#define LS_STORE_TASK_BYTES_MAX  32768u
 
 /** A store by its number: one of the two. */
 typedef struct ls_store_item {
@@ -19,26 +19,26 @@ typedef struct ls_store_item {
 struct ls_store_set {
   ls_store_db *db;
   char *task_name;
-  ls_buf prefix;            /* of the task's keys in RocksDB */
+  ls_buf prefix; /* of the task's keys in RocksDB */
   size_t budget_bytes;
   ls_slab slab;
   ls_buf position;
-  ls_kv *kvs;               /* lists in the order of opening */
+  ls_kv *kvs; /* lists in the order of opening */
   ls_window *windows;
   ls_table *tables;
-  ls_store_item *items;     /* kvs and windows in the order of opening */
+  ls_store_item *items; /* kvs and windows in the order of opening */
   size_t n_items, items_capacity;
-  bool logged;              /* stores have changelogs */
-  bool restoring;           /* what is pending was committed before: it is not reported as a change */
-  size_t n_evictable;       /* stores whose clean rows may leave memory */
-  size_t pending_bytes;     /* of writes that RocksDB does not have yet */
-  bool memory_written;      /* a memory store has changed since the last commit: it can't be undone */
+  bool logged;          /* stores have changelogs */
+  bool restoring;       /* what is pending was committed before: it is not reported as a change */
+  size_t n_evictable;   /* stores whose clean rows may leave memory */
+  size_t pending_bytes; /* of writes that RocksDB does not have yet */
+  bool memory_written;  /* a memory store has changed since the last commit: it can't be undone */
 };
 
 /* Bits of ls_block.state in key-value stores; a kv in memory without a changelog uses none. */
-#define LS_ROW_DIRTY 0x01u   /* written since the last commit */
-#define LS_ROW_ABSENT 0x02u  /* the key is known not to be there: deleted, or looked up in vain */
-#define LS_ROW_RECENT 0x04u  /* used since the clock hand passed */
+#define LS_ROW_DIRTY     0x01u /* written since the last commit */
+#define LS_ROW_ABSENT    0x02u /* the key is known not to be there: deleted, or looked up in vain */
+#define LS_ROW_RECENT    0x04u /* used since the clock hand passed */
 #define LS_ROW_COMMITTED 0x08u /* the last commit has the key; not kept in scratch databases */
 
 typedef struct ls_key_index ls_key_index; /* kv_cursor.c */
@@ -48,18 +48,18 @@ struct ls_kv {
   ls_kv *next;
   char *name;
   ls_memtable rows;
-  ls_rocks_family *family;  /* NULL: memory only */
-  bool noted;               /* pending writes are noted: on RocksDB, and with a changelog */
-  bool complete;            /* no row is on RocksDB alone: a miss needs no read */
+  ls_rocks_family *family; /* NULL: memory only */
+  bool noted;              /* pending writes are noted: on RocksDB, and with a changelog */
+  bool complete;           /* no row is on RocksDB alone: a miss needs no read */
   uint64_t count;
   uint64_t committed_count;
-  bool scratch;             /* dirty rows are in no list: they are looked for when they are written */
-  ls_ref *dirty;            /* rows with LS_ROW_DIRTY; a row's extra bytes hold its index */
+  bool scratch;  /* dirty rows are in no list: they are looked for when they are written */
+  ls_ref *dirty; /* rows with LS_ROW_DIRTY; a row's extra bytes hold its index */
   size_t n_dirty, dirty_capacity;
-  size_t clock_hand;        /* slot that eviction has reached */
+  size_t clock_hand; /* slot that eviction has reached */
   size_t clock_leap, clock_slots;
-  ls_ref held;              /* row in the caller's hands since the last get: not evicted for other stores */
-  ls_key_index *index;      /* of the last cursor, for the next one when nothing is written in between; NULL: none */
+  ls_ref held;         /* row in the caller's hands since the last get: not evicted for other stores */
+  ls_key_index *index; /* of the last cursor, for the next one when nothing is written in between; NULL: none */
 };
 
 void ls__key_index_free(ls_key_index *index);

@@ -3,8 +3,8 @@
 #include "store/store_internal.h"
 
 #define FRAGMENTATION_BYTES_MIN ((size_t)256 << 10)
-#define SLICE_BYTES ((size_t)8 << 20) /* that a slice may write; more is fine while it fits */
-#define RESTORE_BYTES ((size_t)4 << 20) /* of restored rows in one write to RocksDB, which takes them in key order */
+#define SLICE_BYTES             ((size_t)8 << 20) /* that a slice may write; more is fine while it fits */
+#define RESTORE_BYTES           ((size_t)4 << 20) /* of restored rows in one write to RocksDB, which takes them in key order */
 
 /* A set with RocksDB stores is bounded by evicting rows; the slab's own limit only bounds fragmentation. */
 static size_t slab_limit(const ls_store_set *set) {
@@ -12,7 +12,8 @@ static size_t slab_limit(const ls_store_set *set) {
   return set->budget_bytes + set->budget_bytes / 2 + FRAGMENTATION_BYTES_MIN;
 }
 
-static int set_new(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, bool logged, ls_error *err) {
+static int set_new(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, bool logged,
+                   ls_error *err) {
   *out = NULL;
   if (strlen(task_name) >= LS_STORE_TASK_BYTES_MAX) return ls_error_set(err, LS_ECONFIG, "the task's name is too long");
   if (logged && db != NULL) LS_TRY(ls__rocks_task_claim(db, task_name, err));
@@ -36,7 +37,8 @@ int ls__store_set_new(ls_store_set **out, ls_store_db *db, const char *task_name
   return set_new(out, db, task_name, budget_bytes, false, err);
 }
 
-int ls__store_set_new_logged(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes, ls_error *err) {
+int ls__store_set_new_logged(ls_store_set **out, ls_store_db *db, const char *task_name, size_t budget_bytes,
+                             ls_error *err) {
   if (ls__rocks_is_scratch(db)) {
     *out = NULL;
     return ls_error_set(err, LS_ECONFIG, "task '%s': a scratch database keeps no state that has changelogs", task_name);
@@ -75,7 +77,9 @@ void ls__store_set_free(ls_store_set *set) {
   ls__free(set);
 }
 
-static size_t live_bytes(const ls_store_set *set) { return set->slab.live_bytes + set->slab.other_bytes; }
+static size_t live_bytes(const ls_store_set *set) {
+  return set->slab.live_bytes + set->slab.other_bytes;
+}
 
 /** Some clean rows of each store. */
 static bool evict_some(ls_store_set *set) {
@@ -106,8 +110,8 @@ void ls__store_set_evictable(ls_store_set *set) {
 }
 
 int ls__store_set_over_budget(const ls_store_set *set, const char *store, ls_error *err) {
-  return ls_error_set(err, LS_ELIMIT, "store '%s': the state of task '%s' needs more than its budget of %zu bytes%s", store,
-                      set->task_name, set->budget_bytes,
+  return ls_error_set(err, LS_ELIMIT, "store '%s': the state of task '%s' needs more than its budget of %zu bytes%s",
+                      store, set->task_name, set->budget_bytes,
                       set->n_evictable > 0 ? ": raise the budget or commit more often"
                                            : ": raise the budget or keep the store in RocksDB");
 }
@@ -174,7 +178,8 @@ int ls__store_set_commit(ls_store_set *set, ls_slice position, ls_error *err) {
 int ls__store_set_abort(ls_store_set *set, ls_error *err) {
   LS_TRY(refuse_while_restoring(set, err));
   if (set->memory_written) {
-    return ls_error_set(err, LS_EINTERNAL, "task '%s': a memory store keeps no undo: it has to be rebuilt", set->task_name);
+    return ls_error_set(err, LS_EINTERNAL, "task '%s': a memory store keeps no undo: it has to be rebuilt",
+                        set->task_name);
   }
   for (ls_table *table = set->tables; table != NULL; table = ls__table_next(table)) ls__table_end_slice(table);
   for (ls_kv *kv = set->kvs; kv != NULL; kv = kv->next) {
@@ -205,11 +210,15 @@ bool ls__store_set_pressure(const ls_store_set *set) {
   return set->pending_bytes > set->budget_bytes / 2;
 }
 
-size_t ls__store_set_bytes(const ls_store_set *set) { return set->slab.reserved_bytes + set->slab.other_bytes; }
+size_t ls__store_set_bytes(const ls_store_set *set) {
+  return set->slab.reserved_bytes + set->slab.other_bytes;
+}
 
 /* ---- changelogs ---- */
 
-uint32_t ls__store_set_n_stores(const ls_store_set *set) { return (uint32_t)set->n_items; }
+uint32_t ls__store_set_n_stores(const ls_store_set *set) {
+  return (uint32_t)set->n_items;
+}
 
 const char *ls__store_set_store_name(const ls_store_set *set, uint32_t store) {
   const ls_store_item *item = &set->items[store];
@@ -224,7 +233,8 @@ ls_store_backend ls__store_set_store_backend(const ls_store_set *set, uint32_t s
 
 int ls__store_set_changes(ls_store_set *set, ls_store_change_fn fn, void *payload, ls_error *err) {
   LS_TRY(refuse_while_restoring(set, err));
-  int rc = set->logged ? LS_OK : ls_error_set(err, LS_EINTERNAL, "task '%s': its stores have no changelogs", set->task_name);
+  int rc =
+      set->logged ? LS_OK : ls_error_set(err, LS_EINTERNAL, "task '%s': its stores have no changelogs", set->task_name);
   for (uint32_t i = 0; i < set->n_items && rc == 0; i++) {
     const ls_store_item *item = &set->items[i];
     rc = item->kv != NULL ? ls__kv_changes(item->kv, i, fn, payload, err)
@@ -240,13 +250,15 @@ static int restoring_begin(ls_store_set *set, ls_error *err) {
   for (ls_window *window = set->windows; window != NULL; window = ls__window_next(window)) {
     pending = pending || ls__window_is_changed(window);
   }
-  if (pending) return ls_error_set(err, LS_EINTERNAL, "task '%s': there are writes that a restore would mix with", set->task_name);
+  if (pending)
+    return ls_error_set(err, LS_EINTERNAL, "task '%s': there are writes that a restore would mix with", set->task_name);
   set->restoring = true;
   return LS_OK;
 }
 
 static int restore_one(const ls_store_item *item, ls_slice key, ls_slice value, ls_error *err) {
-  return item->kv != NULL ? ls__kv_restore(item->kv, key, value, err) : ls__window_restore(item->window, key, value, err);
+  return item->kv != NULL ? ls__kv_restore(item->kv, key, value, err)
+                          : ls__window_restore(item->window, key, value, err);
 }
 
 /** What was restored so far goes to RocksDB. */
@@ -261,7 +273,8 @@ static void free_deleted(ls_store_set *set) {
 }
 
 int ls__store_set_restore(ls_store_set *set, uint32_t store, ls_slice key, ls_slice value, ls_error *err) {
-  if (store >= set->n_items) return ls_error_set(err, LS_EINTERNAL, "task '%s': it has no store %u", set->task_name, store);
+  if (store >= set->n_items)
+    return ls_error_set(err, LS_EINTERNAL, "task '%s': it has no store %u", set->task_name, store);
   if (!set->restoring) LS_TRY(restoring_begin(set, err));
   int rc = restore_one(&set->items[store], key, value, err);
   size_t limit = set->budget_bytes / 8 < RESTORE_BYTES ? set->budget_bytes / 8 : RESTORE_BYTES;

@@ -24,11 +24,11 @@ struct ls_table {
   ls_table *next;
   ls_kv *kv;
   bool has_readers;
-  ls_arena arena;          /* of this slice's changes */
-  changed_key **slots;     /* open addressing by hash */
+  ls_arena arena;      /* of this slice's changes */
+  changed_key **slots; /* open addressing by hash */
   size_t n_slots, n_changed;
-  ls_stamp last;           /* largest stamp of this slice's changes */
-  size_t counted_bytes;    /* of arena and slots in the set's memory */
+  ls_stamp last;        /* largest stamp of this slice's changes */
+  size_t counted_bytes; /* of arena and slots in the set's memory */
 };
 
 int ls__table_open(ls_table **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint,
@@ -48,7 +48,9 @@ void ls__table_free(ls_table *table) {
   ls__free(table);
 }
 
-ls_table *ls__table_next(ls_table *table) { return table->next; }
+ls_table *ls__table_next(ls_table *table) {
+  return table->next;
+}
 
 /** Slot of the key's changes, or the empty one where they would go. */
 static changed_key **change_slot(const ls_table *table, ls_slice key, uint64_t hash) {
@@ -98,7 +100,8 @@ static int note_change(ls_table *table, ls_slice key, uint64_t hash, ls_stamp st
   }
   if (changed->n == changed->capacity) {
     size_t capacity = changed->capacity == 0 ? 1 : changed->capacity * 2;
-    changed->changes = ls__arena_regrow(&table->arena, changed->changes, changed->n * sizeof(change), capacity * sizeof(change));
+    changed->changes =
+        ls__arena_regrow(&table->arena, changed->changes, changed->n * sizeof(change), capacity * sizeof(change));
     changed->capacity = capacity;
   }
   changed->changes[changed->n++] = (change){stamp, keep_bytes(table, before), found == 1};
@@ -125,13 +128,16 @@ static const change *change_from(const changed_key *changed, ls_stamp stamp, int
   size_t low = 0, high = changed->n;
   while (low < high) {
     size_t mid = (low + high) / 2;
-    if (ls__stamp_cmp(changed->changes[mid].stamp, stamp) >= least) high = mid;
-    else low = mid + 1;
+    if (ls__stamp_cmp(changed->changes[mid].stamp, stamp) >= least)
+      high = mid;
+    else
+      low = mid + 1;
   }
   return low < changed->n ? &changed->changes[low] : NULL;
 }
 
-static int get_past(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, int least, ls_error *err) {
+static int get_past(ls_slice *out, ls_table *table, ls_slice key, uint64_t hash, ls_stamp stamp, int least,
+                    ls_error *err) {
   if (table->n_changed > 0 && ls__stamp_cmp(table->last, stamp) >= least) {
     const changed_key *changed = *change_slot(table, key, hash);
     const change *after = changed != NULL ? change_from(changed, stamp, least) : NULL;
@@ -163,6 +169,10 @@ int ls__table_scan(ls_table *table, bool ordered, ls_kv_scan_fn fn, void *payloa
   return ls__kv_scan(table->kv, ordered, fn, payload, err);
 }
 
-uint64_t ls__table_count(const ls_table *table) { return ls__kv_count(table->kv); }
+uint64_t ls__table_count(const ls_table *table) {
+  return ls__kv_count(table->kv);
+}
 
-void ls__table_prefetch(ls_table *table, uint64_t hash) { ls__kv_prefetch(table->kv, hash); }
+void ls__table_prefetch(ls_table *table, uint64_t hash) {
+  ls__kv_prefetch(table->kv, hash);
+}

@@ -6,8 +6,8 @@
  */
 #include "store/window_internal.h"
 
-int ls__window_open(ls_window **out, ls_store_set *set, const char *name, ls_store_backend backend, uint64_t fingerprint,
-                    ls_error *err) {
+int ls__window_open(ls_window **out, ls_store_set *set, const char *name, ls_store_backend backend,
+                    uint64_t fingerprint, ls_error *err) {
   LS_TRY(ls__store_check_open(set, name, backend, err));
   ls_window *window = LS_NEW(ls_window), **last = &set->windows;
   while (*last != NULL) last = &(*last)->next;
@@ -34,7 +34,9 @@ void ls__window_free(ls_window *window) {
   ls__free(window);
 }
 
-ls_window *ls__window_next(ls_window *window) { return window->next; }
+ls_window *ls__window_next(ls_window *window) {
+  return window->next;
+}
 
 static ls_slice row_key(const ls_window *window, const ls_window_row *row) {
   return ls__entry_key(&window->keys, ls__slab_at(&window->set->slab, row->key));
@@ -115,8 +117,9 @@ static ls_ref row_new(ls_window *window, const ls_window_entry *entry) {
 
 /** Bytes that a new row may need in all. */
 static size_t new_row_cost(const ls_window *window, const ls_window_entry *entry) {
-  return ls__slab_cost(row_bytes(entry->value.len)) + ls__slab_cost(sizeof(ls_block) + entry->key.len + sizeof(ls_ref)) +
-         ls__memtable_growth(&window->keys) + ls__window_queue_growth(&window->queue, entry->ts_us);
+  return ls__slab_cost(row_bytes(entry->value.len)) +
+         ls__slab_cost(sizeof(ls_block) + entry->key.len + sizeof(ls_ref)) + ls__memtable_growth(&window->keys) +
+         ls__window_queue_growth(&window->queue, entry->ts_us);
 }
 
 /** Adds a row that is not there. 0 at the limit; nothing is changed then. */
@@ -147,7 +150,8 @@ static ls_ref row_add(ls_window *window, size_t slot, const ls_window_entry *ent
 ls_ref ls__window_find(const ls_window *window, ls_slice key, uint64_t hash, int64_t ts_us, ls_stamp stamp) {
   size_t slot = ls__memtable_find(&window->keys, key, hash);
   if (slot == LS_MEMTABLE_NONE) return 0;
-  return ls__window_tree_find(&window->set->slab, root_get(window, ls__memtable_entry(&window->keys, slot)), ts_us, stamp);
+  return ls__window_tree_find(&window->set->slab, root_get(window, ls__memtable_entry(&window->keys, slot)), ts_us,
+                              stamp);
 }
 
 int ls__window_load(ls_window *window, const ls_window_entry *entry, uint64_t hash, ls_ref *row, ls_error *err) {
@@ -208,7 +212,8 @@ int ls__window_fetch(ls_window *window, ls_slice key, uint64_t hash, int64_t fro
   return rc;
 }
 
-int ls__window_set_flags(ls_window *window, const ls_window_entry *entry, uint64_t hash, uint32_t flags, ls_error *err) {
+int ls__window_set_flags(ls_window *window, const ls_window_entry *entry, uint64_t hash, uint32_t flags,
+                         ls_error *err) {
   const ls_slab *slab = &window->set->slab;
   ls_ref ref = window->visited; /* mostly it is the row that fetch is at */
   const ls_window_row *row = ref != 0 ? ls__window_row(slab, ref) : NULL;
@@ -259,7 +264,8 @@ static bool due_before(const ls_window *window, const ls_window_due *x, const ls
   if (order != 0) return order < 0;
   if (x->key_head != y->key_head) return x->key_head < y->key_head;
   const ls_slab *slab = &window->set->slab;
-  return ls__slice_cmp(row_key(window, ls__window_row(slab, x->row)), row_key(window, ls__window_row(slab, y->row))) < 0;
+  return ls__slice_cmp(row_key(window, ls__window_row(slab, x->row)), row_key(window, ls__window_row(slab, y->row))) <
+         0;
 }
 
 /** Bottom-up merge sort of due[0..n), which has room for 2n. */
@@ -316,6 +322,10 @@ int ls__window_expire(ls_window *window, int64_t before_us, ls_window_fn fn, voi
   return rc;
 }
 
-int64_t ls__window_min_ts(const ls_window *window) { return ls__window_queue_min_ts(&window->queue); }
+int64_t ls__window_min_ts(const ls_window *window) {
+  return ls__window_queue_min_ts(&window->queue);
+}
 
-uint64_t ls__window_count(const ls_window *window) { return window->count; }
+uint64_t ls__window_count(const ls_window *window) {
+  return window->count;
+}

@@ -6,23 +6,25 @@
 
 /** A buffered row. It never moves while it lives: tree, key and expiry refer to it. */
 typedef struct ls_window_row {
-  ls_block head;         /* value_len; key_len is the height in the tree */
+  ls_block head; /* value_len; key_len is the height in the tree */
   uint32_t flags;
-  ls_ref key;            /* entry of the memtable */
+  ls_ref key; /* entry of the memtable */
   ls_ref left, right;
   int64_t ts_us;
   ls_stamp stamp;
-  uint32_t dirty_at;     /* index in the dirty list */
-  char value[];          /* or the reference of a block of its own (LS_WINDOW_APART) */
+  uint32_t dirty_at; /* index in the dirty list */
+  char value[];      /* or the reference of a block of its own (LS_WINDOW_APART) */
 } ls_window_row;
 #define LS_WINDOW_ROW_HEAD offsetof(ls_window_row, value)
 
-#define LS_WINDOW_DIRTY 0x01u      /* written since the last commit */
-#define LS_WINDOW_PERSISTED 0x02u  /* the last commit has it in some form */
-#define LS_WINDOW_APART 0x04u      /* the value grew out of the row */
-#define LS_WINDOW_GONE 0x08u       /* deleted by a restore: only the queue still has it */
+#define LS_WINDOW_DIRTY     0x01u /* written since the last commit */
+#define LS_WINDOW_PERSISTED 0x02u /* the last commit has it in some form */
+#define LS_WINDOW_APART     0x04u /* the value grew out of the row */
+#define LS_WINDOW_GONE      0x08u /* deleted by a restore: only the queue still has it */
 
-static inline ls_window_row *ls__window_row(const ls_slab *slab, ls_ref ref) { return ls__slab_at(slab, ref); }
+static inline ls_window_row *ls__window_row(const ls_slab *slab, ls_ref ref) {
+  return ls__slab_at(slab, ref);
+}
 
 /* ---- tree of one key's rows by (ts, stamp): AVL, so that its depth is bounded whatever the times are ---- */
 ls_ref ls__window_tree_insert(ls_slab *slab, ls_ref root, ls_ref row);
@@ -40,9 +42,9 @@ typedef struct ls_due_row {
 } ls_due_row;
 
 typedef struct ls_window_queue {
-  ls_due_row *ring;      /* non-decreasing ts; ring_capacity is a power of two */
+  ls_due_row *ring; /* non-decreasing ts; ring_capacity is a power of two */
   size_t ring_first, n_ring, ring_capacity;
-  ls_due_row *heap;      /* 4-ary, smallest ts first */
+  ls_due_row *heap; /* 4-ary, smallest ts first */
   size_t n_heap, heap_capacity;
 } ls_window_queue;
 
@@ -69,20 +71,20 @@ struct ls_window {
   ls_store_set *set;
   ls_window *next;
   char *name;
-  ls_memtable keys;          /* value: root of the key's tree */
+  ls_memtable keys; /* value: root of the key's tree */
   ls_window_queue queue;
   uint64_t count;
-  ls_ref visited;            /* row that fetch is at */
-  ls_window_due *due;        /* scratch of expiry */
+  ls_ref visited;     /* row that fetch is at */
+  ls_window_due *due; /* scratch of expiry */
   size_t due_capacity;
-  ls_rocks_family *family;   /* NULL: memory only */
-  bool noted;                /* pending writes are noted: on RocksDB, and with a changelog */
-  ls_ref *dirty;             /* rows to write at commit; 0: expired meanwhile */
+  ls_rocks_family *family; /* NULL: memory only */
+  bool noted;              /* pending writes are noted: on RocksDB, and with a changelog */
+  ls_ref *dirty;           /* rows to write at commit; 0: expired meanwhile */
   size_t n_dirty, dirty_capacity;
-  ls_buf deletes;            /* rows to delete at commit: length (uint32_t), key as in the changelog */
-  int64_t deleted_to_us;     /* largest ts of deletes */
-  bool may_be_again;         /* a row was written that may be one of deletes */
-  size_t n_gone;             /* rows with LS_WINDOW_GONE */
+  ls_buf deletes;        /* rows to delete at commit: length (uint32_t), key as in the changelog */
+  int64_t deleted_to_us; /* largest ts of deletes */
+  bool may_be_again;     /* a row was written that may be one of deletes */
+  size_t n_gone;         /* rows with LS_WINDOW_GONE */
 };
 
 #define LS_WINDOW_TAIL_BYTES 24u /* ts, stamp: the end of a row's key in the changelog */

@@ -3,9 +3,13 @@
 
 #define GONE_MIN 64u
 
-const char *ls__window_name(const ls_window *window) { return window->name; }
+const char *ls__window_name(const ls_window *window) {
+  return window->name;
+}
 
-bool ls__window_is_changed(const ls_window *window) { return window->n_dirty > 0 || window->deletes.len > 0; }
+bool ls__window_is_changed(const ls_window *window) {
+  return window->n_dirty > 0 || window->deletes.len > 0;
+}
 
 /** Whether a row that was deleted since the last commit is there again. Only then is it written twice. */
 static bool is_again(const ls_window *window, ls_slice key) {
@@ -75,7 +79,9 @@ int ls__window_restore(ls_window *window, ls_slice key, ls_slice value, ls_error
   entry.value = (ls_slice){value.ptr + sizeof entry.flags, value.len - sizeof entry.flags};
   ls_ref row;
   LS_TRY(ls__window_load(window, &entry, ls__hash64(entry.key), &row, err));
-  if (window->family != NULL) ls__window_changed(window, row);
-  else ls__window_row(&window->set->slab, row)->head.state |= LS_WINDOW_PERSISTED;
+  if (window->family != NULL)
+    ls__window_changed(window, row);
+  else
+    ls__window_row(&window->set->slab, row)->head.state |= LS_WINDOW_PERSISTED;
   return LS_OK;
 }

@@ -1,7 +1,7 @@
 /** @file window_queue.c  Rows of a window buffer by time. */
 #include "store/window_internal.h"
 
-#define ARITY 4u
+#define ARITY        4u
 #define CAPACITY_MIN 16u
 
 void ls__window_queue_fini(ls_window_queue *queue) {
@@ -81,7 +81,8 @@ static ls_ref heap_pop(ls_window_queue *queue) {
 }
 
 ls_ref ls__window_queue_pop(ls_window_queue *queue) {
-  if (queue->n_heap > 0 && (queue->n_ring == 0 || queue->heap[0].ts_us < ring_at(queue, 0)->ts_us)) return heap_pop(queue);
+  if (queue->n_heap > 0 && (queue->n_ring == 0 || queue->heap[0].ts_us < ring_at(queue, 0)->ts_us))
+    return heap_pop(queue);
   ls_ref row = ring_at(queue, 0)->row;
   queue->ring_first = (queue->ring_first + 1) & (queue->ring_capacity - 1);
   queue->n_ring--;

@@ -7,7 +7,9 @@
  */
 #include "store/window_internal.h"
 
-static uint64_t sortable(int64_t number) { return __builtin_bswap64((uint64_t)number ^ UINT64_C(1) << 63); }
+static uint64_t sortable(int64_t number) {
+  return __builtin_bswap64((uint64_t)number ^ UINT64_C(1) << 63);
+}
 static int64_t unsortable(const char *bytes) {
   uint64_t number;
   memcpy(&number, bytes, sizeof number);
@@ -55,9 +57,13 @@ bool ls__window_next_delete(ls_slice *key, const ls_window *window, size_t *at) 
   return true;
 }
 
-static size_t pending_cost(const ls_window_row *row) { return LS_WINDOW_ROW_HEAD + row->head.value_len; }
+static size_t pending_cost(const ls_window_row *row) {
+  return LS_WINDOW_ROW_HEAD + row->head.value_len;
+}
 
-bool ls__window_is_persistent(const ls_window *window) { return window->family != NULL; }
+bool ls__window_is_persistent(const ls_window *window) {
+  return window->family != NULL;
+}
 
 /** Whether a change has to be noted; without RocksDB there is no way back from it. */
 static bool notes_change(ls_window *window) {
@@ -114,8 +120,8 @@ void ls__window_stage(ls_window *window, ls_rocks_batch *batch) {
     key.len = prefix.len;
     append_tail(&key, &entry);
     ls__buf_append(&key, entry.key.ptr, entry.key.len);
-    ls__rocks_batch_put2(batch, window->family, ls__buf_slice(&key), (ls_slice){(const char *)&entry.flags, sizeof entry.flags},
-                         entry.value);
+    ls__rocks_batch_put2(batch, window->family, ls__buf_slice(&key),
+                         (ls_slice){(const char *)&entry.flags, sizeof entry.flags}, entry.value);
   }
   ls__buf_fini(&key);
 }

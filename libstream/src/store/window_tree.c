@@ -1,7 +1,9 @@
 /** @file window_tree.c  AVL tree over slab references: the rows of one key of a window buffer. */
 #include "store/window_internal.h"
 
-static uint32_t height(const ls_slab *slab, ls_ref ref) { return ref == 0 ? 0 : ls__window_row(slab, ref)->head.key_len; }
+static uint32_t height(const ls_slab *slab, ls_ref ref) {
+  return ref == 0 ? 0 : ls__window_row(slab, ref)->head.key_len;
+}
 
 static void set_height(const ls_slab *slab, ls_window_row *row) {
   uint32_t left = height(slab, row->left), right = height(slab, row->right);

@@ -6,31 +6,31 @@
 #include "node/node_util.h"
 
 #define REPARTITION_CHUNK_ROWS 16384
-#define TEXT_BYTES_MAX ((int64_t)4 << 20) /* of a column, to be made room for in advance */
+#define TEXT_BYTES_MAX         ((int64_t)4 << 20) /* of a column, to be made room for in advance */
 
 typedef struct task_node {
   const ls_plan_node *plan;
-  ls_node *node;                /* NULL for SOURCE, SINK, REPARTITION */
-  ls_node_counters counters;    /* of those three; others count in node->counters */
-  ls_batch **outputs;           /* of the current slice */
-  ls_batch **empty;             /* one empty batch per output */
+  ls_node *node;             /* NULL for SOURCE, SINK, REPARTITION */
+  ls_node_counters counters; /* of those three; others count in node->counters */
+  ls_batch **outputs;        /* of the current slice */
+  ls_batch **empty;          /* one empty batch per output */
   const ls_batch **inputs;
-  bool has_timers;              /* run in every slice; their rows may leave them out of order */
-  ls_expr_set path_exprs;       /* SINK */
-  ls_sort_chunk *chunk;         /* REPARTITION */
+  bool has_timers;        /* run in every slice; their rows may leave them out of order */
+  ls_expr_set path_exprs; /* SINK */
+  ls_sort_chunk *chunk;   /* REPARTITION */
   uint32_t *partitions;
   size_t partitions_capacity;
-  uint32_t letter_source;       /* where its dead letters go when a row has no single origin */
+  uint32_t letter_source; /* where its dead letters go when a row has no single origin */
 } task_node;
 
 struct ls_task {
   ls_task_opts opts;
-  task_node *nodes;             /* by plan node id; plan NULL for nodes of other sub-topologies */
-  ls_node **open_nodes;         /* by id, for reads_table */
-  ls_arena arena;               /* the task's life */
+  task_node *nodes;     /* by plan node id; plan NULL for nodes of other sub-topologies */
+  ls_node **open_nodes; /* by id, for reads_table */
+  ls_arena arena;       /* the task's life */
   ls_arena slice_arena;
-  ls_arena end_arena;           /* rows that a node makes at the end of input */
-  int error_code;               /* of the dead-letter port */
+  ls_arena end_arena; /* rows that a node makes at the end of input */
+  int error_code;     /* of the dead-letter port */
   ls_error *error;
 };
 
@@ -59,19 +59,23 @@ static const uint64_t *filled_of(ls_task *task, const ls_plan_node *node, const 
   for (uint32_t i = 0; i < node->n_inputs; i++) {
     const ls_plan_output *in = &plan->nodes[node->inputs[i].node].outputs[node->inputs[i].output];
     if (in->schema != batch->schema) continue;
-    if (filled == NULL) filled = memcpy(ls__arena_alloc(&task->slice_arena, n_words * sizeof *filled), in->filled, n_words * sizeof *filled);
+    if (filled == NULL)
+      filled =
+          memcpy(ls__arena_alloc(&task->slice_arena, n_words * sizeof *filled), in->filled, n_words * sizeof *filled);
     for (size_t w = 0; w < n_words; w++) filled[w] &= in->filled[w];
   }
   return filled;
 }
 
-static void on_node_error(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row, const char *message) {
+static void on_node_error(void *payload, const ls_plan_node *node, const ls_batch *batch, int64_t row,
+                          const char *message) {
   ls_task *task = payload;
   if (task->error_code < 0) return;
   const ls_plan *plan = task->opts.plan;
   uint64_t seq = batch->stamps[row].seq | LS_SEQ_RECORD; /* a timer's row stands for its record */
   uint32_t source = task->nodes[node->id].letter_source;
-  ls_dead_letter letter = {.node = node->name, .reason = "step_failed", .error = message, .date_days = INT32_MIN, .seq = seq};
+  ls_dead_letter letter = {
+      .node = node->name, .reason = "step_failed", .error = message, .date_days = INT32_MIN, .seq = seq};
   (void)task->opts.origin_of(task->opts.origin_payload, seq, &source, &letter);
   letter.source = plan->sources[source].name;
   ls_buf text = LS_BUF_INIT;
@@ -102,7 +106,8 @@ static int open_node(ls_task *task, const ls_plan_node *plan_node, ls_error *err
   }
   if (plan_node->verb == LS_VERB_SINK) return open_sink(task, at, err);
   if (plan_node->verb == LS_VERB_SOURCE || plan_node->verb == LS_VERB_REPARTITION) return LS_OK;
-  ls_node_env env = {.plan = task->opts.plan, .stores = task->opts.stores, .nodes = task->open_nodes, .globals = task->opts.globals};
+  ls_node_env env = {
+      .plan = task->opts.plan, .stores = task->opts.stores, .nodes = task->open_nodes, .globals = task->opts.globals};
   int rc = ls__node_open(&at->node, plan_node, &env, err);
   bool unwindowed = plan_node->verb == LS_VERB_AGGREGATE && plan_node->u.aggregate.window_us == 0;
   at->has_timers = at->node != NULL && at->node->vtable->next_due_us != NULL && !unwindowed;
@@ -141,7 +146,9 @@ void ls__task_free(ls_task *task) {
   ls__free(task);
 }
 
-ls_arena *ls__task_arena(ls_task *task) { return &task->slice_arena; }
+ls_arena *ls__task_arena(ls_task *task) {
+  return &task->slice_arena;
+}
 
 const ls_node_counters *ls__task_counters(const ls_task *task, uint32_t node) {
   const task_node *at = &task->nodes[node];
@@ -162,7 +169,9 @@ static ls_batch *pick_rows(ls_task *task, const ls_batch *in, bool (*keep)(const
   return out;
 }
 
-static bool is_plain(const ls_batch *in, int64_t row) { return !ls__is_retract(in, row); }
+static bool is_plain(const ls_batch *in, int64_t row) {
+  return !ls__is_retract(in, row);
+}
 
 /** False for a row that takes back what a later row of the same stamp and key replaces, or the next row (of two records that
  *  came through an internal topic): only the end of a change goes out. */
@@ -210,7 +219,8 @@ static int repartition_flush(ls_task *task, task_node *at, ls_error *err) {
   ls_sort_chunk *chunk = at->chunk;
   at->chunk = NULL;
   if (chunk == NULL) return LS_OK;
-  return ls__sorter_add(task->opts.repartitions[at->plan->u.repartition.repartition_source], chunk, at->partitions, err);
+  return ls__sorter_add(task->opts.repartitions[at->plan->u.repartition.repartition_source], chunk, at->partitions,
+                        err);
 }
 
 /** A row that can't be repartitioned; one that takes it back was reported when it came the first time. */
@@ -250,7 +260,8 @@ static void reserve_texts(ls_batch *chunk, const ls_batch *in) {
   for (uint32_t i = 0; i < chunk->schema->n_fields; i++) {
     const ls_column *from = &in->columns[i];
     if (from->type->kind != LS_STRING && from->type->kind != LS_BYTES) continue;
-    int64_t n_bytes = (from->offsets[in->n_rows] - from->offsets[0]) / in->n_rows * (REPARTITION_CHUNK_ROWS + REPARTITION_CHUNK_ROWS / 16);
+    int64_t n_bytes = (from->offsets[in->n_rows] - from->offsets[0]) / in->n_rows *
+                      (REPARTITION_CHUNK_ROWS + REPARTITION_CHUNK_ROWS / 16);
     if (n_bytes < TEXT_BYTES_MAX) ls__column_reserve_bytes(&chunk->columns[i], n_bytes);
   }
 }
@@ -313,7 +324,8 @@ static void append_partition(ls_buf *path, ls_buf *text, const ls_column *value,
 }
 
 /** Partition path of each row: literals and expression values put together. */
-static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_column *values, const ls_batch *in, ls_row_faults *faults) {
+static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_column *values, const ls_batch *in,
+                        ls_row_faults *faults) {
   ls_buf path = LS_BUF_INIT, text = LS_BUF_INIT;
   for (int64_t row = 0; row < in->n_rows; row++) {
     ls__buf_clear(&path);
@@ -369,7 +381,8 @@ static int run_node(ls_task *task, task_node *at, int64_t stream_time_us, ls_err
   int64_t n_in = 0;
   for (uint32_t i = 0; i < plan->n_inputs; i++) {
     at->inputs[i] = task->nodes[plan->inputs[i].node].outputs[plan->inputs[i].output];
-    if (at->inputs[i]->retracts != NULL && !plan->live_takes_back) at->inputs[i] = pick_rows(task, at->inputs[i], is_plain);
+    if (at->inputs[i]->retracts != NULL && !plan->live_takes_back)
+      at->inputs[i] = pick_rows(task, at->inputs[i], is_plain);
     n_in += at->inputs[i]->n_rows;
   }
   ls_node_counters *counters = at->node != NULL ? &at->node->counters : &at->counters;
@@ -378,12 +391,18 @@ static int run_node(ls_task *task, task_node *at, int64_t stream_time_us, ls_err
   if (n_in == 0 && !at->has_timers) return LS_OK;
   if (plan->verb == LS_VERB_SINK) return run_sink(task, at, err);
   if (plan->verb == LS_VERB_REPARTITION) return run_repartition(task, at, err);
-  ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = stream_time_us,
-                       .arena = &task->slice_arena, .on_error = on_node_error, .error_payload = task, .plan_node = plan};
+  ls_node_call call = {.inputs = at->inputs,
+                       .outputs = at->outputs,
+                       .stream_time_us = stream_time_us,
+                       .arena = &task->slice_arena,
+                       .on_error = on_node_error,
+                       .error_payload = task,
+                       .plan_node = plan};
   LS_TRY(at->node->vtable->process(at->node, &call, err));
   for (uint32_t i = 0; at->has_timers && i < plan->n_outputs; i++) ls__batch_sort(&at->outputs[i], &task->slice_arena);
   if (plan->n_outputs > 0) counters->rows_out += at->outputs[0]->n_rows;
-  for (uint32_t i = 1; plan->verb == LS_VERB_BRANCH && i < plan->n_outputs; i++) counters->rows_out += at->outputs[i]->n_rows;
+  for (uint32_t i = 1; plan->verb == LS_VERB_BRANCH && i < plan->n_outputs; i++)
+    counters->rows_out += at->outputs[i]->n_rows;
   return LS_OK;
 }
 
@@ -417,7 +436,8 @@ int ls__task_process(ls_task *task, const ls_batch *const *batches, int64_t stre
     if (at->plan == NULL || at->plan->verb != LS_VERB_SOURCE) continue;
     const ls_batch *batch = batches[at->plan->u.source.source];
     at->outputs[0] = batch != NULL ? (ls_batch *)(uintptr_t)batch : at->empty[0];
-    if (batch != NULL && at->plan->live_retracts) at->outputs[0] = without_retract_column(task, batch, at->plan->outputs[0].schema);
+    if (batch != NULL && at->plan->live_retracts)
+      at->outputs[0] = without_retract_column(task, batch, at->plan->outputs[0].schema);
     at->counters.rows_in += at->outputs[0]->n_rows;
     at->counters.rows_out += at->outputs[0]->n_rows;
     at->counters.taken += at->outputs[0]->n_rows;
@@ -501,9 +521,15 @@ int ls__task_end(ls_task *task, int64_t end_us, ls_error *err) {
   for (uint32_t i = 0; i < task->opts.plan->n_nodes; i++) {
     task_node *at = &task->nodes[i];
     if (at->node == NULL || at->node->vtable->end == NULL || (at->has_timers && task->opts.goes_on)) continue;
-    ls_node_call call = {.inputs = at->inputs, .outputs = at->outputs, .stream_time_us = end_us, .arena = &task->end_arena,
-                         .on_error = on_node_error, .error_payload = task, .plan_node = at->plan,
-                         .flush = end_flush, .flush_payload = task};
+    ls_node_call call = {.inputs = at->inputs,
+                         .outputs = at->outputs,
+                         .stream_time_us = end_us,
+                         .arena = &task->end_arena,
+                         .on_error = on_node_error,
+                         .error_payload = task,
+                         .plan_node = at->plan,
+                         .flush = end_flush,
+                         .flush_payload = task};
     LS_TRY(at->node->vtable->end(at->node, &call, err));
     LS_TRY(end_flush(&call, err));
     empty_outputs(task);

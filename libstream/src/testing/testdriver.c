@@ -14,12 +14,12 @@ typedef struct memory_sink {
 
 struct ls_testdriver {
   ls_topology *topology;
-  ls_runtime run;           /* the parts that the stages use */
+  ls_runtime run; /* the parts that the stages use */
   ls_arena arena;
-  ls_sort_chunk **chunks;   /* per source */
+  ls_sort_chunk **chunks; /* per source */
   uint32_t **partitions;
   ls_batch **globals;
-  ls_decoder **decoders;    /* sources, then globals */
+  ls_decoder **decoders; /* sources, then globals */
   memory_sink *sinks;
   ls_dead_letter_port letter_port;
   ls_buf letters, payloads, text;
@@ -30,7 +30,8 @@ struct ls_testdriver {
   ls_error *error;
 };
 
-static int memory_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition, ls_error *err) {
+static int memory_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
+                        ls_error *err) {
   (void)worker, (void)partition, (void)err;
   memory_sink *sink = (memory_sink *)port;
   pthread_mutex_lock(&sink->lock);
@@ -123,7 +124,8 @@ void ls__testdriver_free(ls_testdriver *driver) {
     ls__sort_chunk_abandon(driver->chunks[i]);
     ls__sorter_free(driver->run.sorters[i]);
   }
-  for (uint32_t i = 0; plan != NULL && i < plan->n_sources + plan->n_globals; i++) ls__decoder_free(driver->decoders[i]);
+  for (uint32_t i = 0; plan != NULL && i < plan->n_sources + plan->n_globals; i++)
+    ls__decoder_free(driver->decoders[i]);
   for (uint32_t i = 0; plan != NULL && i < plan->n_globals; i++) ls__global_free(driver->run.globals[i]);
   for (uint32_t i = 0; plan != NULL && i < plan->n_sinks; i++) {
     ls__buf_fini(&driver->sinks[i].lines);
@@ -159,22 +161,26 @@ static int pipe_into(ls_testdriver *driver, ls_batch *batch, uint32_t index, con
   size_t len = driver->text.len;
   for (int i = 0; i < 64; i++) ls__buf_putc(&driver->text, 0);
   int64_t before = batch->n_rows;
-  LS_TRY(ls__decode_json_record(batch, driver->decoders[index], (ls_slice){driver->text.ptr, len}, ++driver->n_piped, on_bad, driver, err));
+  LS_TRY(ls__decode_json_record(batch, driver->decoders[index], (ls_slice){driver->text.ptr, len}, ++driver->n_piped,
+                                on_bad, driver, err));
   if (batch->n_rows == before) return LS_OK;
   batch->n_rows = before;
   int64_t ts_us = event_time_us(batch, before);
   if (index < driver->run.plan->n_sources && ts_us > driver->stream_time_us) driver->stream_time_us = ts_us;
-  ls__batch_append_meta(batch, ts_us, (ls_stamp){driver->stream_time_us, LS_SEQ_MAKE(driver->as_piped ? 0 : index, 0, driver->n_piped)});
+  ls__batch_append_meta(
+      batch, ts_us, (ls_stamp){driver->stream_time_us, LS_SEQ_MAKE(driver->as_piped ? 0 : index, 0, driver->n_piped)});
   return LS_OK;
 }
 
 int ls__testdriver_pipe(ls_testdriver *driver, const char *source, const char *json, ls_error *err) {
   const ls_plan *plan = driver->run.plan;
   for (uint32_t i = 0; i < plan->n_sources; i++) {
-    if (strcmp(plan->sources[i].name, source) == 0) return pipe_into(driver, ls__sort_chunk_batch(driver->chunks[i]), i, json, err);
+    if (strcmp(plan->sources[i].name, source) == 0)
+      return pipe_into(driver, ls__sort_chunk_batch(driver->chunks[i]), i, json, err);
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
-    if (strcmp(plan->globals[i].name, source) == 0) return pipe_into(driver, driver->globals[i], plan->n_sources + i, json, err);
+    if (strcmp(plan->globals[i].name, source) == 0)
+      return pipe_into(driver, driver->globals[i], plan->n_sources + i, json, err);
   }
   return ls_error_set(err, LS_ENOTFOUND, "no source or global table %s", source);
 }
@@ -209,16 +215,21 @@ const char *ls__testdriver_output(const ls_testdriver *driver, const char *sink)
   return NULL;
 }
 
-const char *ls__testdriver_dead_payloads(const ls_testdriver *driver) { return driver->payloads.ptr == NULL ? "" : driver->payloads.ptr; }
-const char *ls__testdriver_dead_letters(const ls_testdriver *driver) { return driver->letters.ptr == NULL ? "" : driver->letters.ptr; }
+const char *ls__testdriver_dead_payloads(const ls_testdriver *driver) {
+  return driver->payloads.ptr == NULL ? "" : driver->payloads.ptr;
+}
+const char *ls__testdriver_dead_letters(const ls_testdriver *driver) {
+  return driver->letters.ptr == NULL ? "" : driver->letters.ptr;
+}
 
 const char *ls__testdriver_counters(ls_testdriver *driver, const char *step) {
   ls__buf_clear(&driver->text);
   for (uint32_t i = 0; i < driver->run.plan->n_nodes; i++) {
     if (strcmp(driver->run.plan->nodes[i].name, step) != 0) continue;
     const ls_node_counters *c = &driver->run.counters[i];
-    ls__buf_printf(&driver->text, "in=%lld taken=%lld filtered=%lld late=%lld dead=%lld out=%lld", (long long)c->rows_in, (long long)c->taken,
-                   (long long)c->filtered, (long long)c->late, (long long)c->dead, (long long)c->rows_out);
+    ls__buf_printf(&driver->text, "in=%lld taken=%lld filtered=%lld late=%lld dead=%lld out=%lld",
+                   (long long)c->rows_in, (long long)c->taken, (long long)c->filtered, (long long)c->late,
+                   (long long)c->dead, (long long)c->rows_out);
   }
   return driver->text.ptr == NULL ? "" : driver->text.ptr;
 }

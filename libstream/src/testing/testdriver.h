@@ -14,7 +14,7 @@ typedef struct ls_testdriver_opts {
   int64_t batch_rows;     /* 0: 1 */
   int n_workers;          /* 0: 1 */
   bool as_piped;          /* records of one stream time go in the order piped, not by source first */
-  bool live;              /* tables emit changes, as a live run has no end; rows of a key that is gone come as "-{...}" */
+  bool live; /* tables emit changes, as a live run has no end; rows of a key that is gone come as "-{...}" */
 } ls_testdriver_opts;
 
 int ls__testdriver_new(ls_testdriver **out, const ls_testdriver_opts *opts, ls_error *err);

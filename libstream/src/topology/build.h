@@ -14,15 +14,15 @@
 #include "node/plan.h"
 #include "topology/yaml_tree.h"
 
-#define LS_STEPS_MAX 2000
+#define LS_STEPS_MAX   2000
 #define LS_SOURCES_MAX 64 /* LS_SEQ_MAKE has six bits for the source */
-#define LS_NO_GLOBAL UINT32_MAX
+#define LS_NO_GLOBAL   UINT32_MAX
 
 /** What is known of rows when there is an error before them. Key and time are only known with all. */
 typedef enum ls_known {
-  LS_KNOWN,       /* all */
-  LS_KNOWN_NAMES, /* every column's name; the type is NONE where it is not known */
-  LS_KNOWN_SOME,  /* there may be more columns */
+  LS_KNOWN,        /* all */
+  LS_KNOWN_NAMES,  /* every column's name; the type is NONE where it is not known */
+  LS_KNOWN_SOME,   /* there may be more columns */
   LS_KNOWN_NOTHING /* not even whether they are a stream or a table */
 } ls_known;
 
@@ -40,8 +40,13 @@ typedef struct ls_rel {
 } ls_rel;
 
 typedef enum ls_entry_kind { LS_ENTRY_SOURCE, LS_ENTRY_TABLE, LS_ENTRY_STEP } ls_entry_kind;
-typedef enum ls_entry_state { LS_ENTRY_NEW, LS_ENTRY_OPEN, LS_ENTRY_ORDERED, LS_ENTRY_DONE,
-                              LS_ENTRY_FAILED } ls_entry_state;
+typedef enum ls_entry_state {
+  LS_ENTRY_NEW,
+  LS_ENTRY_OPEN,
+  LS_ENTRY_ORDERED,
+  LS_ENTRY_DONE,
+  LS_ENTRY_FAILED
+} ls_entry_state;
 
 typedef struct ls_entry ls_entry;
 /** A name in a step, resolved as far as the entry. */
@@ -62,8 +67,8 @@ struct ls_entry {
   ls_entry_state state;
   const char *name;
   ls_yaml *map;
-  const ls_yaml *verb; /* steps: the verb's value; NULL: none, reported */
-  ls_ref *refs;        /* steps: from or merge, then with */
+  const ls_yaml *verb;       /* steps: the verb's value; NULL: none, reported */
+  ls_ref *refs;              /* steps: from or merge, then with */
   uint32_t n_refs, n_inputs; /* refs[n_inputs] is `with` if n_refs > n_inputs */
   bool used;
   ls_entry_output outputs[5]; /* but of a branch: `branches` */
@@ -75,11 +80,11 @@ struct ls_entry {
 typedef struct ls_build {
   ls_diag *diag;
   ls_yaml_doc *doc;
-  ls_arena *arena;     /* the plan's */
+  ls_arena *arena; /* the plan's */
   ls_plan *plan;
   ls_udf_registry *udfs;
-  bool plugins_failed; /* functions may be missing for that reason alone */
-  bool refs_unknown;   /* some reference could not be read: what is unused is not known */
+  bool plugins_failed;  /* functions may be missing for that reason alone */
+  bool refs_unknown;    /* some reference could not be read: what is unused is not known */
   bool schemas_unknown; /* the same of schemas */
   bool too_many_sources;
   bool globals_failed; /* columns inside EXISTS, the same */
@@ -92,16 +97,16 @@ typedef struct ls_build {
   ls_plan_sink *sinks;
   uint32_t *component; /* by node: union-find of sub-topologies */
   /* names */
-  ls_strmap schemas;   /* -> ls_schema_cell */
+  ls_strmap schemas; /* -> ls_schema_cell */
   ls_strmap schemas_used;
-  ls_strmap entries;   /* -> ls_entry */
-  ls_entry **order;    /* steps so that each is after what it reads */
+  ls_strmap entries; /* -> ls_entry */
+  ls_entry **order;  /* steps so that each is after what it reads */
   uint32_t n_order;
-  ls_strmap stores;    /* -> ls_yaml of the store's name */
-  ls_strmap calls;     /* functions that expressions call */
-  ls_strmap exists;    /* tables that expressions name in EXISTS */
+  ls_strmap stores;       /* -> ls_yaml of the store's name */
+  ls_strmap calls;        /* functions that expressions call */
+  ls_strmap exists;       /* tables that expressions name in EXISTS */
   ls_strmap outputs_used; /* "step.output" as written */
-  ls_strmap messages;  /* protobuf messages in use */
+  ls_strmap messages;     /* protobuf messages in use */
   ls_strmap node_names;
 } ls_build;
 
@@ -118,8 +123,7 @@ ls_schema *ls__schema_copy(ls_arena *arena, const ls_schema *schema, const char 
 ls_schema *ls__schema_new(ls_arena *arena, const char *name, uint32_t n_fields);
 void ls__schema_set_key(ls_schema *schema, ls_arena *arena, const uint32_t *key, uint32_t n_key);
 /** "transaction_id, merchant_id" for messages. */
-const char *ls__schema_names(const ls_build *b, const ls_schema *schema, const uint32_t *fields,
-                             uint32_t n);
+const char *ls__schema_names(const ls_build *b, const ls_schema *schema, const uint32_t *fields, uint32_t n);
 /** Looks columns up (a name or a list of names). False: reported, or not known. */
 bool ls__build_columns(ls_build *b, const ls_yaml *names, const ls_rel *in, uint32_t **out, uint32_t *n_out);
 /** Field of that name, or reports it at the scalar with the nearest name. -1: reported, or not known. */
@@ -142,11 +146,10 @@ void ls__build_check_used(ls_build *b);
 void ls__build_sources(ls_build *b);
 
 /* build_common.c: what verbs share */
-ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const ls_rel *inputs,
-                             uint32_t n_inputs);
+ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const ls_rel *inputs, uint32_t n_inputs);
 /** Sets the outputs of a node; schemas[i] may be NULL from n on. */
-void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names,
-                       const ls_schema *const *schemas, uint32_t n);
+void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names, const ls_schema *const *schemas,
+                       uint32_t n);
 /** Marks an entry as built with one stream. rel's name and place are filled in. */
 void ls__build_done(ls_entry *entry, const ls_plan_node *node, ls_rel rel);
 /**
@@ -157,26 +160,23 @@ bool ls__build_guess(ls_entry *entry, ls_rel like, const ls_schema *schema, ls_k
 /** Adds another output after ls__build_done or ls__build_guess. */
 void ls__build_add_output(ls_entry *entry, uint32_t index, const char *name, ls_rel rel);
 /** rel, or the same rows sent to partitions by `key` (fields of rel). step names the internal node. */
-ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key,
-                           uint32_t n_key);
+ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key, uint32_t n_key);
 /** Whether the rows have a key, as far as that is known. False: reported at `at`. */
 bool ls__build_check_key(ls_build *b, const ls_yaml *at, const char *verb, const ls_rel *rel);
 /** Rows partitioned by their own key. False: the rows have no key, reported at `at`. */
 bool ls__build_keyed(ls_build *b, const ls_yaml *at, const char *verb, ls_rel *rel);
 /** Puts two inputs into one sub-topology; where one is computed from the other's sub-topology, the
  *  earlier rows are sent on once more. False: not possible, reported. */
-bool ls__build_join_components(ls_build *b, const ls_yaml *at, const char *step, ls_rel *left,
-                               ls_rel *right);
+bool ls__build_join_components(ls_build *b, const ls_yaml *at, const char *step, ls_rel *left, ls_rel *right);
 uint32_t ls__build_component(const ls_build *b, uint32_t node);
 void ls__build_union(ls_build *b, uint32_t node_a, uint32_t node_b);
 /** Takes the store named in map. False: missing or taken, reported. suffix "" or "-right". */
-bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint,
-                     ls_plan_store *out);
+bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint, ls_plan_store *out);
 /** Whether the scalar is the name of a Kafka topic. False: reported. */
 bool ls__build_topic(ls_build *b, const ls_yaml *topic);
 /** Hash over verb, key and value columns as text. */
-uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const uint32_t *key,
-                               uint32_t n_key, const ls_schema *value, const char *extra);
+uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const uint32_t *key, uint32_t n_key,
+                               const ls_schema *value, const char *extra);
 /** Same name and type in both, field by field; *different: the first that differs. */
 bool ls__build_same_columns(const ls_schema *a, const ls_schema *b, uint32_t *different);
 
@@ -184,8 +184,7 @@ bool ls__build_same_columns(const ls_schema *a, const ls_schema *b, uint32_t *di
 /** Compiles a scalar over rows; NULL: reported, or it reads what is not known of them. */
 ls_expr *ls__build_expr(ls_build *b, const ls_yaml *scalar, const ls_rel *in);
 /** Same, of a part of its text. */
-ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len,
-                             const ls_rel *in);
+ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len, const ls_rel *in);
 /** Same, and it must be BOOL. */
 ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_rel *in);
 /** Expression of a bare column, or of text that is known to be right. */
@@ -212,8 +211,8 @@ bool ls__build_deduplicate(ls_build *b, ls_entry *entry, ls_rel in);
 bool ls__build_aggregate(ls_build *b, ls_entry *entry, ls_rel in);
 bool ls__build_changes(ls_build *b, ls_entry *entry, ls_rel in);
 /** Makes a LATEST node (tables and `latest`); order_by -1: order of arrival. */
-ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, int32_t order_by,
-                                    ls_emit emit, ls_plan_store store);
+ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, int32_t order_by, ls_emit emit,
+                                    ls_plan_store store);
 
 /* build_sinks.c */
 void ls__build_sinks(ls_build *b);
@@ -255,5 +254,7 @@ static inline ls_emit ls__emit_of(const char *text, ls_emit otherwise) {
   if (text == NULL) return otherwise;
   return text[0] == 'f' ? LS_EMIT_FINAL : LS_EMIT_CHANGES;
 }
-static inline bool ls__is_true(const char *text) { return text != NULL && text[0] == 't'; }
+static inline bool ls__is_true(const char *text) {
+  return text != NULL && text[0] == 't';
+}
 #endif

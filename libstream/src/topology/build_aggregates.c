@@ -11,9 +11,8 @@
 static const struct {
   const char *name;
   ls_agg_kind kind;
-} builtins[] = {{"count", LS_AGG_COUNT}, {"sum", LS_AGG_SUM},     {"min", LS_AGG_MIN},
-                {"max", LS_AGG_MAX},     {"avg", LS_AGG_AVG},     {"first", LS_AGG_FIRST},
-                {"last", LS_AGG_LAST},   {"collect", LS_AGG_COLLECT}};
+} builtins[] = {{"count", LS_AGG_COUNT}, {"sum", LS_AGG_SUM},     {"min", LS_AGG_MIN},   {"max", LS_AGG_MAX},
+                {"avg", LS_AGG_AVG},     {"first", LS_AGG_FIRST}, {"last", LS_AGG_LAST}, {"collect", LS_AGG_COLLECT}};
 #define N_BUILTINS (sizeof builtins / sizeof *builtins)
 
 /* A call as written: parts of the scalar's text. */
@@ -27,7 +26,9 @@ typedef struct call {
   uint32_t n_args;
 } call;
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 static part trim(const char *text, size_t from, size_t to) {
   while (from < to && is_space(text[from])) from++;
@@ -51,8 +52,7 @@ static bool split_call(ls_build *b, const ls_yaml *scalar, call *out) {
   *out = (call){.scalar = scalar};
   size_t n = all.len > 0 ? ls__build_token(text, end, at) : 0;
   size_t open = trim(text, at + n, end).at;
-  bool name = all.len > 0 && text[at] != '\'' && text[at] != '"' &&
-              (n > 1 || (text[at] >= 'A' && text[at] <= 'z'));
+  bool name = all.len > 0 && text[at] != '\'' && text[at] != '"' && (n > 1 || (text[at] >= 'A' && text[at] <= 'z'));
   if (!name || open >= end || text[open] != '(') {
     report_at(b, scalar, all.at, not_a_call);
     return false;
@@ -99,11 +99,11 @@ static const ls_type *avg_type(ls_build *b, const ls_type *arg) {
 }
 
 /* NULL: the aggregate is not for that type; *wanted says for which. */
-static const ls_type *builtin_type(ls_build *b, ls_agg_kind kind, const ls_type *arg,
-                                   const char **wanted) {
+static const ls_type *builtin_type(ls_build *b, ls_agg_kind kind, const ls_type *arg, const char **wanted) {
   switch (kind) {
   case LS_AGG_COUNT_ALL:
-  case LS_AGG_COUNT: return &ls__type_int64;
+  case LS_AGG_COUNT:
+    return &ls__type_int64;
   case LS_AGG_SUM:
     *wanted = "numbers";
     if (arg->kind == LS_DECIMAL) {
@@ -117,13 +117,15 @@ static const ls_type *builtin_type(ls_build *b, ls_agg_kind kind, const ls_type 
   case LS_AGG_MAX:
     *wanted = "values with an order, not for lists and structs";
     return arg->kind == LS_LIST || arg->kind == LS_STRUCT ? NULL : arg;
-  case LS_AGG_COLLECT: return ls__type_list(b->arena, arg);
-  default: return arg;
+  case LS_AGG_COLLECT:
+    return ls__type_list(b->arena, arg);
+  default:
+    return arg;
   }
 }
 
-static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const char *name,
-                         const ls_rel *in, ls_plan_agg *out) {
+static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const char *name, const ls_rel *in,
+                         ls_plan_agg *out) {
   const char *text = c->scalar->text;
   out->kind = kind;
   if (c->n_args == 1 && c->args[0].len == 1 && text[c->args[0].at] == '*') {
@@ -137,8 +139,8 @@ static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const cha
   }
   if (c->n_args != 1) {
     report_at(b, c->scalar, c->name.at,
-              ls__arena_printf(b->arena, "%s takes one argument, not %u%s", name,
-                               (unsigned)c->n_args, kind == LS_AGG_COUNT ? "; or count(*)" : ""));
+              ls__arena_printf(b->arena, "%s takes one argument, not %u%s", name, (unsigned)c->n_args,
+                               kind == LS_AGG_COUNT ? "; or count(*)" : ""));
     return false;
   }
   ls_expr **args = LS_ARENA_ARRAY(b->arena, ls_expr *, 1);
@@ -151,8 +153,7 @@ static bool builtin_call(ls_build *b, const call *c, ls_agg_kind kind, const cha
   out->n_args = 1;
   if (out->type != NULL) return true;
   report_at(b, c->scalar, c->args[0].at,
-            ls__arena_printf(b->arena, "%s is for %s; this is %s", name,
-                             wanted[0] != 0 ? wanted : "values with a type",
+            ls__arena_printf(b->arena, "%s is for %s; this is %s", name, wanted[0] != 0 ? wanted : "values with a type",
                              type->kind == LS_NONE ? "NULL" : ls__a_type(b, type)));
   return false;
 }
@@ -166,8 +167,8 @@ static bool widens(const ls_type *from, const ls_type *to) {
 }
 
 /* The argument in the type that the signature names, where nothing is lost by that. */
-static ls_expr *fit_arg(ls_build *b, const call *c, uint32_t i, const ls_udf_agg *agg,
-                        ls_expr *expr, const ls_schema *in) {
+static ls_expr *fit_arg(ls_build *b, const call *c, uint32_t i, const ls_udf_agg *agg, ls_expr *expr,
+                        const ls_schema *in) {
   const ls_type *want;
   ls_error err = LS_ERROR_INIT;
   if (i >= agg->n_args || (agg->args[i].kind == LS_DECIMAL && agg->args[i].precision == 0)) {
@@ -178,14 +179,13 @@ static ls_expr *fit_arg(ls_build *b, const call *c, uint32_t i, const ls_udf_agg
   bool untyped = have->kind == LS_NONE;
   if (!untyped && (ls__type_eq(have, want) || !widens(have, want))) return expr;
   const part *arg = &c->args[i];
-  const char *text = ls__arena_printf(b->arena, "CAST(%.*s AS %s)", (int)arg->len,
-                                      c->scalar->text + arg->at, ls__type_text(b, want));
+  const char *text =
+      ls__arena_printf(b->arena, "CAST(%.*s AS %s)", (int)arg->len, c->scalar->text + arg->at, ls__type_text(b, want));
   ls_expr *cast = ls__build_expr_text(b, text, in);
   return cast != NULL ? cast : expr;
 }
 
-static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const ls_rel *in,
-                        ls_plan_agg *out) {
+static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const ls_rel *in, ls_plan_agg *out) {
   ls_expr **args = LS_ARENA_ARRAY(b->arena, ls_expr *, c->n_args + 1);
   const ls_type **types = LS_ARENA_ARRAY(b->arena, const ls_type *, c->n_args + 1);
   bool ok = true;
@@ -199,10 +199,10 @@ static bool plugin_call(ls_build *b, const call *c, const ls_udf_agg *agg, const
   }
   if (!ok) return false;
   ls_error err = LS_ERROR_INIT;
-  *out = (ls_plan_agg){.kind = LS_AGG_PLUGIN, .name = out->name, .args = args,
-                       .n_args = c->n_args, .udf = agg};
+  *out = (ls_plan_agg){.kind = LS_AGG_PLUGIN, .name = out->name, .args = args, .n_args = c->n_args, .udf = agg};
   if ((agg->flags & LS_UDF_VOLATILE) != 0 && b->plan->parity) {
-    report_at(b, c->scalar, c->name.at, "a volatile aggregate: its result is not a function of its "
+    report_at(b, c->scalar, c->name.at,
+              "a volatile aggregate: its result is not a function of its "
               "rows, so replay differs from live; say parity: off under runtime to allow it");
     return false;
   }
@@ -222,8 +222,10 @@ static void report_unknown(ls_build *b, const call *c, const char *name) {
   const char *near = ls__nearest_name(name, names, n);
   report_at(b, c->scalar, c->name.at,
             ls__arena_printf(b->arena, "there is no aggregate %.80s; %s%s", name,
-                             near != NULL ? "did you mean " : "there are count, sum, min, max, avg, "
-                             "first, last, collect and those of plugins", near != NULL ? near : ""));
+                             near != NULL ? "did you mean "
+                                          : "there are count, sum, min, max, avg, "
+                                            "first, last, collect and those of plugins",
+                             near != NULL ? near : ""));
 }
 
 static bool parse_value(ls_build *b, const ls_yaml *scalar, const ls_rel *in, ls_plan_agg *out) {
@@ -259,9 +261,12 @@ static bool agg_nullable(const ls_plan_agg *agg) {
   switch (agg->kind) {
   case LS_AGG_COUNT_ALL:
   case LS_AGG_COUNT:
-  case LS_AGG_COLLECT: return false;
-  case LS_AGG_PLUGIN: return true;
-  default: return ls__expr_nullable(agg->args[0]);
+  case LS_AGG_COLLECT:
+    return false;
+  case LS_AGG_PLUGIN:
+    return true;
+  default:
+    return ls__expr_nullable(agg->args[0]);
   }
 }
 
@@ -280,16 +285,17 @@ static bool check_taken(ls_build *b, const ls_yaml *values, const ls_schema *sch
   for (const ls_yaml *value = values != NULL ? values->first : NULL; value != NULL; value = value->next) {
     for (uint32_t i = 0; i < n; i++) {
       if (strcmp(schema->fields[i].name, value->key->text) != 0) continue;
-      ls__diag_add(b->diag, value->key->mark, "column %s is there already, from the group; take "
-                   "another name", value->key->text);
+      ls__diag_add(b->diag, value->key->mark,
+                   "column %s is there already, from the group; take "
+                   "another name",
+                   value->key->text);
       ok = false;
     }
   }
   return ok;
 }
 
-static ls_schema *group_schema(ls_build *b, const ls_entry *entry, const ls_schema *in,
-                               const group *g) {
+static ls_schema *group_schema(ls_build *b, const ls_entry *entry, const ls_schema *in, const group *g) {
   uint32_t n_window = g->window_us > 0 ? 2 : 0, n = g->n_by + n_window;
   ls_schema *schema = ls__schema_new(b->arena, entry->name, n + g->n_aggs);
   uint32_t *key = LS_ARENA_ARRAY(b->arena, uint32_t, g->n_by + 1);
@@ -351,8 +357,10 @@ static bool parse_group_window(ls_build *b, const ls_entry *entry, const ls_rel 
   ls__duration_parse(&g->window_us, ls__slice_of(tumbling));
   ls__duration_parse(&g->grace_us, ls__slice_of(grace));
   if (in->has_time || in->known != LS_KNOWN) return true;
-  ls__diag_add(b->diag, window->key->mark, "the rows of %s have no event time, which a window needs; "
-               "give their schema a time", in->name);
+  ls__diag_add(b->diag, window->key->mark,
+               "the rows of %s have no event time, which a window needs; "
+               "give their schema a time",
+               in->name);
   return false;
 }
 
@@ -364,8 +372,10 @@ static bool parse_by(ls_build *b, const ls_entry *entry, const ls_rel *rows, gro
     g->by = in->key;
     g->n_by = in->n_key;
     if (g->n_by > 0 || rows->known != LS_KNOWN) return rows->known == LS_KNOWN;
-    ls__diag_add(b->diag, entry->verb->key->mark, "aggregate goes by key, but the rows of %s have "
-                 "none; name the columns of a group with by", entry->refs[0].at->text);
+    ls__diag_add(b->diag, entry->verb->key->mark,
+                 "aggregate goes by key, but the rows of %s have "
+                 "none; name the columns of a group with by",
+                 entry->refs[0].at->text);
     return false;
   }
   if (!ls__build_columns(b, by, rows, &g->by, &g->n_by)) return false;
@@ -393,8 +403,7 @@ static uint64_t group_fingerprint(const group *g, const ls_schema *in, const ls_
       ls__buf_putc(&text, ',');
     }
     if (agg->udf != NULL) {
-      ls__buf_printf(&text, "%s %u %u", agg->udf->name, (unsigned)agg->udf->acc_bytes,
-                     (unsigned)agg->udf->acc_version);
+      ls__buf_printf(&text, "%s %u %u", agg->udf->name, (unsigned)agg->udf->acc_bytes, (unsigned)agg->udf->acc_version);
     }
     ls__buf_puts(&text, ") ");
   }
@@ -425,8 +434,7 @@ bool ls__build_aggregate(ls_build *b, ls_entry *entry, ls_rel in) {
   uint64_t fingerprint = ok ? group_fingerprint(&g, in.schema, schema) : 0;
   ok = ls__build_store(b, entry->verb, "", fingerprint, &store) && ok;
   if (!ok || in.broken) return guess_aggregate(entry, in, schema, &g);
-  bool own_key = in.schema->n_key == g.n_by &&
-                 memcmp(in.schema->key, g.by, g.n_by * sizeof *g.by) == 0;
+  bool own_key = in.schema->n_key == g.n_by && memcmp(in.schema->key, g.by, g.n_by * sizeof *g.by) == 0;
   const char *step = own_key ? b->nodes[in.at.node].name : entry->name;
   ls_rel rows = ls__build_partition(b, step, in, g.by, g.n_by);
   ls_plan_node *node = ls__build_node(b, entry->name, LS_VERB_AGGREGATE, &rows, 1);
@@ -441,10 +449,10 @@ bool ls__build_aggregate(ls_build *b, ls_entry *entry, ls_rel in) {
   node->u.aggregate.n_by = g.n_by;
   node->u.aggregate.window_us = g.window_us;
   node->u.aggregate.grace_us = g.grace_us;
-  node->u.aggregate.emit = ls__emit_of(ls__yaml_text(entry->verb, "emit"),
-                                       windowed ? LS_EMIT_FINAL : LS_EMIT_CHANGES);
-  ls__build_done(entry, node, (ls_rel){.table = windowed ? LS_NO_NODE : node->id,
-                                       .partitioned = true, .has_time = in.has_time || windowed});
+  node->u.aggregate.emit = ls__emit_of(ls__yaml_text(entry->verb, "emit"), windowed ? LS_EMIT_FINAL : LS_EMIT_CHANGES);
+  ls__build_done(
+      entry, node,
+      (ls_rel){.table = windowed ? LS_NO_NODE : node->id, .partitioned = true, .has_time = in.has_time || windowed});
   if (windowed) ls__build_add_output(entry, 1, "late", rows);
   return true;
 }

@@ -3,8 +3,7 @@
 #include "base/buf.h"
 #include "topology/build.h"
 
-ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const ls_rel *inputs,
-                             uint32_t n_inputs) {
+ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const ls_rel *inputs, uint32_t n_inputs) {
   ls_assert(b->plan->n_nodes < b->nodes_capacity);
   uint32_t id = b->plan->n_nodes++;
   ls_plan_node *node = &b->nodes[id];
@@ -20,8 +19,8 @@ ls_plan_node *ls__build_node(ls_build *b, const char *name, ls_verb verb, const 
   return node;
 }
 
-void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names,
-                       const ls_schema *const *schemas, uint32_t n) {
+void ls__build_outputs(ls_build *b, ls_plan_node *node, const char *const *names, const ls_schema *const *schemas,
+                       uint32_t n) {
   ls_plan_output *outputs = LS_ARENA_ARRAY(b->arena, ls_plan_output, n);
   for (uint32_t i = 0; i < n; i++) outputs[i] = (ls_plan_output){names[i], schemas[i], NULL};
   node->outputs = outputs;
@@ -96,8 +95,7 @@ static bool reaches(const ls_build *b, uint32_t from, uint32_t to) {
 /* ---- partitions ---- */
 
 static bool same_key(const ls_schema *schema, const uint32_t *key, uint32_t n_key) {
-  return schema->n_key == n_key &&
-         (n_key == 0 || memcmp(schema->key, key, n_key * sizeof *key) == 0);
+  return schema->n_key == n_key && (n_key == 0 || memcmp(schema->key, key, n_key * sizeof *key) == 0);
 }
 
 static const char *unique_name(ls_build *b, const char *step) {
@@ -117,8 +115,7 @@ static ls_rel source_rel(const ls_build *b, uint32_t source, ls_rel rel) {
   return rel;
 }
 
-static ls_rel add_repartition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key,
-                              uint32_t n_key) {
+static ls_rel add_repartition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key, uint32_t n_key) {
   if (b->plan->n_sources >= LS_SOURCES_MAX) {
     b->too_many_sources = true; /* an error of the file as a whole: go on with the rest */
     rel.partitioned = true;
@@ -143,13 +140,11 @@ static ls_rel add_repartition(ls_build *b, const char *step, ls_rel rel, const u
   return source_rel(b, index, rel);
 }
 
-ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key,
-                           uint32_t n_key) {
+ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint32_t *key, uint32_t n_key) {
   if (rel.partitioned && same_key(rel.schema, key, n_key)) return rel;
   for (uint32_t i = b->n_file_sources; i < b->plan->n_sources; i++) {
     const ls_plan_input *from = &b->nodes[b->sources[i].node - 1].inputs[0];
-    if (from->node == rel.at.node && from->output == rel.at.output &&
-        same_key(b->sources[i].schema, key, n_key)) {
+    if (from->node == rel.at.node && from->output == rel.at.output && same_key(b->sources[i].schema, key, n_key)) {
       return source_rel(b, i, rel);
     }
   }
@@ -158,8 +153,10 @@ ls_rel ls__build_partition(ls_build *b, const char *step, ls_rel rel, const uint
 
 bool ls__build_check_key(ls_build *b, const ls_yaml *at, const char *verb, const ls_rel *rel) {
   if (rel->schema->n_key > 0 || rel->known != LS_KNOWN) return true;
-  ls__diag_add(b->diag, at->mark, "%s works by key, but the rows of %s have none; put a step with "
-               "select_key before it", verb, rel->name);
+  ls__diag_add(b->diag, at->mark,
+               "%s works by key, but the rows of %s have none; put a step with "
+               "select_key before it",
+               verb, rel->name);
   return false;
 }
 
@@ -171,21 +168,20 @@ bool ls__build_keyed(ls_build *b, const ls_yaml *at, const char *verb, ls_rel *r
   return true;
 }
 
-static bool send_on(ls_build *b, const ls_yaml *at, const char *step, ls_rel *rel,
-                    const ls_rel *later) {
+static bool send_on(ls_build *b, const ls_yaml *at, const char *step, ls_rel *rel, const ls_rel *later) {
   if (rel->table != LS_NO_NODE || rel->schema->n_key == 0) {
-    ls__diag_add(b->diag, at->mark, "%s is computed from the rows of %s after these were sent to "
+    ls__diag_add(b->diag, at->mark,
+                 "%s is computed from the rows of %s after these were sent to "
                  "other partitions, so the two are never in one place; send the rows of %s on as well: "
-                 "select_key with another column, select_key back, then latest", later->name,
-                 rel->name, rel->name);
+                 "select_key with another column, select_key back, then latest",
+                 later->name, rel->name, rel->name);
     return false;
   }
   *rel = add_repartition(b, step, *rel, rel->schema->key, rel->schema->n_key);
   return true;
 }
 
-bool ls__build_join_components(ls_build *b, const ls_yaml *at, const char *step, ls_rel *left,
-                               ls_rel *right) {
+bool ls__build_join_components(ls_build *b, const ls_yaml *at, const char *step, ls_rel *left, ls_rel *right) {
   uint32_t l = ls__build_component(b, left->at.node), r = ls__build_component(b, right->at.node);
   if (l == r) return true;
   if (reaches(b, l, r)) return send_on(b, at, step, left, right);
@@ -207,32 +203,32 @@ static bool topic_ok(const char *text) {
 
 bool ls__build_topic(ls_build *b, const ls_yaml *topic) {
   if (topic->poisoned || topic_ok(topic->text)) return true;
-  ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
-               "most 249", topic->text);
+  ls__diag_add(b->diag, topic->mark,
+               "kafka: '%.80s' is not a topic; letters, digits, . _ -, at "
+               "most 249",
+               topic->text);
   return false;
 }
 
-bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint,
-                     ls_plan_store *out) {
+bool ls__build_store(ls_build *b, const ls_yaml *map, const char *suffix, uint64_t fingerprint, ls_plan_store *out) {
   const ls_yaml *store = ls__yaml_get(map, "store");
   if (store == NULL) return false;
   const ls_yaml *first = ls__strmap_get(&b->stores, store->text);
   if (first != NULL && first != store && !store->poisoned) {
-    ls__diag_add(b->diag, store->mark, "store %s is already taken in line %u; each step has its own",
-                 store->text, (unsigned)first->mark.line);
+    ls__diag_add(b->diag, store->mark, "store %s is already taken in line %u; each step has its own", store->text,
+                 (unsigned)first->mark.line);
     return false;
   }
   ls__strmap_put(&b->stores, store->text, (void *)(uintptr_t)store);
-  *out = (ls_plan_store){
-      .name = suffix[0] == 0 ? store->text : ls__arena_printf(b->arena, "%s%s", store->text, suffix),
-      .backend = b->plan->state_backend,
-      .fingerprint = fingerprint};
+  *out = (ls_plan_store){.name = suffix[0] == 0 ? store->text : ls__arena_printf(b->arena, "%s%s", store->text, suffix),
+                         .backend = b->plan->state_backend,
+                         .fingerprint = fingerprint};
   out->changelog = ls__build_internal_topic(b, out->name, "-changelog");
   return true;
 }
 
-uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const uint32_t *key,
-                               uint32_t n_key, const ls_schema *value, const char *extra) {
+uint64_t ls__build_fingerprint(const char *verb, const ls_schema *schema, const uint32_t *key, uint32_t n_key,
+                               const ls_schema *value, const char *extra) {
   ls_buf text = LS_BUF_INIT;
   ls__buf_printf(&text, "%s key(", verb);
   for (uint32_t i = 0; i < n_key; i++) {

@@ -27,8 +27,8 @@ static void declare(ls_build *b, ls_entry_kind kind, ls_yaml *map) {
   if (ls__strmap_put(&b->entries, entry->name, entry)) return;
   const ls_entry *first = ls__strmap_get(&b->entries, entry->name);
   ls__diag_add(b->diag, map->key->mark,
-               "%s is already declared in line %u; sources, tables and steps have different names",
-               entry->name, (unsigned)first->map->key->mark.line);
+               "%s is already declared in line %u; sources, tables and steps have different names", entry->name,
+               (unsigned)first->map->key->mark.line);
 }
 
 static bool is_there(const ls_build *b, const char *key) {
@@ -45,8 +45,7 @@ static void declare_section(ls_build *b, ls_entry_kind kind, const char *section
     return;
   }
   if (kind == LS_ENTRY_STEP && entries->n_children > LS_STEPS_MAX) {
-    ls__diag_add(b->diag, entries->key->mark, "%u steps; at most %d", (unsigned)entries->n_children,
-                 LS_STEPS_MAX);
+    ls__diag_add(b->diag, entries->key->mark, "%u steps; at most %d", (unsigned)entries->n_children, LS_STEPS_MAX);
     return;
   }
   for (ls_yaml *map = entries->first; map != NULL; map = map->next) declare(b, kind, map);
@@ -88,9 +87,8 @@ static const ls_yaml *find_verb(ls_build *b, const ls_entry *entry) {
     const char *key = value->key->text;
     if (strcmp(key, "about") == 0 || strcmp(key, "from") == 0) continue;
     if (any && verb != NULL) {
-      ls__diag_add(b->diag, value->key->mark,
-                   "step %s has %s beside %s; one verb per step: make two steps", entry->name, key,
-                   verb->key->text);
+      ls__diag_add(b->diag, value->key->mark, "step %s has %s beside %s; one verb per step: make two steps",
+                   entry->name, key, verb->key->text);
       return NULL;
     }
     any = true;
@@ -124,8 +122,8 @@ static void collect_inputs(ls_build *b, ls_entry *entry) {
   const ls_yaml *from = ls__yaml_get(entry->map, "from");
   if (is_merge(entry)) {
     if (has_from(entry)) {
-      ls__diag_add(b->diag, entry->map->key->mark,
-                   "step %s has from beside merge; merge names its inputs itself", entry->name);
+      ls__diag_add(b->diag, entry->map->key->mark, "step %s has from beside merge; merge names its inputs itself",
+                   entry->name);
     }
     for (const ls_yaml *item = entry->verb->first; item != NULL; item = item->next) {
       entry->refs[entry->n_refs++] = ls__build_ref(b, item);
@@ -133,8 +131,7 @@ static void collect_inputs(ls_build *b, ls_entry *entry) {
   } else if (from != NULL) {
     entry->refs[entry->n_refs++] = ls__build_ref(b, from);
   } else if (!has_from(entry)) {
-    ls__diag_add(b->diag, entry->map->key->mark, "step %s has no from; name what it reads",
-                 entry->name);
+    ls__diag_add(b->diag, entry->map->key->mark, "step %s has no from; name what it reads", entry->name);
   }
   entry->n_inputs = entry->n_refs;
 }
@@ -157,8 +154,7 @@ static void collect_refs(ls_build *b, ls_entry *entry) {
 
 /* ---- order ---- */
 
-static void report_cycle(ls_build *b, ls_entry *const *path, uint32_t n, const ls_entry *back,
-                         const ls_ref *ref) {
+static void report_cycle(ls_build *b, ls_entry *const *path, uint32_t n, const ls_entry *back, const ls_ref *ref) {
   uint32_t from = 0;
   while (from < n && path[from] != back) from++;
   char text[400] = "";
@@ -167,8 +163,7 @@ static void report_cycle(ls_build *b, ls_entry *const *path, uint32_t n, const l
     used += (size_t)snprintf(text + used, sizeof text - used, "%s -> ", path[i]->name);
     path[i]->state = LS_ENTRY_FAILED;
   }
-  ls__diag_add(b->diag, ref->at->mark, "steps read each other in a circle: %s%s; break it up", text,
-               back->name);
+  ls__diag_add(b->diag, ref->at->mark, "steps read each other in a circle: %s%s; break it up", text, back->name);
 }
 
 /* Depth first without recursion: a chain may have as many steps as a file. */
@@ -230,35 +225,37 @@ static const char *output_names(const ls_build *b, const ls_entry_output *output
   size_t used = 0;
   for (uint32_t i = 0; i < n && used < sizeof text - 70; i++) {
     if (outputs[i].name[0] == 0) continue;
-    used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? ", " : "",
-                             outputs[i].name);
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? ", " : "", outputs[i].name);
   }
   return ls__arena_strdup(b->arena, text);
 }
 
-static void report_output(ls_build *b, const ls_ref *ref, const ls_entry_output *outputs,
-                          uint32_t n) {
+static void report_output(ls_build *b, const ls_ref *ref, const ls_entry_output *outputs, uint32_t n) {
   const char *names = output_names(b, outputs, n);
   b->refs_unknown = true; /* it may be the one that seems unused */
   if (ref->output == NULL) {
-    ls__diag_add(b->diag, ref->at->mark, "%s has several outputs: name one of %s, as %s.%s",
-                 ref->entry->name, names, ref->entry->name, outputs[0].name);
+    ls__diag_add(b->diag, ref->at->mark, "%s has several outputs: name one of %s, as %s.%s", ref->entry->name, names,
+                 ref->entry->name, outputs[0].name);
   } else if (names[0] == 0) {
-    ls__diag_add(b->diag, ref->at->mark, "%s has no output %.60s; it has only one, called %s",
-                 ref->entry->name, ref->output, ref->entry->name);
+    ls__diag_add(b->diag, ref->at->mark, "%s has no output %.60s; it has only one, called %s", ref->entry->name,
+                 ref->output, ref->entry->name);
   } else {
-    ls__diag_add(b->diag, ref->at->mark, "%s has no output %.60s; it has %s", ref->entry->name,
-                 ref->output, names);
+    ls__diag_add(b->diag, ref->at->mark, "%s has no output %.60s; it has %s", ref->entry->name, ref->output, names);
   }
 }
 
 ls_rel ls__build_resolve(ls_build *b, const ls_ref *ref) {
-  ls_rel unknown = {.name = ref->at->text, .schema = ls__schema_new(b->arena, ref->at->text, 0), .at = {LS_NO_NODE, 0},
-                    .table = LS_NO_NODE, .global = LS_NO_GLOBAL, .partitioned = true, .has_time = true,
-                    .broken = true, .known = LS_KNOWN_NOTHING};
+  ls_rel unknown = {.name = ref->at->text,
+                    .schema = ls__schema_new(b->arena, ref->at->text, 0),
+                    .at = {LS_NO_NODE, 0},
+                    .table = LS_NO_NODE,
+                    .global = LS_NO_GLOBAL,
+                    .partitioned = true,
+                    .has_time = true,
+                    .broken = true,
+                    .known = LS_KNOWN_NOTHING};
   if (ref->entry == NULL || ref->entry->n_outputs == 0) return unknown;
-  ls_entry_output *outputs =
-      ref->entry->branches != NULL ? ref->entry->branches : ref->entry->outputs;
+  ls_entry_output *outputs = ref->entry->branches != NULL ? ref->entry->branches : ref->entry->outputs;
   const char *wanted = ref->output != NULL ? ref->output : "";
   for (uint32_t i = 0; i < ref->entry->n_outputs; i++) {
     if (strcmp(outputs[i].name, wanted) != 0) continue;
@@ -284,8 +281,10 @@ static void check_plugin_used(ls_build *b, const ls_yaml *at, const ls_udf_manif
     used = ls__strmap_get(&b->messages, manifest->messages[i]->name) != NULL;
   }
   if (used) return;
-  ls__diag_add(b->diag, at->mark, "plugin %.80s is not used; none of its functions is called: "
-               "remove it", at->text);
+  ls__diag_add(b->diag, at->mark,
+               "plugin %.80s is not used; none of its functions is called: "
+               "remove it",
+               at->text);
 }
 
 static void check_plugins_used(ls_build *b) {
@@ -310,8 +309,8 @@ static void check_branches_used(ls_build *b, const ls_entry *entry) {
     const char *full = ls__arena_printf(b->arena, "%s.%s", entry->name, entry->branches[i].name);
     if (ls__strmap_get(&b->outputs_used, full) != NULL) continue;
     const ls_yaml *branch = ls__yaml_get(entry->verb, entry->branches[i].name);
-    ls__diag_add(b->diag, branch->key->mark, "branch %s.%s is not used; read it or leave it out",
-                 entry->name, branch->key->text);
+    ls__diag_add(b->diag, branch->key->mark, "branch %s.%s is not used; read it or leave it out", entry->name,
+                 branch->key->text);
   }
 }
 
@@ -323,8 +322,10 @@ void ls__build_check_used(ls_build *b) {
       check_branches_used(b, entry);
       continue;
     }
-    ls__diag_add(b->diag, entry->map->key->mark, "%s %s is not used; read it in a step or sink, or "
-                 "remove it", kind_text(entry->kind), entry->name);
+    ls__diag_add(b->diag, entry->map->key->mark,
+                 "%s %s is not used; read it in a step or sink, or "
+                 "remove it",
+                 kind_text(entry->kind), entry->name);
   }
   check_plugins_used(b);
   if (b->schemas_unknown) return;

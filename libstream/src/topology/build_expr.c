@@ -6,7 +6,9 @@
 static bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-static bool is_name_part(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
+static bool is_name_part(char c) {
+  return is_name_start(c) || (c >= '0' && c <= '9');
+}
 
 size_t ls__build_token(const char *text, size_t len, size_t at) {
   size_t end = at + 1;
@@ -92,14 +94,12 @@ static ls_expr_env expr_env(const ls_build *b, const ls_schema *schema) {
                        .volatile_allowed = !b->plan->parity};
 }
 
-ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len,
-                             const ls_rel *in) {
+ls_expr *ls__build_expr_part(ls_build *b, const ls_yaml *scalar, size_t from, size_t len, const ls_rel *in) {
   ls_expr_env env = expr_env(b, in->schema);
   env.schema_open = in->known >= LS_KNOWN_SOME;
   ls_expr_error where = {0};
   ls_expr *expr = NULL;
-  if (ls__expr_compile(&expr, (ls_slice){scalar->text + from, len}, &env, b->arena, &where) ==
-      LS_OK) {
+  if (ls__expr_compile(&expr, (ls_slice){scalar->text + from, len}, &env, b->arena, &where) == LS_OK) {
     return expr;
   }
   if (where.unknown || is_follow_up(b, scalar, from + where.offset)) return NULL;
@@ -116,8 +116,7 @@ ls_expr *ls__build_predicate(ls_build *b, const ls_yaml *scalar, const ls_rel *i
   ls_expr *expr = ls__build_expr(b, scalar, in);
   if (expr == NULL || ls__expr_type(expr)->kind == LS_BOOL) return expr;
   if (!scalar->poisoned) {
-    ls__diag_add(b->diag, ls__yaml_locate(b->doc, scalar, 0),
-                 "the condition is %s; it should be a bool, as amount > 0",
+    ls__diag_add(b->diag, ls__yaml_locate(b->doc, scalar, 0), "the condition is %s; it should be a bool, as amount > 0",
                  ls__a_type(b, ls__expr_type(expr)));
   }
   return NULL;

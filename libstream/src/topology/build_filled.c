@@ -81,20 +81,36 @@ static void put_passed(const ls_build *b, const ls_plan_node *node, uint32_t out
 
 static void put_output(const ls_build *b, const ls_plan_node *node, uint32_t output, uint64_t *out) {
   switch (node->verb) {
-  case LS_VERB_SOURCE: put_source(b, node, out); break;
-  case LS_VERB_SELECT: put_select(b, node, out); break;
-  case LS_VERB_MERGE: put_merge(b, node, out); break;
-  case LS_VERB_STREAM_JOIN: put_stream_join(b, node, output, out); break;
-  case LS_VERB_TABLE_LOOKUP: put_join(b, node, node->u.table_lookup.n_left, out); break;
-  case LS_VERB_TABLE_JOIN: put_join(b, node, node->u.table_join.n_left, out); break;
-  case LS_VERB_GLOBAL_LOOKUP: put_join(b, node, node->u.global_lookup.n_left, out); break;
+  case LS_VERB_SOURCE:
+    put_source(b, node, out);
+    break;
+  case LS_VERB_SELECT:
+    put_select(b, node, out);
+    break;
+  case LS_VERB_MERGE:
+    put_merge(b, node, out);
+    break;
+  case LS_VERB_STREAM_JOIN:
+    put_stream_join(b, node, output, out);
+    break;
+  case LS_VERB_TABLE_LOOKUP:
+    put_join(b, node, node->u.table_lookup.n_left, out);
+    break;
+  case LS_VERB_TABLE_JOIN:
+    put_join(b, node, node->u.table_join.n_left, out);
+    break;
+  case LS_VERB_GLOBAL_LOOKUP:
+    put_join(b, node, node->u.global_lookup.n_left, out);
+    break;
   case LS_VERB_AGGREGATE:
     if (output == 0)
       put(out, 0, NULL, node->outputs[0].schema->n_fields);
     else
       put_input(b, out, 0, node->inputs[0]);
     break;
-  default: put_passed(b, node, output, out); break;
+  default:
+    put_passed(b, node, output, out);
+    break;
   }
 }
 

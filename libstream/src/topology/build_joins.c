@@ -22,7 +22,9 @@ typedef struct join {
   ls_schema *schema; /* of the output */
 } join;
 
-static bool is_table(const ls_rel *rel) { return rel->table != LS_NO_NODE; }
+static bool is_table(const ls_rel *rel) {
+  return rel->table != LS_NO_NODE;
+}
 
 /* ---- schema of the output ---- */
 
@@ -50,8 +52,10 @@ static bool join_columns(join *j) {
     field->name = ls__arena_printf(b->arena, "%s.%s", j->right.name, r->fields[i].name);
     if (j->type != LS_JOIN_INNER) field->nullable = true;
     if (!ok || ls__schema_find(l, ls__slice_of(field->name)) < 0) continue; /* the first tells it all */
-    ls__diag_add(b->diag, j->with->mark, "column %s is there already from an earlier join with %s; "
-                 "give one of them another name with select", field->name, j->right.name);
+    ls__diag_add(b->diag, j->with->mark,
+                 "column %s is there already from an earlier join with %s; "
+                 "give one of them another name with select",
+                 field->name, j->right.name);
     ok = false;
   }
   ls__schema_set_key(j->schema, b->arena, l->key, l->n_key);
@@ -75,8 +79,7 @@ static bool refuse_keys(const join *j, const char *const *keys, const char *kind
   for (; *keys != NULL; keys++) {
     const ls_yaml *value = ls__yaml_get(j->verb, *keys);
     if (value == NULL) continue;
-    ls__diag_add(j->b->diag, value->key->mark, "%s has no meaning in a join of %s; leave it out",
-                 *keys, kind);
+    ls__diag_add(j->b->diag, value->key->mark, "%s has no meaning in a join of %s; leave it out", *keys, kind);
     ok = false;
   }
   return ok;
@@ -85,8 +88,7 @@ static bool refuse_keys(const join *j, const char *const *keys, const char *kind
 static bool refuse_emit(const join *j, const char *value, const char *kind, const char *right) {
   const ls_yaml *emit = ls__yaml_get(j->verb, "emit");
   if (emit == NULL || strcmp(emit->text, value) != 0 || emit->poisoned) return true;
-  ls__diag_add(j->b->diag, emit->mark, "emit: %s has no meaning in a join of %s; it is %s", value,
-               kind, right);
+  ls__diag_add(j->b->diag, emit->mark, "emit: %s has no meaning in a join of %s; it is %s", value, kind, right);
   return false;
 }
 
@@ -97,8 +99,10 @@ static bool check_keys(join *j) {
   const ls_rel *unkeyed = l->n_key == 0 ? &j->left : r->n_key == 0 ? &j->right : NULL;
   ls_mark mark = unkeyed == &j->left ? j->entry->refs[0].at->mark : j->with->mark;
   if (unkeyed != NULL) {
-    ls__diag_add(j->b->diag, mark, "unkeyed join: the rows of %s have no key; put a step with "
-                 "select_key before the join", unkeyed->name);
+    ls__diag_add(j->b->diag, mark,
+                 "unkeyed join: the rows of %s have no key; put a step with "
+                 "select_key before the join",
+                 unkeyed->name);
     return false;
   }
   bool same = l->n_key == r->n_key;
@@ -106,16 +110,17 @@ static bool check_keys(join *j) {
     same = ls__type_eq(l->fields[l->key[i]].type, r->fields[r->key[i]].type);
     if (same) continue;
     const ls_field *a = &l->fields[l->key[i]], *z = &r->fields[r->key[i]];
-    ls__diag_add(j->b->diag, j->with->mark, "unkeyed join: key %s of %s is %s and key %s of %s is "
+    ls__diag_add(j->b->diag, j->with->mark,
+                 "unkeyed join: key %s of %s is %s and key %s of %s is "
                  "%s; keys have the same types: bring them together with select and select_key",
-                 a->name, j->left.name, ls__a_type(j->b, a->type), z->name, j->right.name,
-                 ls__a_type(j->b, z->type));
+                 a->name, j->left.name, ls__a_type(j->b, a->type), z->name, j->right.name, ls__a_type(j->b, z->type));
     return false;
   }
   if (same) return true;
-  ls__diag_add(j->b->diag, j->with->mark, "unkeyed join: the key of %s is (%s) and of %s (%s); keys "
-               "have the same number of columns: use select_key", j->left.name,
-               ls__schema_names(j->b, l, l->key, l->n_key), j->right.name,
+  ls__diag_add(j->b->diag, j->with->mark,
+               "unkeyed join: the key of %s is (%s) and of %s (%s); keys "
+               "have the same number of columns: use select_key",
+               j->left.name, ls__schema_names(j->b, l, l->key, l->n_key), j->right.name,
                ls__schema_names(j->b, r, r->key, r->n_key));
   return false;
 }
@@ -136,9 +141,8 @@ static ls_plan_node *add_join_node(join *j, ls_verb verb, uint32_t n_inputs) {
 }
 
 static void join_done(join *j, const ls_plan_node *node) {
-  ls__build_done(j->entry, node, (ls_rel){.table = LS_NO_NODE,
-                                          .partitioned = j->left.partitioned,
-                                          .has_time = j->left.has_time});
+  ls__build_done(j->entry, node,
+                 (ls_rel){.table = LS_NO_NODE, .partitioned = j->left.partitioned, .has_time = j->left.has_time});
 }
 
 /* ---- stream x stream ---- */
@@ -167,12 +171,12 @@ static bool parse_window(const join *j, window *out) {
   bool ok = require(j, "grace", "say how long after its window a late row is still taken: grace: 1m");
   ok = require(j, "store", "name one for the rows in the window") && ok;
   if (within == NULL && before == NULL && after == NULL) {
-    ok = require(j, "within", "say how far apart the rows may be: within: 10m, or before and after") &&
-         ok;
+    ok = require(j, "within", "say how far apart the rows may be: within: 10m, or before and after") && ok;
     return false;
   }
   if (within != NULL && (before != NULL || after != NULL)) {
-    ls__diag_add(j->b->diag, within->key->mark, "within beside before or after; within: 10m is "
+    ls__diag_add(j->b->diag, within->key->mark,
+                 "within beside before or after; within: 10m is "
                  "before: 10m and after: 10m: keep one form");
     return false;
   }
@@ -195,8 +199,7 @@ static bool check_times(const join *j) {
                                                                               : NULL;
   if (timeless == NULL) return true;
   ls__diag_add(j->b->diag, timeless == &j->left ? j->entry->refs[0].at->mark : j->with->mark,
-               "the rows of %s have no event time, which a window needs; give their schema a time",
-               timeless->name);
+               "the rows of %s have no event time, which a window needs; give their schema a time", timeless->name);
   return false;
 }
 
@@ -260,8 +263,7 @@ static bool stream_join(join *j) {
 
 /* ---- stream x table ---- */
 
-static const char *const window_keys[] = {"within", "before", "after", "grace", "store",
-                                          "fanout_max", NULL};
+static const char *const window_keys[] = {"within", "before", "after", "grace", "store", "fanout_max", NULL};
 
 static bool refuse_on(const join *j) {
   static const char *const refused[] = {"on", NULL};
@@ -274,7 +276,8 @@ static bool table_lookup(join *j) {
   ok = refuse_keys(j, emit, "a stream with a table") && ok;
   ok = refuse_on(j) && ok;
   if (j->type == LS_JOIN_OUTER) {
-    ls__diag_add(j->b->diag, j->verb->key->mark, "outer_join of a stream with a table; rows of the "
+    ls__diag_add(j->b->diag, j->verb->key->mark,
+                 "outer_join of a stream with a table; rows of the "
                  "table have no time of their own: use left_join");
     ok = false;
   }
@@ -295,22 +298,23 @@ static bool compile_on(join *j, ls_expr ***out, uint32_t *n_out) {
   const ls_schema *r = j->right.schema;
   const ls_yaml *on = ls__yaml_get(j->verb, "on");
   if (on == NULL) {
-    ls__diag_add(j->b->diag, j->verb->key->mark, "a join with the global table %s has no on; give "
-                 "what its key (%s) is equal to", j->right.name,
-                 ls__schema_names(j->b, r, r->key, r->n_key));
+    ls__diag_add(j->b->diag, j->verb->key->mark,
+                 "a join with the global table %s has no on; give "
+                 "what its key (%s) is equal to",
+                 j->right.name, ls__schema_names(j->b, r, r->key, r->n_key));
     return false;
   }
   uint32_t n = on->kind == LS_YAML_LIST ? on->n_children : 1, i = 0;
   if (n != r->n_key && j->right.known == LS_KNOWN) {
-    ls__diag_add(j->b->diag, on->mark, "on has %u expressions and the key of %s %u (%s); give one "
-                 "for each", (unsigned)n, j->right.name, (unsigned)r->n_key,
-                 ls__schema_names(j->b, r, r->key, r->n_key));
+    ls__diag_add(j->b->diag, on->mark,
+                 "on has %u expressions and the key of %s %u (%s); give one "
+                 "for each",
+                 (unsigned)n, j->right.name, (unsigned)r->n_key, ls__schema_names(j->b, r, r->key, r->n_key));
     return false;
   }
   ls_expr **exprs = LS_ARENA_ARRAY(j->b->arena, ls_expr *, n);
   bool ok = true;
-  for (const ls_yaml *item = on->kind == LS_YAML_LIST ? on->first : on; i < n;
-       item = item->next, i++) {
+  for (const ls_yaml *item = on->kind == LS_YAML_LIST ? on->first : on; i < n; item = item->next, i++) {
     exprs[i] = ls__build_expr(j->b, item, &j->left);
     if (exprs[i] == NULL || j->right.known != LS_KNOWN) {
       ok = false;
@@ -318,9 +322,10 @@ static bool compile_on(join *j, ls_expr ***out, uint32_t *n_out) {
     }
     const ls_field *key = &r->fields[r->key[i]];
     if (!ls__type_eq(ls__expr_type(exprs[i]), key->type)) {
-      ls__diag_add(j->b->diag, ls__yaml_locate(j->b->doc, item, 0), "unkeyed join: this is %s and "
-                   "key %s of %s %s; use CAST", ls__a_type(j->b, ls__expr_type(exprs[i])),
-                   key->name, j->right.name, ls__a_type(j->b, key->type));
+      ls__diag_add(j->b->diag, ls__yaml_locate(j->b->doc, item, 0),
+                   "unkeyed join: this is %s and "
+                   "key %s of %s %s; use CAST",
+                   ls__a_type(j->b, ls__expr_type(exprs[i])), key->name, j->right.name, ls__a_type(j->b, key->type));
       ok = false;
     }
   }
@@ -334,7 +339,8 @@ static bool global_lookup(join *j) {
   bool ok = refuse_keys(j, window_keys, "a stream with a global table");
   ok = refuse_keys(j, emit, "a stream with a global table") && ok;
   if (j->type == LS_JOIN_OUTER) {
-    ls__diag_add(j->b->diag, j->verb->key->mark, "outer_join with a global table; every task has "
+    ls__diag_add(j->b->diag, j->verb->key->mark,
+                 "outer_join with a global table; every task has "
                  "the whole of it, so its rows can't be emitted once: use left_join");
     ok = false;
   }
@@ -359,8 +365,7 @@ static bool table_join(join *j) {
   ok = refuse_emit(j, "early", "two tables", "changes or final") && ok;
   ok = refuse_on(j) && ok;
   if (j->left.table == j->right.table) {
-    ls__diag_add(j->b->diag, j->with->mark, "%s is joined with itself; its columns are there already",
-                 j->right.name);
+    ls__diag_add(j->b->diag, j->with->mark, "%s is joined with itself; its columns are there already", j->right.name);
     ok = false;
   }
   ok = check_keys(j) && ok;
@@ -392,8 +397,10 @@ bool ls__build_join(ls_build *b, ls_entry *entry, ls_rel in) {
   if (j.right.global != LS_NO_GLOBAL) return global_lookup(&j);
   if (is_table(&j.right)) return is_table(&j.left) ? table_join(&j) : table_lookup(&j);
   if (!is_table(&j.left)) return stream_join(&j);
-  ls__diag_add(b->diag, j.with->mark, "%s is a table and %s a stream; begin from the stream and join "
-               "with the table, or make the stream a table with latest", j.left.name, j.right.name);
+  ls__diag_add(b->diag, j.with->mark,
+               "%s is a table and %s a stream; begin from the stream and join "
+               "with the table, or make the stream a table with latest",
+               j.left.name, j.right.name);
   entry->outputs_open = true;
   return guess_join(&j);
 }

@@ -10,8 +10,8 @@ static void one_output(ls_build *b, ls_plan_node *node, const ls_schema *schema)
 
 /* ---- latest ---- */
 
-ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, int32_t order_by,
-                                    ls_emit emit, ls_plan_store store) {
+ls_plan_node *ls__build_latest_node(ls_build *b, const char *name, ls_rel in, int32_t order_by, ls_emit emit,
+                                    ls_plan_store store) {
   ls_plan_node *node = ls__build_node(b, name, LS_VERB_LATEST, &in, 1);
   const char *names[] = {"", "late"};
   const ls_schema *schemas[] = {ls__schema_copy(b->arena, in.schema, name), in.schema};
@@ -42,13 +42,15 @@ static bool order_column(ls_build *b, const ls_yaml *verb, const ls_rel *in, int
   ls_kind kind = column->type->kind;
   if (kind == LS_NONE) return true;
   if (kind != LS_INT64 && kind != LS_TIMESTAMP && kind != LS_DATE) {
-    ls__diag_add(b->diag, name->mark, "%s is %s; latest goes by an int64, a timestamp or a date",
-                 column->name, ls__a_type(b, column->type));
+    ls__diag_add(b->diag, name->mark, "%s is %s; latest goes by an int64, a timestamp or a date", column->name,
+                 ls__a_type(b, column->type));
     return false;
   }
   if (column->nullable) {
-    ls__diag_add(b->diag, name->mark, "%s may be null; latest needs an order for every row: fill it "
-                 "with COALESCE in a step before", column->name);
+    ls__diag_add(b->diag, name->mark,
+                 "%s may be null; latest needs an order for every row: fill it "
+                 "with COALESCE in a step before",
+                 column->name);
     return false;
   }
   *out = field;
@@ -60,8 +62,7 @@ bool ls__build_latest(ls_build *b, ls_entry *entry, ls_rel in) {
   ls_plan_store store;
   bool ok = order_column(b, entry->verb, &in, &order_by);
   const ls_schema *s = in.schema;
-  uint64_t fp = ls__build_fingerprint("latest", s, s->key, s->n_key, s,
-                                      order_by >= 0 ? s->fields[order_by].name : "");
+  uint64_t fp = ls__build_fingerprint("latest", s, s->key, s->n_key, s, order_by >= 0 ? s->fields[order_by].name : "");
   ok = ls__build_store(b, entry->verb, "", fp, &store) && ok;
   ok = ls__build_check_key(b, entry->refs[0].at, "latest", &in) && ok;
   if (!ok || in.broken) {
@@ -73,8 +74,7 @@ bool ls__build_latest(ls_build *b, ls_entry *entry, ls_rel in) {
   if (!ls__build_keyed(b, entry->refs[0].at, "latest", &in)) return false;
   ls_emit emit = ls__emit_of(ls__yaml_text(entry->verb, "emit"), LS_EMIT_CHANGES);
   ls_plan_node *node = ls__build_latest_node(b, entry->name, in, order_by, emit, store);
-  ls__build_done(entry, node, (ls_rel){.table = node->id, .partitioned = true,
-                                       .has_time = in.has_time});
+  ls__build_done(entry, node, (ls_rel){.table = node->id, .partitioned = true, .has_time = in.has_time});
   if (order_by >= 0) ls__build_add_output(entry, 1, "late", in);
   return true;
 }
@@ -91,14 +91,16 @@ static bool key_is_among(const ls_schema *schema, const uint32_t *on, uint32_t n
   return schema->n_key > 0;
 }
 
-static bool check_key_columns(ls_build *b, const ls_yaml *names, const ls_schema *schema,
-                              const uint32_t *fields, uint32_t n) {
+static bool check_key_columns(ls_build *b, const ls_yaml *names, const ls_schema *schema, const uint32_t *fields,
+                              uint32_t n) {
   const ls_yaml *item = names->kind == LS_YAML_LIST ? names->first : names;
   for (uint32_t i = 0; i < n; i++, item = item->next) {
     ls_kind kind = schema->fields[fields[i]].type->kind;
     if (kind != LS_LIST && kind != LS_STRUCT && kind != LS_FLOAT64) continue;
-    ls__diag_add(b->diag, item->mark, "%s can't be compared for being the same: lists, structs and "
-                 "float64 can't", schema->fields[fields[i]].name);
+    ls__diag_add(b->diag, item->mark,
+                 "%s can't be compared for being the same: lists, structs and "
+                 "float64 can't",
+                 schema->fields[fields[i]].name);
     return false;
   }
   return true;
@@ -115,13 +117,13 @@ bool ls__build_deduplicate(ls_build *b, ls_entry *entry, ls_rel in) {
   bool forever = retention == NULL || strcmp(retention, "forever") == 0;
   if (!forever) ls__duration_parse(&retention_us, ls__slice_of(retention));
   if (!forever && !in.has_time && in.known == LS_KNOWN) {
-    ls__diag_add(b->diag, ls__yaml_get(entry->verb, "retention")->mark, "the rows of %s have no event "
+    ls__diag_add(b->diag, ls__yaml_get(entry->verb, "retention")->mark,
+                 "the rows of %s have no event "
                  "time, by which retention is counted; give their schema a time, or say forever",
                  in.name);
     ok = false;
   }
-  uint64_t fp = ls__build_fingerprint("deduplicate", in.schema, on, n_on, NULL,
-                                      forever ? "forever" : "window");
+  uint64_t fp = ls__build_fingerprint("deduplicate", in.schema, on, n_on, NULL, forever ? "forever" : "window");
   ok = ls__build_store(b, entry->verb, "", fp, &store) && ok && retention != NULL;
   ls_rel rows = in;
   rows.table = LS_NO_NODE;
@@ -138,11 +140,11 @@ bool ls__build_deduplicate(ls_build *b, ls_entry *entry, ls_rel in) {
   node->u.deduplicate.retention_us = retention_us;
   /* the rows keep their key; what needs it after a detour sends them to its partitions again */
   bool same = rows.schema->n_key == schema->n_key &&
-              (schema->n_key == 0 || memcmp(rows.schema->key, schema->key,
-                                            schema->n_key * sizeof *schema->key) == 0);
-  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE,
-                                       .partitioned = rows.partitioned && same && schema->n_key > 0,
-                                       .has_time = in.has_time});
+              (schema->n_key == 0 || memcmp(rows.schema->key, schema->key, schema->n_key * sizeof *schema->key) == 0);
+  ls__build_done(entry, node,
+                 (ls_rel){.table = LS_NO_NODE,
+                          .partitioned = rows.partitioned && same && schema->n_key > 0,
+                          .has_time = in.has_time});
   return true;
 }
 
@@ -155,8 +157,7 @@ static bool is_among(uint32_t field, const uint32_t *fields, uint32_t n) {
   return false;
 }
 
-static bool compared_columns(ls_build *b, const ls_yaml *verb, const ls_rel *in,
-                             uint32_t **out, uint32_t *n_out) {
+static bool compared_columns(ls_build *b, const ls_yaml *verb, const ls_rel *in, uint32_t **out, uint32_t *n_out) {
   const ls_yaml *names = ls__yaml_get(verb, "ignore");
   uint32_t *ignored = NULL, n_ignored = 0, n = 0;
   const ls_schema *schema = in->schema;
@@ -171,12 +172,10 @@ static bool compared_columns(ls_build *b, const ls_yaml *verb, const ls_rel *in,
 }
 
 /* The columns of the input, and the version behind them. */
-static ls_schema *versioned(ls_build *b, const ls_entry *entry, const ls_schema *in,
-                            const ls_yaml *version) {
+static ls_schema *versioned(ls_build *b, const ls_entry *entry, const ls_schema *in, const ls_yaml *version) {
   if (version == NULL) return ls__schema_copy(b->arena, in, entry->name);
   if (ls__schema_find(in, ls__slice_of(version->text)) >= 0) {
-    ls__diag_add(b->diag, version->mark, "column %s is there already; take another name",
-                 version->text);
+    ls__diag_add(b->diag, version->mark, "column %s is there already; take another name", version->text);
     return NULL;
   }
   ls_schema *schema = ls__schema_new(b->arena, entry->name, in->n_fields + 1);
@@ -195,8 +194,8 @@ bool ls__build_changes(ls_build *b, ls_entry *entry, ls_rel in) {
   ls_schema *schema = versioned(b, entry, in.schema, version);
   ls_buf columns = LS_BUF_INIT;
   for (uint32_t i = 0; i < n_compare; i++) ls__buf_printf(&columns, "%u,", (unsigned)compare[i]);
-  uint64_t fp = ls__build_fingerprint("changes", in.schema, in.schema->key, in.schema->n_key,
-                                      in.schema, columns.ptr != NULL ? columns.ptr : "");
+  uint64_t fp = ls__build_fingerprint("changes", in.schema, in.schema->key, in.schema->n_key, in.schema,
+                                      columns.ptr != NULL ? columns.ptr : "");
   ls__buf_fini(&columns);
   ok = ls__build_store(b, entry->verb, "", fp, &store) && ok;
   ok = ls__build_check_key(b, entry->refs[0].at, "changes", &in) && ok;
@@ -211,7 +210,6 @@ bool ls__build_changes(ls_build *b, ls_entry *entry, ls_rel in) {
   node->u.changes.compare = compare;
   node->u.changes.n_compare = n_compare;
   node->u.changes.version_field = version != NULL ? (int32_t)in.schema->n_fields : -1;
-  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = true,
-                                       .has_time = in.has_time});
+  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = true, .has_time = in.has_time});
   return true;
 }

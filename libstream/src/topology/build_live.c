@@ -6,7 +6,7 @@
 
 /* With "-<step>-repartition-<n>" or "-<store>-right-changelog" behind it, a name of a topic has at most 249. */
 #define APPLICATION_ID_MAX 150
-#define INSTANCE_ID_MAX 200
+#define INSTANCE_ID_MAX    200
 
 static bool id_ok(const char *text, size_t most) {
   size_t len = strlen(text), n = 0;
@@ -21,8 +21,10 @@ static const char *parse_id(ls_build *b, const ls_yaml *kafka, const char *key, 
   const ls_yaml *id = ls__yaml_get(kafka, key);
   if (id == NULL || (strcmp(id->text, "none") == 0 && strcmp(key, "instance_id") == 0)) return NULL;
   if (!id->poisoned && !id_ok(id->text, most)) {
-    ls__diag_add(b->diag, id->mark, "%s: '%.80s' is not valid; letters, digits, . _ -, beginning with a letter or "
-                 "digit, at most %zu%s", key, id->text, most, why);
+    ls__diag_add(b->diag, id->mark,
+                 "%s: '%.80s' is not valid; letters, digits, . _ -, beginning with a letter or "
+                 "digit, at most %zu%s",
+                 key, id->text, most, why);
   }
   return id->text;
 }
@@ -40,8 +42,10 @@ static bool parse_env(ls_build *b, const ls_yaml *value, char *inner, ls_plan_pr
   size_t n = strspn(inner, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
   ok = ok && n > 0 && inner[n] == 0 && (inner[0] < '0' || inner[0] > '9');
   if (!ok) {
-    ls__diag_add(b->diag, value->mark, "%s: not an environment variable; write ${env:NAME} or "
-                 "${env:NAME:-text}", out->name);
+    ls__diag_add(b->diag, value->mark,
+                 "%s: not an environment variable; write ${env:NAME} or "
+                 "${env:NAME:-text}",
+                 out->name);
   }
   if (ok && out->fallback != NULL && ls__kafka_is_secret(out->name)) {
     ls__diag_add(b->diag, value->mark, "%s is a secret and has no text to fall back to; write ${env:NAME}", out->name);
@@ -68,8 +72,10 @@ static bool parse_file(ls_build *b, const ls_yaml *value, const char *path, ls_p
 static bool parse_later(ls_build *b, const ls_yaml *value, ls_plan_property *out) {
   const char *end = strchr(value->text, '}');
   if (end == NULL || end[1] != 0) {
-    ls__diag_add(b->diag, value->mark, "%s: ${env:...} and ${file:...} are the whole value or no part of it; put "
-                 "all of it into the variable or file", out->name);
+    ls__diag_add(b->diag, value->mark,
+                 "%s: ${env:...} and ${file:...} are the whole value or no part of it; put "
+                 "all of it into the variable or file",
+                 out->name);
     return false;
   }
   const char *begin = strchr(value->text, ':') + 1;
@@ -86,8 +92,10 @@ static bool parse_property(ls_build *b, const ls_yaml *value, ls_plan_property *
   }
   if (ls__later_value(value->text)) return parse_later(b, value, out);
   if (!ls__kafka_is_secret(name)) return true;
-  ls__diag_add(b->diag, value->mark, "%s is a secret and does not stand in a topology; write ${env:NAME} or "
-               "${file:PATH}", name);
+  ls__diag_add(b->diag, value->mark,
+               "%s is a secret and does not stand in a topology; write ${env:NAME} or "
+               "${file:PATH}",
+               name);
   return false;
 }
 
@@ -98,14 +106,13 @@ static void set_properties(ls_build *b, const ls_yaml *properties) {
   bool servers = false;
   for (const ls_yaml *value = n > 0 ? properties->first : NULL; value != NULL; value = value->next) {
     if (value->bad || value->kind != LS_YAML_SCALAR) continue;
-    servers |= strcmp(value->key->text, "bootstrap.servers") == 0 || strcmp(value->key->text, "metadata.broker.list") == 0;
+    servers |=
+        strcmp(value->key->text, "bootstrap.servers") == 0 || strcmp(value->key->text, "metadata.broker.list") == 0;
     if (parse_property(b, value, &list[kafka->n_properties])) kafka->n_properties++;
   }
   if (!servers) {
-    list[kafka->n_properties++] = (ls_plan_property){.name = "bootstrap.servers",
-                                                     .value = "KAFKA_BROKERS",
-                                                     .kind = LS_PROPERTY_ENV,
-                                                     .fallback = "localhost:9092"};
+    list[kafka->n_properties++] = (ls_plan_property){
+        .name = "bootstrap.servers", .value = "KAFKA_BROKERS", .kind = LS_PROPERTY_ENV, .fallback = "localhost:9092"};
   }
   kafka->properties = list;
 }
@@ -131,7 +138,8 @@ static void check_timeout(ls_build *b, const ls_yaml *runtime) {
   if (b->plan->transaction_timeout_us > b->plan->commit_interval_us) return;
   const ls_yaml *at = timeout != NULL ? timeout : interval;
   if (at == NULL || (timeout != NULL && timeout->poisoned) || (interval != NULL && interval->poisoned)) return;
-  ls__diag_add(b->diag, at->mark, "transaction_timeout (%s) is not above commit_interval (%s): the broker would abort "
+  ls__diag_add(b->diag, at->mark,
+               "transaction_timeout (%s) is not above commit_interval (%s): the broker would abort "
                "transactions before their commit; give a longer timeout or a shorter interval",
                timeout != NULL ? timeout->text : "10s", interval != NULL ? interval->text : "100ms");
 }
@@ -148,8 +156,8 @@ void ls__build_live_settings(ls_build *b) {
   plan->n_standby = number_of(runtime, "standby_replicas", 0);
   plan->kafka.replication = number_of(kafka, "replication", -1);
   plan->kafka.instance_id = parse_id(b, kafka, "instance_id", INSTANCE_ID_MAX, "");
-  plan->kafka.application_id = parse_id(b, kafka, "application_id", APPLICATION_ID_MAX,
-                                        ", since names of internal topics begin with it");
+  plan->kafka.application_id =
+      parse_id(b, kafka, "application_id", APPLICATION_ID_MAX, ", since names of internal topics begin with it");
   if (plan->kafka.application_id == NULL) plan->kafka.application_id = plan->name;
   set_properties(b, ls__yaml_get(kafka, "properties"));
 }
@@ -207,8 +215,10 @@ static void check_internal(ls_build *b, const ls_yaml *topic) {
   if (topic == NULL || topic->poisoned) return;
   const char *own = internal_like(b, topic->text);
   if (own == NULL) return;
-  ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is the name of an internal topic, %s; take another, or another "
-               "kafka: application_id", topic->text, own);
+  ls__diag_add(b->diag, topic->mark,
+               "kafka: '%.80s' is the name of an internal topic, %s; take another, or another "
+               "kafka: application_id",
+               topic->text, own);
 }
 
 static void check_read(ls_build *b, const ls_yaml *map, topic_uses *uses) {
@@ -242,7 +252,8 @@ void ls__build_check_topics(ls_build *b) {
       for (const ls_yaml *map = section != NULL ? section->first : NULL; map != NULL; map = map->next) {
         if (map->bad) continue;
         if (i < 2 && pass == 0) check_read(b, map, &uses);
-        if (i < 2 && pass == 1) check_written(b, ls__yaml_get(ls__yaml_get(map, "dead_letters"), "kafka"), "bad records", &uses);
+        if (i < 2 && pass == 1)
+          check_written(b, ls__yaml_get(ls__yaml_get(map, "dead_letters"), "kafka"), "bad records", &uses);
         if (i == 2 && pass == 1) check_written(b, ls__yaml_get(ls__yaml_get(map, "live"), "kafka"), "results", &uses);
       }
     }

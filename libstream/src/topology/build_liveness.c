@@ -10,9 +10,13 @@ typedef struct live {
   uint64_t ***bits; /* [node][output]: fields that are read */
 } live;
 
-static void mark(uint64_t *bits, uint32_t field) { LS_BIT_SET(bits, field); }
+static void mark(uint64_t *bits, uint32_t field) {
+  LS_BIT_SET(bits, field);
+}
 
-static uint64_t *bits_of(const live *l, ls_plan_input at) { return l->bits[at.node][at.output]; }
+static uint64_t *bits_of(const live *l, ls_plan_input at) {
+  return l->bits[at.node][at.output];
+}
 
 static const ls_schema *schema_of(const live *l, ls_plan_input at) {
   return l->b->nodes[at.node].outputs[at.output].schema;
@@ -140,24 +144,45 @@ static void visit_repartition(const live *l, const ls_plan_node *node) {
 
 static void visit(const live *l, const ls_plan_node *node) {
   switch (node->verb) {
-  case LS_VERB_SOURCE: break;
-  case LS_VERB_SELECT: visit_select(l, node); break;
+  case LS_VERB_SOURCE:
+    break;
+  case LS_VERB_SELECT:
+    visit_select(l, node);
+    break;
   case LS_VERB_MERGE:
     for (uint32_t i = 0; i < node->n_inputs; i++) {
       pass_all(l, node->inputs[i], l->bits[node->id][0]);
     }
     break;
-  case LS_VERB_REPARTITION: visit_repartition(l, node); break;
-  case LS_VERB_STREAM_JOIN: visit_stream_join(l, node); break;
-  case LS_VERB_TABLE_LOOKUP: visit_table_join(l, node, node->u.table_lookup.n_left); break;
-  case LS_VERB_TABLE_JOIN: visit_table_join(l, node, node->u.table_join.n_left); break;
-  case LS_VERB_GLOBAL_LOOKUP: visit_global_lookup(l, node); break;
-  case LS_VERB_AGGREGATE: visit_aggregate(l, node); break;
+  case LS_VERB_REPARTITION:
+    visit_repartition(l, node);
+    break;
+  case LS_VERB_STREAM_JOIN:
+    visit_stream_join(l, node);
+    break;
+  case LS_VERB_TABLE_LOOKUP:
+    visit_table_join(l, node, node->u.table_lookup.n_left);
+    break;
+  case LS_VERB_TABLE_JOIN:
+    visit_table_join(l, node, node->u.table_join.n_left);
+    break;
+  case LS_VERB_GLOBAL_LOOKUP:
+    visit_global_lookup(l, node);
+    break;
+  case LS_VERB_AGGREGATE:
+    visit_aggregate(l, node);
+    break;
   case LS_VERB_LATEST:
   case LS_VERB_DEDUPLICATE:
-  case LS_VERB_CHANGES: visit_keyed(l, node); break;
-  case LS_VERB_SINK: visit_sink(l, node); break;
-  default: visit_rows(l, node); break;
+  case LS_VERB_CHANGES:
+    visit_keyed(l, node);
+    break;
+  case LS_VERB_SINK:
+    visit_sink(l, node);
+    break;
+  default:
+    visit_rows(l, node);
+    break;
   }
 }
 

@@ -7,13 +7,13 @@
  */
 #include "topology/build.h"
 
-#define SEGMENTS_MAX 64
+#define SEGMENTS_MAX   64
 #define NAME_BYTES_MAX 255 /* of a segment; no file system has longer ones */
 
 typedef struct place {
-  const char *text;   /* as written */
-  const ls_yaml *at;  /* where errors are told */
-  const char *who;    /* "sink a" */
+  const char *text;                /* as written */
+  const ls_yaml *at;               /* where errors are told */
+  const char *who;                 /* "sink a" */
   ls_slice segments[SEGMENTS_MAX]; /* * stands for anything */
   uint32_t n;
 } place;
@@ -136,10 +136,14 @@ static void check_written(ls_build *b, const places *p, uint32_t k) {
       second = swap;
       inside = !inside || same;
     }
-    ls__diag_add(b->diag, second->at->mark, "%s %s to %.80s, %s %.80s, where %s %s; what a step writes has a directory of "
-                 "its own: give another path", second->who, second->who[0] == 's' ? "writes" : "go", second->text,
-                 same ? "the same directory as" : inside ? "which lies in" : "in which lies", first->text, first->who,
-                 first->who[0] == 's' ? "writes" : "go");
+    ls__diag_add(b->diag, second->at->mark,
+                 "%s %s to %.80s, %s %.80s, where %s %s; what a step writes has a directory of "
+                 "its own: give another path",
+                 second->who, second->who[0] == 's' ? "writes" : "go", second->text,
+                 same     ? "the same directory as"
+                 : inside ? "which lies in"
+                          : "in which lies",
+                 first->text, first->who, first->who[0] == 's' ? "writes" : "go");
     return;
   }
 }
@@ -160,8 +164,10 @@ void ls__build_check_paths(ls_build *b) {
     for (uint32_t i = 0; i < p.n_read; i++) {
       const place *from = &p.read[i];
       if (!is_within(from, from->n - 1, to)) continue;
-      ls__diag_add(b->diag, to->at->mark, "%s %s to %.80s, from where %s reads %.80s; what a topology makes is not its "
-                   "input: give another path", to->who, to->who[0] == 's' ? "writes" : "go", to->text, from->who, from->text);
+      ls__diag_add(b->diag, to->at->mark,
+                   "%s %s to %.80s, from where %s reads %.80s; what a topology makes is not its "
+                   "input: give another path",
+                   to->who, to->who[0] == 's' ? "writes" : "go", to->text, from->who, from->text);
     }
   }
 }

@@ -12,9 +12,9 @@
 
 /** What the rows of an output are in a replay. */
 typedef enum row_class {
-  ROWS_STREAM,  /* the same rows live */
-  ROWS_FINAL,   /* final rows of a table: one per key */
-  ROWS_CHANGES  /* changes of a table over final rows: the last of a key is the same live */
+  ROWS_STREAM, /* the same rows live */
+  ROWS_FINAL,  /* final rows of a table: one per key */
+  ROWS_CHANGES /* changes of a table over final rows: the last of a key is the same live */
 } row_class;
 
 typedef struct retract {
@@ -61,15 +61,18 @@ static void problem(retract *r, const ls_plan_node *node, const char *what) {
 
 static void check_aggregate(retract *r, const ls_plan_node *node, row_class in) {
   if (in == ROWS_CHANGES) {
-    problem(r, node, "counts every change of a table that itself reads the final rows of one, and live there are more of "
-                     "them; give that table emit: final");
+    problem(r, node,
+            "counts every change of a table that itself reads the final rows of one, and live there are more of "
+            "them; give that table emit: final");
   }
   for (uint32_t i = 0; i < node->u.aggregate.n_aggs; i++) {
     const ls_plan_agg *agg = &node->u.aggregate.aggs[i];
     if (ls__agg_takes_back(agg)) continue;
-    problem(r, node, ls__arena_printf(r->b->arena, "aggregates rows of a table that change, and %s can't take the old row "
-                                      "back; use count, sum or avg (not of float64), or a plugin's aggregate with retract",
-                                      agg->name));
+    problem(r, node,
+            ls__arena_printf(r->b->arena,
+                             "aggregates rows of a table that change, and %s can't take the old row "
+                             "back; use count, sum or avg (not of float64), or a plugin's aggregate with retract",
+                             agg->name));
   }
 }
 
@@ -78,22 +81,29 @@ static void check_reader(retract *r, const ls_plan_node *node) {
   if (in == ROWS_STREAM) return;
   switch (node->verb) {
   case LS_VERB_AGGREGATE:
-    if (node->u.aggregate.window_us == 0) check_aggregate(r, node, in);
-    else problem(r, node, "puts final rows of a table into windows, and live there are only changes");
+    if (node->u.aggregate.window_us == 0)
+      check_aggregate(r, node, in);
+    else
+      problem(r, node, "puts final rows of a table into windows, and live there are only changes");
     break;
   case LS_VERB_LATEST:
     if (node->u.latest.order_by < 0) break;
-    problem(r, node, "takes the latest of final rows of a table by a column, and live a row that changes can't be replaced "
-                     "by an older one; leave by out, or aggregate");
+    problem(r, node,
+            "takes the latest of final rows of a table by a column, and live a row that changes can't be replaced "
+            "by an older one; leave by out, or aggregate");
     break;
   case LS_VERB_STREAM_JOIN:
   case LS_VERB_TABLE_LOOKUP:
   case LS_VERB_DEDUPLICATE:
   case LS_VERB_CHANGES:
-    problem(r, node, ls__arena_printf(r->b->arena, "(%s) reads final rows of a table, and live there are only changes; read "
-                                      "the table's input instead, or join two tables", ls__verb_name(node->verb)));
+    problem(r, node,
+            ls__arena_printf(r->b->arena,
+                             "(%s) reads final rows of a table, and live there are only changes; read "
+                             "the table's input instead, or join two tables",
+                             ls__verb_name(node->verb)));
     break;
-  default: break;
+  default:
+    break;
   }
 }
 
@@ -113,8 +123,9 @@ static void check_repeatable(retract *r, const ls_plan_node *node) {
     for (uint32_t k = 0; k < agg->n_args; k++) ok = ok && ls__expr_repeatable(agg->args[k]);
   }
   if (ok) return;
-  problem(r, node, "is between a table that changes and what takes its old rows back, but it may give another result for the "
-                   "same row later (a global table, a time, a volatile function); do that before the table");
+  problem(r, node,
+          "is between a table that changes and what takes its old rows back, but it may give another result for the "
+          "same row later (a global table, a time, a volatile function); do that before the table");
 }
 
 /* ---- forwards: classes ---- */
@@ -133,9 +144,12 @@ static bool drops_rows(const ls_plan_node *node) {
   switch (node->verb) {
   case LS_VERB_FILTER:
   case LS_VERB_BRANCH:
-  case LS_VERB_FLAT_MAP: return true;
-  case LS_VERB_GLOBAL_LOOKUP: return node->u.global_lookup.type == LS_JOIN_INNER;
-  default: return changes_key(node);
+  case LS_VERB_FLAT_MAP:
+    return true;
+  case LS_VERB_GLOBAL_LOOKUP:
+    return node->u.global_lookup.type == LS_JOIN_INNER;
+  default:
+    return changes_key(node);
   }
 }
 
@@ -156,14 +170,19 @@ static void classify(retract *r, const ls_plan_node *node) {
     r->vanishes[node->id] = r->vanishes[node->id - 1];
     return;
   }
-  case LS_VERB_LATEST: classify_table(r, node, node->u.latest.emit, in); return;
-  case LS_VERB_TABLE_JOIN: classify_table(r, node, node->u.table_join.emit, in); return;
+  case LS_VERB_LATEST:
+    classify_table(r, node, node->u.latest.emit, in);
+    return;
+  case LS_VERB_TABLE_JOIN:
+    classify_table(r, node, node->u.table_join.emit, in);
+    return;
   case LS_VERB_AGGREGATE:
     if (node->u.aggregate.window_us == 0) classify_table(r, node, node->u.aggregate.emit, in);
     return;
   case LS_VERB_STREAM_JOIN:
   case LS_VERB_DEDUPLICATE:
-  case LS_VERB_CHANGES: return;
+  case LS_VERB_CHANGES:
+    return;
   default:
     r->classes[node->id] = in;
     r->vanishes[node->id] = in != ROWS_STREAM && (vanishes_in(r, node) || (node->n_outputs > 0 && drops_rows(node)));
@@ -180,16 +199,22 @@ static bool needs(const retract *r, const ls_plan_node *node) {
     const ls_plan_sink *sink = &r->b->sinks[node->u.sink.sink];
     return in != ROWS_STREAM && vanishes_in(r, node) && (sink->live_compacted || sink->keep_last);
   }
-  case LS_VERB_AGGREGATE: return in != ROWS_STREAM && node->u.aggregate.window_us == 0;
-  case LS_VERB_LATEST: return in != ROWS_STREAM;
-  case LS_VERB_TABLE_JOIN: return in != ROWS_STREAM && r->wanted[node->id] && vanishes_in(r, node);
-  case LS_VERB_REPARTITION: return r->wanted[node->id + 1];
+  case LS_VERB_AGGREGATE:
+    return in != ROWS_STREAM && node->u.aggregate.window_us == 0;
+  case LS_VERB_LATEST:
+    return in != ROWS_STREAM;
+  case LS_VERB_TABLE_JOIN:
+    return in != ROWS_STREAM && r->wanted[node->id] && vanishes_in(r, node);
+  case LS_VERB_REPARTITION:
+    return r->wanted[node->id + 1];
   case LS_VERB_SOURCE:
   case LS_VERB_STREAM_JOIN:
   case LS_VERB_TABLE_LOOKUP:
   case LS_VERB_DEDUPLICATE:
-  case LS_VERB_CHANGES: return false;
-  default: return in != ROWS_STREAM && r->wanted[node->id];
+  case LS_VERB_CHANGES:
+    return false;
+  default:
+    return in != ROWS_STREAM && r->wanted[node->id];
   }
 }
 

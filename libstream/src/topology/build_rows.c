@@ -3,13 +3,12 @@
 #include "topology/build.h"
 
 /* One output of the given schema; the rows stay where they are. */
-static ls_plan_node *add_row_node(ls_build *b, ls_entry *entry, ls_verb verb, ls_rel in,
-                                  const ls_schema *schema, bool partitioned) {
+static ls_plan_node *add_row_node(ls_build *b, ls_entry *entry, ls_verb verb, ls_rel in, const ls_schema *schema,
+                                  bool partitioned) {
   ls_plan_node *node = ls__build_node(b, entry->name, verb, &in, 1);
   const ls_schema *schemas[] = {schema};
   ls__build_outputs(b, node, (const char *const[]){""}, schemas, 1);
-  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = partitioned,
-                                       .has_time = in.has_time});
+  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = partitioned, .has_time = in.has_time});
   return node;
 }
 
@@ -20,7 +19,9 @@ static bool guess_rows(ls_entry *entry, ls_rel in, const ls_schema *schema, ls_k
   return ls__build_guess(entry, in, schema, known);
 }
 
-static ls_known less_known(ls_known a, ls_known b) { return a > b ? a : b; }
+static ls_known less_known(ls_known a, ls_known b) {
+  return a > b ? a : b;
+}
 
 bool ls__build_filter(ls_build *b, ls_entry *entry, ls_rel in) {
   ls_expr *predicate = ls__build_predicate(b, entry->verb, &in);
@@ -34,8 +35,7 @@ bool ls__build_filter(ls_build *b, ls_entry *entry, ls_rel in) {
 /* ---- select, extend ---- */
 
 /* A column carried over keeps all that is known of it. */
-static bool set_field(ls_build *b, const ls_yaml *scalar, const ls_schema *in, const ls_expr *expr,
-                      ls_field *field) {
+static bool set_field(ls_build *b, const ls_yaml *scalar, const ls_schema *in, const ls_expr *expr, ls_field *field) {
   int32_t column = ls__expr_is_column(expr);
   if (column >= 0) *field = in->fields[column];
   field->name = scalar->key->text;
@@ -45,8 +45,7 @@ static bool set_field(ls_build *b, const ls_yaml *scalar, const ls_schema *in, c
   field->sensitive = ls__expr_sensitive(expr);
   if (field->type->kind != LS_NONE) return true;
   ls__diag_add(b->diag, ls__yaml_locate(b->doc, scalar, 0),
-               "%s is always NULL and has no type; write CAST(NULL AS string) or another type",
-               field->name);
+               "%s is always NULL and has no type; write CAST(NULL AS string) or another type", field->name);
   return false;
 }
 
@@ -57,8 +56,7 @@ static void guess_field(const char *name, ls_field *field) {
 }
 
 /* Output field that carries an input column, the one of the same name first. */
-static int32_t carrier(const ls_schema *in, ls_expr *const *exprs, const ls_schema *out,
-                       uint32_t column) {
+static int32_t carrier(const ls_schema *in, ls_expr *const *exprs, const ls_schema *out, uint32_t column) {
   int32_t found = -1;
   for (uint32_t i = 0; i < out->n_fields; i++) {
     if (exprs[i] == NULL || ls__expr_is_column(exprs[i]) != (int32_t)column) continue;
@@ -81,8 +79,7 @@ static void carry_key(ls_build *b, const ls_schema *in, ls_expr *const *exprs, l
   if (in->time_field >= 0) out->time_field = carrier(in, exprs, out, (uint32_t)in->time_field);
 }
 
-static bool finish_select(ls_build *b, ls_entry *entry, ls_rel in, ls_schema *schema,
-                          ls_expr **exprs) {
+static bool finish_select(ls_build *b, ls_entry *entry, ls_rel in, ls_schema *schema, ls_expr **exprs) {
   carry_key(b, in.schema, exprs, schema);
   bool partitioned = in.partitioned && schema->n_key > 0;
   ls_plan_node *node = add_row_node(b, entry, LS_VERB_SELECT, in, schema, partitioned);
@@ -92,8 +89,8 @@ static bool finish_select(ls_build *b, ls_entry *entry, ls_rel in, ls_schema *sc
 }
 
 /* Compiles the map's expressions into exprs[from...) and the fields beside them. */
-static bool compile_columns(ls_build *b, const ls_yaml *map, const ls_rel *in, uint32_t from,
-                            ls_schema *schema, ls_expr **exprs) {
+static bool compile_columns(ls_build *b, const ls_yaml *map, const ls_rel *in, uint32_t from, ls_schema *schema,
+                            ls_expr **exprs) {
   bool ok = true;
   uint32_t at = from;
   for (const ls_yaml *value = map->first; value != NULL; value = value->next, at++) {
@@ -145,8 +142,10 @@ static bool check_new_names(ls_build *b, const ls_yaml *map, const ls_schema *in
   bool ok = true;
   for (const ls_yaml *value = map->first; value != NULL; value = value->next) {
     if (ls__schema_find(in, ls__slice_of(value->key->text)) < 0) continue;
-    ls__diag_add(b->diag, value->key->mark, "column %s is there already; extend adds columns: take "
-                 "another name, or select", value->key->text);
+    ls__diag_add(b->diag, value->key->mark,
+                 "column %s is there already; extend adds columns: take "
+                 "another name, or select",
+                 value->key->text);
     ok = false;
   }
   return ok;
@@ -161,8 +160,10 @@ bool ls__build_extend(ls_build *b, ls_entry *entry, ls_rel in) {
     schema->fields[i] = in.schema->fields[i];
     exprs[i] = column_expr(b, in.schema, i);
     if (exprs[i] != NULL || schema->fields[i].type->kind == LS_NONE) continue;
-    ls__diag_add(b->diag, entry->map->key->mark, "column %s can't be carried over by extend; rename "
-                 "it with select", in.schema->fields[i].name);
+    ls__diag_add(b->diag, entry->map->key->mark,
+                 "column %s can't be carried over by extend; rename "
+                 "it with select",
+                 in.schema->fields[i].name);
     ok = false;
   }
   ok = compile_columns(b, entry->verb, &in, n_in, schema, exprs) && ok;
@@ -194,10 +195,8 @@ bool ls__build_flat_map(ls_build *b, ls_entry *entry, ls_rel in) {
     guess_field(as->text, &schema->fields[n]);
     return guess_rows(entry, in, schema, less_known(in.known, LS_KNOWN_NAMES));
   }
-  schema->fields[n] = (ls_field){.name = as->text,
-                                 .type = ls__expr_type(list)->element,
-                                 .nullable = true,
-                                 .sensitive = ls__expr_sensitive(list)};
+  schema->fields[n] = (ls_field){
+      .name = as->text, .type = ls__expr_type(list)->element, .nullable = true, .sensitive = ls__expr_sensitive(list)};
   if (in.broken) return guess_rows(entry, in, schema, in.known);
   ls_plan_node *node = add_row_node(b, entry, LS_VERB_FLAT_MAP, in, schema, in.partitioned);
   node->u.flat_map.list = list;
@@ -207,10 +206,11 @@ bool ls__build_flat_map(ls_build *b, ls_entry *entry, ls_rel in) {
 
 /* ---- branch ---- */
 
-static bool is_otherwise(const ls_yaml *value) { return strcmp(value->text, "otherwise") == 0; }
+static bool is_otherwise(const ls_yaml *value) {
+  return strcmp(value->text, "otherwise") == 0;
+}
 
-static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_rel *in,
-                             ls_expr **predicates) {
+static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_rel *in, ls_expr **predicates) {
   bool ok = true;
   uint32_t i = 0;
   for (const ls_yaml *value = entry->verb->first; value != NULL; value = value->next, i++) {
@@ -218,8 +218,7 @@ static bool compile_branches(ls_build *b, const ls_entry *entry, const ls_rel *i
       ok = false;
     } else if (is_otherwise(value)) {
       if (value->next == NULL) continue;
-      ls__diag_add(b->diag, value->mark, "otherwise takes all rows that are left; put %s last",
-                   value->key->text);
+      ls__diag_add(b->diag, value->mark, "otherwise takes all rows that are left; put %s last", value->key->text);
       ok = false;
     } else {
       predicates[i] = ls__build_predicate(b, value, in);
@@ -242,9 +241,14 @@ bool ls__build_branch(ls_build *b, ls_entry *entry, ls_rel in) {
   for (const ls_yaml *value = entry->verb->first; value != NULL; value = value->next, i++) {
     names[i] = value->key->text;
     schemas[i] = schema;
-    ls_rel rel = {.schema = schema, .at = {ok ? node->id : LS_NO_NODE, i}, .table = LS_NO_NODE,
-                  .global = LS_NO_GLOBAL, .partitioned = in.partitioned, .has_time = in.has_time,
-                  .broken = !ok, .known = in.known};
+    ls_rel rel = {.schema = schema,
+                  .at = {ok ? node->id : LS_NO_NODE, i},
+                  .table = LS_NO_NODE,
+                  .global = LS_NO_GLOBAL,
+                  .partitioned = in.partitioned,
+                  .has_time = in.has_time,
+                  .broken = !ok,
+                  .known = in.known};
     entry->branches[i] = (ls_entry_output){names[i], rel};
   }
   if (!ok) return false;
@@ -266,21 +270,22 @@ static bool check_merge(ls_build *b, const ls_ref *ref, const ls_rel *first, con
   if (ls__build_same_columns(first->schema, rel->schema, &different)) return true;
   const ls_schema *a = first->schema, *z = rel->schema;
   if (different >= a->n_fields || different >= z->n_fields) {
-    ls__diag_add(b->diag, ref->at->mark, "%s has %u columns and %s has %u; merged streams have the "
-                 "same columns: bring them together with select", rel->name, (unsigned)z->n_fields,
-                 first->name, (unsigned)a->n_fields);
+    ls__diag_add(b->diag, ref->at->mark,
+                 "%s has %u columns and %s has %u; merged streams have the "
+                 "same columns: bring them together with select",
+                 rel->name, (unsigned)z->n_fields, first->name, (unsigned)a->n_fields);
     return false;
   }
   const ls_field *x = &a->fields[different], *y = &z->fields[different];
-  ls__diag_add(b->diag, ref->at->mark, "column %u of %s is %s %s, of %s it is %s %s; merged streams "
-               "have the same columns: bring them together with select", (unsigned)different + 1,
-               rel->name, y->name, ls__type_text(b, y->type), first->name, x->name,
+  ls__diag_add(b->diag, ref->at->mark,
+               "column %u of %s is %s %s, of %s it is %s %s; merged streams "
+               "have the same columns: bring them together with select",
+               (unsigned)different + 1, rel->name, y->name, ls__type_text(b, y->type), first->name, x->name,
                ls__type_text(b, x->type));
   return false;
 }
 
-static ls_schema *merge_schemas(ls_build *b, const char *name, const ls_rel *rels, uint32_t n,
-                                bool *partitioned) {
+static ls_schema *merge_schemas(ls_build *b, const char *name, const ls_rel *rels, uint32_t n, bool *partitioned) {
   ls_schema *schema = ls__schema_copy(b->arena, rels[0].schema, name);
   *partitioned = rels[0].partitioned;
   for (uint32_t i = 1; i < n; i++) {
@@ -290,8 +295,7 @@ static ls_schema *merge_schemas(ls_build *b, const char *name, const ls_rel *rel
       schema->fields[k].sensitive |= other->fields[k].sensitive;
     }
     bool same = other->n_key == schema->n_key &&
-                (other->n_key == 0 ||
-                 memcmp(other->key, schema->key, other->n_key * sizeof *other->key) == 0);
+                (other->n_key == 0 || memcmp(other->key, schema->key, other->n_key * sizeof *other->key) == 0);
     if (!same) ls__schema_set_key(schema, b->arena, NULL, 0);
     if (other->time_field != schema->time_field) schema->time_field = -1;
     *partitioned = *partitioned && rels[i].partitioned;
@@ -331,8 +335,7 @@ bool ls__build_merge(ls_build *b, ls_entry *entry, ls_rel in) {
     has_time = has_time && rels[i].has_time;
     for (uint32_t k = 0; k < i && entry->refs[i].entry != NULL; k++) {
       if (!same_output(&entry->refs[i], &entry->refs[k])) continue;
-      ls__diag_add(b->diag, entry->refs[i].at->mark, "%s is merged twice; name it once",
-                   rels[i].name);
+      ls__diag_add(b->diag, entry->refs[i].at->mark, "%s is merged twice; name it once", rels[i].name);
       ok = false;
     }
   }
@@ -348,15 +351,14 @@ bool ls__build_merge(ls_build *b, ls_entry *entry, ls_rel in) {
   ls_plan_node *node = ls__build_node(b, entry->name, LS_VERB_MERGE, rels, n);
   const ls_schema *schemas[] = {schema};
   ls__build_outputs(b, node, (const char *const[]){""}, schemas, 1);
-  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = partitioned,
-                                       .has_time = has_time});
+  ls__build_done(entry, node, (ls_rel){.table = LS_NO_NODE, .partitioned = partitioned, .has_time = has_time});
   return true;
 }
 
 /* ---- select_key ---- */
 
-static bool check_key_types(ls_build *b, const ls_entry *entry, const ls_schema *schema,
-                            const uint32_t *key, uint32_t n_key) {
+static bool check_key_types(ls_build *b, const ls_entry *entry, const ls_schema *schema, const uint32_t *key,
+                            uint32_t n_key) {
   const ls_yaml *item = entry->verb->kind == LS_YAML_LIST ? entry->verb->first : entry->verb;
   for (uint32_t i = 0; i < n_key; i++, item = item->next) {
     ls_kind kind = schema->fields[key[i]].type->kind;

@@ -33,8 +33,7 @@ ls_schema *ls__schema_copy(ls_arena *arena, const ls_schema *schema, const char 
   return copy;
 }
 
-const char *ls__schema_names(const ls_build *b, const ls_schema *schema, const uint32_t *fields,
-                             uint32_t n) {
+const char *ls__schema_names(const ls_build *b, const ls_schema *schema, const uint32_t *fields, uint32_t n) {
   ls_buf text = LS_BUF_INIT;
   for (uint32_t i = 0; i < n && text.len < 200; i++) {
     ls__buf_printf(&text, "%s%s", i == 0 ? "" : ", ", schema->fields[fields[i]].name);
@@ -68,8 +67,7 @@ int32_t ls__build_column(ls_build *b, const ls_yaml *name, const ls_rel *in) {
     all[i] = i;
   }
   const char *near = ls__nearest_name(name->text, names, schema->n_fields);
-  ls__diag_add(b->diag, name->mark, "no column %.80s; %s%s", name->text,
-               near != NULL ? "did you mean " : "there are ",
+  ls__diag_add(b->diag, name->mark, "no column %.80s; %s%s", name->text, near != NULL ? "did you mean " : "there are ",
                near != NULL ? near : ls__schema_names(b, schema, all, schema->n_fields));
   return -1;
 }
@@ -108,13 +106,18 @@ static bool bound_ok(const ls_type *type, const char *text) {
   int32_t days;
   ls_slice slice = ls__slice_of(text);
   switch (type->kind) {
-  case LS_INT64: return ls__decimal_parse(&decimal, slice, 19, 0, false) == LS_OK;
-  case LS_FLOAT64: return ls__decimal_parse(&decimal, slice, 38, 12, true) == LS_OK;
+  case LS_INT64:
+    return ls__decimal_parse(&decimal, slice, 19, 0, false) == LS_OK;
+  case LS_FLOAT64:
+    return ls__decimal_parse(&decimal, slice, 38, 12, true) == LS_OK;
   case LS_DECIMAL:
     return ls__decimal_parse(&decimal, slice, type->precision, type->scale, false) == LS_OK;
-  case LS_TIMESTAMP: return ls__timestamp_parse(&us, slice) == LS_OK;
-  case LS_DATE: return ls__date_parse(&days, slice) == LS_OK;
-  default: return false;
+  case LS_TIMESTAMP:
+    return ls__timestamp_parse(&us, slice) == LS_OK;
+  case LS_DATE:
+    return ls__date_parse(&days, slice) == LS_OK;
+  default:
+    return false;
   }
 }
 
@@ -129,8 +132,7 @@ static bool bounds_in_order(const ls_type *type, const char *min, const char *ma
   return low <= high;
 }
 
-static const char *field_bound(ls_build *b, const ls_yaml *map, const char *key,
-                               const ls_type *type) {
+static const char *field_bound(ls_build *b, const ls_yaml *map, const char *key, const ls_type *type) {
   const ls_yaml *value = ls__yaml_get(map, key);
   if (value == NULL) return NULL;
   switch (type->kind) {
@@ -138,10 +140,11 @@ static const char *field_bound(ls_build *b, const ls_yaml *map, const char *key,
   case LS_FLOAT64:
   case LS_DECIMAL:
   case LS_TIMESTAMP:
-  case LS_DATE: break;
+  case LS_DATE:
+    break;
   default:
-    ls__diag_add(b->diag, value->key->mark, "%s is for numbers, dates and timestamps, not for %s",
-                 key, ls__type_text(b, type));
+    ls__diag_add(b->diag, value->key->mark, "%s is for numbers, dates and timestamps, not for %s", key,
+                 ls__type_text(b, type));
     return NULL;
   }
   if (bound_ok(type, value->text)) return value->text;
@@ -198,10 +201,8 @@ static bool parse_field(ls_build *b, const ls_yaml *value, ls_field *field) {
   field_values(b, value, field);
   field->min = field_bound(b, value, "min", field->type);
   field->max = field_bound(b, value, "max", field->type);
-  if (field->min != NULL && field->max != NULL &&
-      !bounds_in_order(field->type, field->min, field->max)) {
-    ls__diag_add(b->diag, ls__yaml_get(value, "min")->mark, "min %.40s is above max %.40s",
-                 field->min, field->max);
+  if (field->min != NULL && field->max != NULL && !bounds_in_order(field->type, field->min, field->max)) {
+    ls__diag_add(b->diag, ls__yaml_get(value, "min")->mark, "min %.40s is above max %.40s", field->min, field->max);
   }
   return true;
 }
@@ -219,11 +220,10 @@ static bool parse_key(ls_build *b, const ls_yaml *map, ls_schema *schema, const 
   for (uint32_t i = 0; i < schema->n_key; i++, item = item->next) {
     const ls_field *field = &schema->fields[schema->key[i]];
     if (field->type->kind == LS_NONE) continue;
-    const char *why = field->nullable    ? "is nullable; a key is always there"
-                      : field->sensitive ? "is sensitive; keys are seen outside: take a token as key"
-                      : !key_type_ok(field->type)
-                          ? "has a type that can't be a key; lists, structs and float64 can't"
-                          : NULL;
+    const char *why = field->nullable             ? "is nullable; a key is always there"
+                      : field->sensitive          ? "is sensitive; keys are seen outside: take a token as key"
+                      : !key_type_ok(field->type) ? "has a type that can't be a key; lists, structs and float64 can't"
+                                                  : NULL;
     if (why == NULL) continue;
     ls__diag_add(b->diag, item->mark, "key field %s %s", field->name, why);
     ok = false;
@@ -240,8 +240,8 @@ static bool parse_time(ls_build *b, const ls_yaml *map, ls_schema *schema, const
   if (field->type->kind == LS_NONE) return true;
   bool is_time = field->type->kind == LS_TIMESTAMP || field->type->kind == LS_DATE;
   if (is_time && !field->nullable) return true;
-  ls__diag_add(b->diag, time->mark, "time field %s %s; it is a timestamp or a date, not nullable",
-               field->name, is_time ? "is nullable" : "is no time");
+  ls__diag_add(b->diag, time->mark, "time field %s %s; it is a timestamp or a date, not nullable", field->name,
+               is_time ? "is nullable" : "is no time");
   return false;
 }
 

@@ -27,8 +27,7 @@ static bool place_of_expr(const ls_build *b, ls_plan_input at, const ls_expr *ex
   return false;
 }
 
-static bool place_of_join(const ls_plan_node *node, uint32_t output, uint32_t field,
-                          uint32_t n_left, place *out) {
+static bool place_of_join(const ls_plan_node *node, uint32_t output, uint32_t field, uint32_t n_left, place *out) {
   if (node->verb == LS_VERB_STREAM_JOIN && output > 0) {
     *out = (place){node->inputs[output == 3 ? 0 : 1], field, false};
   } else if (field < n_left) {
@@ -41,8 +40,8 @@ static bool place_of_join(const ls_plan_node *node, uint32_t output, uint32_t fi
   return true;
 }
 
-static bool place_of_aggregate(const ls_build *b, const ls_plan_node *node, uint32_t output,
-                               uint32_t field, place *out) {
+static bool place_of_aggregate(const ls_build *b, const ls_plan_node *node, uint32_t output, uint32_t field,
+                               place *out) {
   uint32_t n_window = node->u.aggregate.window_us > 0 ? 2 : 0, n_by = node->u.aggregate.n_by;
   if (output == 1) {
     *out = (place){node->inputs[0], field, false};
@@ -60,8 +59,7 @@ static bool place_of_aggregate(const ls_build *b, const ls_plan_node *node, uint
   return false;
 }
 
-static bool step_back(const ls_build *b, const ls_plan_node *node, uint32_t output,
-                      uint32_t field, place *out) {
+static bool step_back(const ls_build *b, const ls_plan_node *node, uint32_t output, uint32_t field, place *out) {
   switch (node->verb) {
   case LS_VERB_SELECT:
     return place_of_expr(b, node->inputs[0], node->u.select.exprs[field], out);
@@ -90,8 +88,10 @@ static bool step_back(const ls_build *b, const ls_plan_node *node, uint32_t outp
       return true;
     }
     break;
-  case LS_VERB_AGGREGATE: return place_of_aggregate(b, node, output, field, out);
-  default: break;
+  case LS_VERB_AGGREGATE:
+    return place_of_aggregate(b, node, output, field, out);
+  default:
+    break;
   }
   *out = (place){node->inputs[0], field, false};
   return true;
@@ -114,8 +114,7 @@ const char *ls__build_sensitive_origin(const ls_build *b, ls_plan_input at, uint
     }
     if (before.global) {
       const ls_plan_global *global = &b->globals[before.at.node];
-      return ls__arena_printf(b->arena, "%s.%s", global->name,
-                              global->schema->fields[before.field].name);
+      return ls__arena_printf(b->arena, "%s.%s", global->name, global->schema->fields[before.field].name);
     }
     at = before.at;
     field = before.field;
@@ -134,9 +133,8 @@ const char *ls__build_mask_advice(const ls_build *b) {
     for (uint32_t k = 0; k < manifest->n_fns; k++) put_name(&names, manifest->fns[k]->name, manifest->fns[k]->flags);
     for (uint32_t k = 0; k < manifest->n_aggs; k++) put_name(&names, manifest->aggs[k]->name, manifest->aggs[k]->flags);
   }
-  const char *advice = names.len > 0
-      ? ls__arena_printf(b->arena, "mask it with %s", names.ptr)
-      : "mask it with a function that declassifies (no loaded plugin has one)";
+  const char *advice = names.len > 0 ? ls__arena_printf(b->arena, "mask it with %s", names.ptr)
+                                     : "mask it with a function that declassifies (no loaded plugin has one)";
   ls__buf_fini(&names);
   return advice;
 }

@@ -16,8 +16,8 @@ typedef struct path_parts {
   uint32_t n;
 } path_parts;
 
-static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t len,
-                          const ls_rel *rel, path_parts *out) {
+static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t len, const ls_rel *rel,
+                          path_parts *out) {
   ls_mark mark = ls__yaml_locate(b->doc, path, from);
   if (out->n == PATH_EXPRS_MAX) {
     ls__diag_add(b->diag, mark, "more than 16 expressions in a path");
@@ -28,15 +28,19 @@ static bool add_path_expr(ls_build *b, const ls_yaml *path, size_t from, size_t 
   ls_kind kind = ls__expr_type(expr)->kind;
   if (kind != LS_STRING && kind != LS_DATE) {
     if (!path->poisoned) {
-      ls__diag_add(b->diag, mark, "this is %s; a part of a path is a string or a date: use date() "
-                   "or CAST", kind == LS_NONE ? "NULL" : ls__a_type(b, ls__expr_type(expr)));
+      ls__diag_add(b->diag, mark,
+                   "this is %s; a part of a path is a string or a date: use date() "
+                   "or CAST",
+                   kind == LS_NONE ? "NULL" : ls__a_type(b, ls__expr_type(expr)));
     }
     return false;
   }
   const char *origin = rel->broken ? NULL : ls__build_sensitive_expr(b, rel->at, expr);
   if (origin != NULL) {
-    ls__diag_add(b->diag, mark, "the path shows %s, which is sensitive; %s, or leave it "
-                 "out", origin, ls__build_mask_advice(b));
+    ls__diag_add(b->diag, mark,
+                 "the path shows %s, which is sensitive; %s, or leave it "
+                 "out",
+                 origin, ls__build_mask_advice(b));
     return false;
   }
   out->exprs[out->n++] = expr;
@@ -49,7 +53,8 @@ static bool parse_path(ls_build *b, const ls_yaml *path, const ls_rel *rel, path
   bool ok = true;
   for (size_t at = 0; at < path->len; at++) {
     if (text[at] == '}') {
-      ls__diag_add(b->diag, ls__yaml_locate(b->doc, path, at), "a } without {; expressions in a path "
+      ls__diag_add(b->diag, ls__yaml_locate(b->doc, path, at),
+                   "a } without {; expressions in a path "
                    "stand between { and }");
       return false;
     }
@@ -68,7 +73,9 @@ static bool parse_path(ls_build *b, const ls_yaml *path, const ls_rel *rel, path
   return ok;
 }
 
-static bool is_segment_end(char c) { return c == '/' || c == 0; }
+static bool is_segment_end(char c) {
+  return c == '/' || c == 0;
+}
 
 /* Segments that are empty, hidden from readers, or lead elsewhere. */
 static bool check_segments(ls_build *b, const ls_yaml *path) {
@@ -87,8 +94,7 @@ static bool check_segments(ls_build *b, const ls_yaml *path) {
   }
   if (why == NULL) return true;
   if (!path->poisoned) {
-    ls__diag_add(b->diag, path->mark, "path '%.80s' %s; give a directory below the lake's root",
-                 path->text, why);
+    ls__diag_add(b->diag, path->mark, "path '%.80s' %s; give a directory below the lake's root", path->text, why);
   }
   return false;
 }
@@ -107,8 +113,8 @@ static bool check_csv(ls_build *b, const ls_yaml *format, const ls_schema *schem
   return true;
 }
 
-static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schema, const uint32_t *fields,
-                       uint32_t n, ls_kind kind, const char *wanted) {
+static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schema, const uint32_t *fields, uint32_t n,
+                       ls_kind kind, const char *wanted) {
   for (uint32_t i = 0; i < n; i++) {
     const ls_field *field = &schema->fields[fields[i]];
     if (field->type->kind == kind || field->type->kind == LS_NONE) continue;
@@ -122,14 +128,16 @@ static bool check_kind(ls_build *b, const ls_yaml *names, const ls_schema *schem
 /** What a sink's balance compares is summed by a sink of its own, without a binding, on the other step. */
 static bool add_balance(ls_build *b, const ls_yaml *summary, uint32_t index) {
   ls_plan_sink *sink = &b->sinks[index];
-  const ls_yaml *balance = ls__yaml_get(summary, "balance"), *sum = ls__yaml_get(balance, "sum"), *from = ls__yaml_get(balance, "from");
+  const ls_yaml *balance = ls__yaml_get(summary, "balance"), *sum = ls__yaml_get(balance, "sum"),
+                *from = ls__yaml_get(balance, "from");
   if (balance == NULL || sum == NULL || from == NULL) return balance == NULL;
   const ls_rel own = {.schema = sink->schema};
   int32_t column = ls__build_column(b, sum, &own);
   for (uint32_t i = 0; i < sink->n_sum && column >= 0; i++) {
     if (sink->sum[i] == (uint32_t)column) sink->balance_sum = (int32_t)i;
   }
-  if (column >= 0 && sink->balance_sum < 0) ls__diag_add(b->diag, sum->mark, "%s is not among the sums of this summary", sum->text);
+  if (column >= 0 && sink->balance_sum < 0)
+    ls__diag_add(b->diag, sum->mark, "%s is not among the sums of this summary", sum->text);
   if (sink->balance_sum < 0) return false;
   const ls_ref ref = ls__build_ref(b, from);
   const ls_rel rel = ls__build_resolve(b, &ref);
@@ -145,8 +153,14 @@ static bool add_balance(ls_build *b, const ls_yaml *summary, uint32_t index) {
   }
   sink->balance_with = b->plan->n_sinks;
   ls_plan_sink *tap = &b->sinks[b->plan->n_sinks];
-  *tap = (ls_plan_sink){.name = ls__arena_printf(b->arena, "%s_balance", sink->name), .schema = rel.schema, .sum = field, .n_sum = 1,
-                        .sum_per = per, .sum_split = -1, .balance_sum = -1, .totals_only = true};
+  *tap = (ls_plan_sink){.name = ls__arena_printf(b->arena, "%s_balance", sink->name),
+                        .schema = rel.schema,
+                        .sum = field,
+                        .n_sum = 1,
+                        .sum_per = per,
+                        .sum_split = -1,
+                        .balance_sum = -1,
+                        .totals_only = true};
   ls_plan_node *node = ls__build_node(b, tap->name, LS_VERB_SINK, &rel, 1);
   node->u.sink.sink = b->plan->n_sinks;
   tap->node = node->id;
@@ -174,7 +188,8 @@ static bool parse_summary(ls_build *b, const ls_yaml *summary, const ls_rel *rel
   }
   if (split != NULL) {
     out->sum_split = ls__build_column(b, split, rel);
-    ok = out->sum_split >= 0 && check_kind(b, split, schema, &(uint32_t){(uint32_t)out->sum_split}, 1, LS_STRING, "string") && ok;
+    ok = out->sum_split >= 0 &&
+         check_kind(b, split, schema, &(uint32_t){(uint32_t)out->sum_split}, 1, LS_STRING, "string") && ok;
   }
   if (per == NULL) return ok;
   out->sum_per = ls__build_column(b, per, rel);
@@ -188,7 +203,9 @@ static bool check_roll_columns(ls_build *b, const ls_yaml *roll, const ls_schema
   static const char *const added[] = {"_seq", "_deleted"};
   for (size_t i = 0; i < sizeof added / sizeof *added; i++) {
     if (ls__schema_find(schema, ls__slice_of(added[i])) < 0) continue;
-    ls__diag_add(b->diag, roll->key->mark, "with keep: last, live files have a column %s; the rows have one of that name already: rename it", added[i]);
+    ls__diag_add(b->diag, roll->key->mark,
+                 "with keep: last, live files have a column %s; the rows have one of that name already: rename it",
+                 added[i]);
     return false;
   }
   return true;
@@ -204,7 +221,8 @@ static bool parse_roll(ls_build *b, const ls_yaml *roll, const ls_rel *rel, ls_p
   out->lake_topic = ls__build_internal_topic(b, out->name, "-lake");
   bool ok = true;
   if (out->success_marker) {
-    ls__diag_add(b->diag, roll->key->mark, "success says that a run is complete, and a live run never is; leave out roll, or success");
+    ls__diag_add(b->diag, roll->key->mark,
+                 "success says that a run is complete, and a live run never is; leave out roll, or success");
     ok = false;
   }
   if (out->roll_bytes > ROLL_BYTES_MAX && !size->poisoned) {
@@ -230,20 +248,21 @@ static bool parse_lake(ls_build *b, const ls_yaml *lake, const ls_rel *rel, ls_p
   memcpy(exprs, parts.exprs, parts.n * sizeof *exprs);
   out->path_literals = literals;
   out->path_exprs = exprs;
-  out->format = format->text[0] == 'p'   ? LS_FORMAT_PARQUET
-                : format->text[0] == 'c' ? LS_FORMAT_CSV
-                                         : LS_FORMAT_JSON;
+  out->format = format->text[0] == 'p' ? LS_FORMAT_PARQUET : format->text[0] == 'c' ? LS_FORMAT_CSV : LS_FORMAT_JSON;
   const ls_yaml *summary = ls__yaml_get(lake, "summary");
   if (summary != NULL) ok = parse_summary(b, summary, rel, out) && ok;
   out->keep_last = keep != NULL && strcmp(keep->text, "last") == 0;
   out->success_marker = success != NULL && ls__is_true(success->text);
   if (out->keep_last && rel->known == LS_KNOWN && rel->schema->n_key == 0) {
-    ls__diag_add(b->diag, keep->mark, "keep: last is by key, but the rows of %s have none; use "
-                 "select_key, or keep: all", rel->name);
+    ls__diag_add(b->diag, keep->mark,
+                 "keep: last is by key, but the rows of %s have none; use "
+                 "select_key, or keep: all",
+                 rel->name);
     ok = false;
   }
   if (out->success_marker && parts.n > 0) {
-    ls__diag_add(b->diag, success->key->mark, "success is for one directory; this path has an "
+    ls__diag_add(b->diag, success->key->mark,
+                 "success is for one directory; this path has an "
                  "expression and makes many");
     ok = false;
   }
@@ -260,20 +279,22 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_p
   const char *partitions = ls__yaml_text(ls__yaml_get(live, "create"), "partitions");
   if (partitions != NULL) out->create_partitions = (int32_t)strtol(partitions, NULL, 10);
   if (!out->live_compacted || rel->known != LS_KNOWN || rel->schema->n_key > 0) return true;
-  ls__diag_add(b->diag, compacted->mark, "a compacted topic has rows with a key, but those of %s have "
-               "none; use select_key", rel->name);
+  ls__diag_add(b->diag, compacted->mark,
+               "a compacted topic has rows with a key, but those of %s have "
+               "none; use select_key",
+               rel->name);
   return false;
 }
 
-static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name,
-                            const ls_rel *rel) {
+static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name, const ls_rel *rel) {
   bool ok = true;
   for (uint32_t i = 0; i < rel->schema->n_fields; i++) {
     if (!rel->schema->fields[i].sensitive) continue;
     const char *origin = rel->broken ? NULL : ls__build_sensitive_origin(b, rel->at, i);
-    ls__diag_add(b->diag, from->mark, "column %s of sink %s shows %s, which is sensitive; %s (select), "
-                 "or leave it out", rel->schema->fields[i].name, name, origin != NULL ? origin : "a field",
-                 ls__build_mask_advice(b));
+    ls__diag_add(b->diag, from->mark,
+                 "column %s of sink %s shows %s, which is sensitive; %s (select), "
+                 "or leave it out",
+                 rel->schema->fields[i].name, name, origin != NULL ? origin : "a field", ls__build_mask_advice(b));
     ok = false;
   }
   return ok;

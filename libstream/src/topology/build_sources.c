@@ -24,8 +24,8 @@ static ls_schema_cell find_schema(ls_build *b, const ls_yaml *map) {
   const char **names = LS_ARENA_ARRAY(b->arena, const char *, b->schemas.n + 1);
   for (size_t i = 0; i < b->schemas.n; i++) names[i] = b->schemas.entries[i].key;
   const char *near = ls__nearest_name(name->text, names, b->schemas.n);
-  ls__diag_add(b->diag, name->mark, "there is no schema %.80s%s%s", name->text,
-               near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+  ls__diag_add(b->diag, name->mark, "there is no schema %.80s%s%s", name->text, near != NULL ? "; did you mean " : "",
+               near != NULL ? near : "");
   return none;
 }
 
@@ -58,8 +58,8 @@ static bool format_of_name(const char *files, ls_format *out) {
   static const struct {
     const char *end;
     ls_format format;
-  } ends[] = {{".jsonl", LS_FORMAT_JSON}, {".json", LS_FORMAT_JSON}, {".csv", LS_FORMAT_CSV},
-              {".parquet", LS_FORMAT_PARQUET}};
+  } ends[] = {
+      {".jsonl", LS_FORMAT_JSON}, {".json", LS_FORMAT_JSON}, {".csv", LS_FORMAT_CSV}, {".parquet", LS_FORMAT_PARQUET}};
   char name[512];
   size_t len = strlen(files);
   if (len >= sizeof name) return false;
@@ -95,8 +95,10 @@ static bool format_of_files(const char *files, ls_format *out) {
 }
 
 static ls_format format_of(const char *text) {
-  return text[0] == 'c' ? LS_FORMAT_CSV : strcmp(text, "parquet") == 0 ? LS_FORMAT_PARQUET
-         : text[0] == 'p' ? LS_FORMAT_PROTOBUF : LS_FORMAT_JSON;
+  return text[0] == 'c'                 ? LS_FORMAT_CSV
+         : strcmp(text, "parquet") == 0 ? LS_FORMAT_PARQUET
+         : text[0] == 'p'               ? LS_FORMAT_PROTOBUF
+                                        : LS_FORMAT_JSON;
 }
 
 /* A path below the lake's root can't lead out of it. */
@@ -108,8 +110,10 @@ static bool check_path(ls_build *b, const ls_yaml *path) {
     climbs |= strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0);
   }
   if (text[0] != '/' && !climbs) return true;
-  ls__diag_add(b->diag, path->mark, "%s: '%.80s' leads out of the lake; give a path below its root, "
-               "without / in front and ..", path->key->text, text);
+  ls__diag_add(b->diag, path->mark,
+               "%s: '%.80s' leads out of the lake; give a path below its root, "
+               "without / in front and ..",
+               path->key->text, text);
   return false;
 }
 
@@ -153,8 +157,10 @@ static bool check_pattern(ls_build *b, const ls_yaml *files) {
   for (size_t at = 0, next; at < files->len; at = next) {
     const char *fault = pattern_fault(files->text, at, &next);
     if (fault == NULL) continue;
-    ls__diag_add(b->diag, ls__yaml_locate(b->doc, files, at), "files: %s is not understood; a pattern has * within a part of "
-                 "the path, {date}, and alternatives as .jsonl{,.gz,.zst}", fault);
+    ls__diag_add(b->diag, ls__yaml_locate(b->doc, files, at),
+                 "files: %s is not understood; a pattern has * within a part of "
+                 "the path, {date}, and alternatives as .jsonl{,.gz,.zst}",
+                 fault);
     return false;
   }
   return true;
@@ -169,8 +175,10 @@ static bool parse_replay(ls_build *b, const ls_yaml *replay, binding *out) {
   if (format != NULL) {
     out->format = format_of(format);
   } else if (!has_key(replay, "format") && !format_of_files(out->files, &out->format)) {
-    ls__diag_add(b->diag, files->mark, "files: '%.80s' does not tell the format; give format: json, "
-                 "csv, parquet or protobuf", out->files);
+    ls__diag_add(b->diag, files->mark,
+                 "files: '%.80s' does not tell the format; give format: json, "
+                 "csv, parquet or protobuf",
+                 out->files);
     return false;
   }
   bool ok = parse_days(b, replay, "lookback", out->files, &out->lookback_us);
@@ -194,8 +202,10 @@ static bool parse_live(ls_build *b, const ls_yaml *live, ls_schema_cell of, bind
   const ls_yaml *compacted = ls__yaml_get(live, "compacted");
   out->compacted = compacted != NULL && ls__is_true(compacted->text);
   if (out->compacted && of.known == LS_KNOWN && of.schema->n_key == 0) {
-    ls__diag_add(b->diag, compacted->mark, "a compacted topic has records with a key; give schema "
-                 "%s a key", of.schema->name);
+    ls__diag_add(b->diag, compacted->mark,
+                 "a compacted topic has records with a key; give schema "
+                 "%s a key",
+                 of.schema->name);
     return false;
   }
   return true;
@@ -207,12 +217,15 @@ static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound
   bool wanted = live_proto || (bound->files != NULL && bound->format == LS_FORMAT_PROTOBUF);
   if (message == NULL) {
     if (!wanted || has_key(map, "protobuf")) return !wanted;
-    ls__diag_add(b->diag, map->key->mark, "%s has the format protobuf but no message type; give "
-                 "protobuf: package.Message", map->key->text);
+    ls__diag_add(b->diag, map->key->mark,
+                 "%s has the format protobuf but no message type; give "
+                 "protobuf: package.Message",
+                 map->key->text);
     return false;
   }
   if (!wanted) {
-    ls__diag_add(b->diag, message->key->mark, "protobuf is of no use here; neither live nor replay "
+    ls__diag_add(b->diag, message->key->mark,
+                 "protobuf is of no use here; neither live nor replay "
                  "has format: protobuf");
     return false;
   }
@@ -220,8 +233,10 @@ static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound
   const ls_udf_message *found = ls__udf_find_message(b->udfs, message->text);
   if (found == NULL) {
     if (!b->plugins_failed && !message->poisoned) {
-      ls__diag_add(b->diag, message->mark, "no plugin has a message type %.80s; name its plugin "
-                   "under plugins", message->text);
+      ls__diag_add(b->diag, message->mark,
+                   "no plugin has a message type %.80s; name its plugin "
+                   "under plugins",
+                   message->text);
     }
     return false;
   }
@@ -233,15 +248,19 @@ static bool parse_dead_letter_topic(ls_build *b, const ls_yaml *map, const ls_ya
   if (topic != NULL && !ls__build_topic(b, topic)) return false;
   if (topic != NULL && out->live_kafka == NULL) {
     if (has_key(map, "live")) return false;
-    ls__diag_add(b->diag, topic->key->mark, "dead_letters: kafka is of no use here: %s has no live binding; give "
-                 "lake, or live", map->key->text);
+    ls__diag_add(b->diag, topic->key->mark,
+                 "dead_letters: kafka is of no use here: %s has no live binding; give "
+                 "lake, or live",
+                 map->key->text);
     return false;
   }
   if (out->live_kafka == NULL) return true;
   out->dead_letter_topic = topic != NULL ? topic->text : ls__arena_printf(b->arena, "%s.dlq", out->live_kafka);
   if (strlen(out->dead_letter_topic) <= 249) return true;
-  ls__diag_add(b->diag, map->key->mark, "the dead letters of %s have no topic: %.40s... with .dlq has more than 249 "
-               "characters; give dead_letters: kafka", map->key->text, out->live_kafka);
+  ls__diag_add(b->diag, map->key->mark,
+               "the dead letters of %s have no topic: %.40s... with .dlq has more than 249 "
+               "characters; give dead_letters: kafka",
+               map->key->text, out->live_kafka);
   return false;
 }
 
@@ -262,8 +281,7 @@ static bool parse_bindings(ls_build *b, const ls_yaml *map, ls_schema_cell of, b
   bool ok = true;
   if (live == NULL && replay == NULL) {
     if (has_key(map, "live") || has_key(map, "replay")) return false;
-    ls__diag_add(b->diag, map->key->mark, "%s has neither live nor replay; give one, or both",
-                 map->key->text);
+    ls__diag_add(b->diag, map->key->mark, "%s has neither live nor replay; give one, or both", map->key->text);
     ok = false;
   }
   if (replay != NULL) ok &= parse_replay(b, replay, out);
@@ -272,8 +290,7 @@ static bool parse_bindings(ls_build *b, const ls_yaml *map, ls_schema_cell of, b
   return parse_dead_letters(b, map, map->key->text, out) && ok;
 }
 
-static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema, uint32_t index,
-                         const binding *bound) {
+static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema, uint32_t index, const binding *bound) {
   ls_plan_node *node = ls__build_node(b, name, LS_VERB_SOURCE, NULL, 0);
   const ls_schema *schemas[] = {schema};
   ls__build_outputs(b, node, (const char *const[]){""}, schemas, 1);
@@ -294,16 +311,22 @@ static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema,
                                        .dead_letter_dir = bound->dead_letter_dir,
                                        .dead_letter_topic = bound->dead_letter_topic};
   if (bound->live_format == LS_FORMAT_PROTOBUF) b->sources[index].live_protobuf_descriptor = bound->descriptor;
-  return (ls_rel){.name = name, .schema = schema, .at = {node->id, 0}, .table = LS_NO_NODE,
-                  .global = LS_NO_GLOBAL, .partitioned = schema->n_key > 0,
+  return (ls_rel){.name = name,
+                  .schema = schema,
+                  .at = {node->id, 0},
+                  .table = LS_NO_NODE,
+                  .global = LS_NO_GLOBAL,
+                  .partitioned = schema->n_key > 0,
                   .has_time = schema->time_field >= 0};
 }
 
 static bool check_table(ls_build *b, const ls_entry *entry, ls_schema_cell of, bool global) {
   const ls_yaml *store = ls__yaml_get(entry->map, "store");
   if (of.known == LS_KNOWN && of.schema->n_key == 0) {
-    ls__diag_add(b->diag, entry->map->key->mark, "table %s has a schema without a key; give schema "
-                 "%s a key", entry->name, of.schema->name);
+    ls__diag_add(b->diag, entry->map->key->mark,
+                 "table %s has a schema without a key; give schema "
+                 "%s a key",
+                 entry->name, of.schema->name);
     return false;
   }
   if (global && store != NULL) {
@@ -311,8 +334,10 @@ static bool check_table(ls_build *b, const ls_entry *entry, ls_schema_cell of, b
     return false;
   }
   if (!global && store == NULL && !has_key(entry->map, "store")) {
-    ls__diag_add(b->diag, entry->map->key->mark, "table %s has no store; name one, or make it "
-                 "global: true", entry->name);
+    ls__diag_add(b->diag, entry->map->key->mark,
+                 "table %s has no store; name one, or make it "
+                 "global: true",
+                 entry->name);
     return false;
   }
   return true;
@@ -326,8 +351,7 @@ static bool check_from(ls_build *b, const ls_entry *entry, const binding *bound)
   return false;
 }
 
-static bool build_table(ls_build *b, ls_entry *entry, const ls_schema *schema, uint32_t index,
-                        const binding *bound) {
+static bool build_table(ls_build *b, ls_entry *entry, const ls_schema *schema, uint32_t index, const binding *bound) {
   ls_plan_store store;
   uint64_t fp = ls__build_fingerprint("latest", schema, schema->key, schema->n_key, schema, "");
   if (!ls__build_store(b, entry->map, "", fp, &store)) return false;
@@ -341,7 +365,8 @@ static bool build_table(ls_build *b, ls_entry *entry, const ls_schema *schema, u
 static bool build_global(ls_build *b, ls_entry *entry, uint32_t index, const binding *bound) {
   if (bound->descriptor != NULL) {
     const ls_yaml *message = ls__yaml_get(entry->map, "protobuf");
-    ls__diag_add(b->diag, message->key->mark, "a global table can't be protobuf; give json, csv or "
+    ls__diag_add(b->diag, message->key->mark,
+                 "a global table can't be protobuf; give json, csv or "
                  "parquet");
     return false;
   }
@@ -353,8 +378,8 @@ static bool build_global(ls_build *b, ls_entry *entry, uint32_t index, const bin
   global->live_compacted = bound->compacted;
   global->dead_letter_dir = bound->dead_letter_dir;
   global->dead_letter_topic = bound->dead_letter_topic;
-  ls_rel rel = {.name = entry->name, .schema = global->schema, .at = {LS_NO_NODE, 0},
-                .table = LS_NO_NODE, .global = index};
+  ls_rel rel = {
+      .name = entry->name, .schema = global->schema, .at = {LS_NO_NODE, 0}, .table = LS_NO_NODE, .global = index};
   entry->outputs[0] = (ls_entry_output){"", rel};
   entry->n_outputs = 1;
   return true;
@@ -366,8 +391,11 @@ static bool is_global(const ls_entry *entry) {
 
 static void guess_entry(ls_entry *entry, ls_schema_cell of, uint32_t index) {
   bool global = is_global(entry), table = entry->kind == LS_ENTRY_TABLE && !global;
-  (void)ls__build_guess(entry, (ls_rel){.table = table ? 0 : LS_NO_NODE, .global = global ? index : LS_NO_GLOBAL,
-                                        .partitioned = true, .has_time = of.schema->time_field >= 0},
+  (void)ls__build_guess(entry,
+                        (ls_rel){.table = table ? 0 : LS_NO_NODE,
+                                 .global = global ? index : LS_NO_GLOBAL,
+                                 .partitioned = true,
+                                 .has_time = of.schema->time_field >= 0},
                         of.schema, of.known);
 }
 
@@ -399,8 +427,7 @@ static void reject_source_keys(ls_build *b, const ls_yaml *map) {
   const ls_yaml *lookahead = ls__yaml_get(replay, "lookahead");
   const ls_yaml *wrong = idle != NULL ? idle : lookback != NULL ? lookback : lookahead;
   if (wrong == NULL) return;
-  ls__diag_add(b->diag, wrong->key->mark, "%s is not for global tables, which are loaded whole",
-               wrong->key->text);
+  ls__diag_add(b->diag, wrong->key->mark, "%s is not for global tables, which are loaded whole", wrong->key->text);
 }
 
 void ls__build_sources(ls_build *b) {

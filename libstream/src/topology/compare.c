@@ -8,7 +8,7 @@ typedef enum outcome { SURVIVES, NEW, ORPHANED, INCOMPATIBLE } outcome;
 static const char *const outcome_names[] = {"survives", "new", "orphaned", "incompatible"};
 
 typedef struct kept_item {
-  const char *kind;  /* group, store, topic */
+  const char *kind; /* group, store, topic */
   const char *name;
   const char *topic; /* NULL: none */
   outcome outcome;
@@ -80,8 +80,8 @@ static const char *key_reason(comparison *c, const char *before, const char *now
 
 static const char *store_reason(comparison *c, const kept_store *before, const kept_store *now) {
   if (before->node->verb != now->node->verb) {
-    return ls__arena_printf(&c->arena, "it was of a step with %s and is of one with %s", ls__verb_name(before->node->verb),
-                            ls__verb_name(now->node->verb));
+    return ls__arena_printf(&c->arena, "it was of a step with %s and is of one with %s",
+                            ls__verb_name(before->node->verb), ls__verb_name(now->node->verb));
   }
   return key_reason(c, key_of(c, c->before, before->node), key_of(c, c->now, now->node),
                     "what it holds for a key has other columns or is computed otherwise");
@@ -133,8 +133,9 @@ static void compare_repartitions(comparison *c) {
       item.outcome = SURVIVES;
     } else if (other != NULL) {
       item.outcome = INCOMPATIBLE;
-      item.reason = key_reason(c, names_of(c, other->schema, other->schema->key, other->schema->n_key),
-                               names_of(c, own->schema, own->schema->key, own->schema->n_key), "its rows have other columns");
+      item.reason =
+          key_reason(c, names_of(c, other->schema, other->schema->key, other->schema->n_key),
+                     names_of(c, own->schema, own->schema->key, own->schema->n_key), "its rows have other columns");
     }
     add(c, item);
   }
@@ -170,7 +171,8 @@ static void compare_lake_sinks(comparison *c) {
   for (uint32_t i = 0; i < c->before->n_sinks; i++) {
     const ls_plan_sink *own = &c->before->sinks[i];
     if (own->lake_topic == NULL || find_lake_sink(c->now, own->lake_topic) != NULL) continue;
-    add(c, (kept_item){"topic", own->name, own->lake_topic, ORPHANED, "no sink rolls files by it: an orderly stop leaves no rows in it"});
+    add(c, (kept_item){"topic", own->name, own->lake_topic, ORPHANED,
+                       "no sink rolls files by it: an orderly stop leaves no rows in it"});
   }
 }
 
@@ -196,8 +198,10 @@ static void put_text(ls_buf *out, const comparison *c) {
 
 static void put_string(ls_buf *out, const char *name, const char *text) {
   ls__buf_printf(out, "\"%s\":", name);
-  if (text == NULL) ls__buf_puts(out, "null");
-  else ls__buf_json_string(out, ls__slice_of(text));
+  if (text == NULL)
+    ls__buf_puts(out, "null");
+  else
+    ls__buf_json_string(out, ls__slice_of(text));
 }
 
 static void put_json(ls_buf *out, const comparison *c) {
@@ -233,8 +237,10 @@ int ls_topology_compare(char **out, size_t *n_lost, const ls_topology *now, cons
   compare_stores(&c);
   compare_repartitions(&c);
   compare_lake_sinks(&c);
-  if (format == LS_COMPARE_JSON) put_json(&text, &c);
-  else put_text(&text, &c);
+  if (format == LS_COMPARE_JSON)
+    put_json(&text, &c);
+  else
+    put_text(&text, &c);
   *out = text.ptr;
   *n_lost = c.n_lost;
   ls__free(c.items);

@@ -1,8 +1,8 @@
 /** @file describe.c  The plan as canonical text: the same plan gives the same bytes. */
+#include "topology/describe.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "data/datetime.h"
-#include "topology/describe.h"
 #include "topology/load.h"
 
 void ls__describe_duration(ls_buf *out, int64_t us) {
@@ -47,10 +47,14 @@ static void put_wanted(ls_buf *out, const ls_schema *schema, const uint64_t *wan
 
 static const char *format_name(ls_format format) {
   switch (format) {
-  case LS_FORMAT_JSON: return "json";
-  case LS_FORMAT_CSV: return "csv";
-  case LS_FORMAT_PROTOBUF: return "protobuf";
-  case LS_FORMAT_PARQUET: return "parquet";
+  case LS_FORMAT_JSON:
+    return "json";
+  case LS_FORMAT_CSV:
+    return "csv";
+  case LS_FORMAT_PROTOBUF:
+    return "protobuf";
+  case LS_FORMAT_PARQUET:
+    return "parquet";
   }
   return "";
 }
@@ -136,11 +140,20 @@ static void put_expr(ls_buf *out, const char *label, const ls_expr *expr) {
 const char *ls__describe_join_kind(const ls_plan_node *node) {
   ls_join_type type = LS_JOIN_INNER;
   switch (node->verb) {
-  case LS_VERB_STREAM_JOIN: type = node->u.stream_join.type; break;
-  case LS_VERB_TABLE_LOOKUP: type = node->u.table_lookup.type; break;
-  case LS_VERB_GLOBAL_LOOKUP: type = node->u.global_lookup.type; break;
-  case LS_VERB_TABLE_JOIN: type = node->u.table_join.type; break;
-  default: return ls__verb_name(node->verb);
+  case LS_VERB_STREAM_JOIN:
+    type = node->u.stream_join.type;
+    break;
+  case LS_VERB_TABLE_LOOKUP:
+    type = node->u.table_lookup.type;
+    break;
+  case LS_VERB_GLOBAL_LOOKUP:
+    type = node->u.global_lookup.type;
+    break;
+  case LS_VERB_TABLE_JOIN:
+    type = node->u.table_join.type;
+    break;
+  default:
+    return ls__verb_name(node->verb);
   }
   return type == LS_JOIN_LEFT ? "left_join" : type == LS_JOIN_OUTER ? "outer_join" : "join";
 }
@@ -162,7 +175,9 @@ static void put_branch(ls_buf *out, const ls_plan_node *node) {
   }
 }
 
-static const char *emit_name(ls_emit emit) { return emit == LS_EMIT_FINAL ? "final" : "changes"; }
+static const char *emit_name(ls_emit emit) {
+  return emit == LS_EMIT_FINAL ? "final" : "changes";
+}
 
 /* Of a table: without an end of the input, nothing is final. */
 static void put_table_emit(ls_buf *out, const ls_plan *plan, ls_emit emit) {
@@ -177,21 +192,18 @@ static void put_stream_join(ls_buf *out, const ls_plan_node *node) {
   ls__describe_duration(out, node->u.stream_join.after_us);
   ls__buf_puts(out, ", grace ");
   ls__describe_duration(out, node->u.stream_join.grace_us);
-  ls__buf_printf(out, "\n      emit: %s\n",
-                 node->u.stream_join.emit == LS_EMIT_FINAL ? "final" : "early");
+  ls__buf_printf(out, "\n      emit: %s\n", node->u.stream_join.emit == LS_EMIT_FINAL ? "final" : "early");
 }
 
 static void put_global_lookup(ls_buf *out, const ls_plan *plan, const ls_plan_node *node) {
-  ls__buf_printf(out, "      table: %s (global)\n",
-                 plan->globals[node->u.global_lookup.table].name);
+  ls__buf_printf(out, "      table: %s (global)\n", plan->globals[node->u.global_lookup.table].name);
   for (uint32_t i = 0; i < node->u.global_lookup.n_on; i++) {
     put_expr(out, "on", node->u.global_lookup.on[i]);
   }
 }
 
 static void put_aggregate(ls_buf *out, const ls_plan *plan, const ls_schema *in, const ls_plan_node *node) {
-  static const char *const names[] = {"count", "count", "sum",   "min",  "max",
-                                      "avg",   "first", "last", "collect"};
+  static const char *const names[] = {"count", "count", "sum", "min", "max", "avg", "first", "last", "collect"};
   ls__buf_puts(out, "      by: ");
   put_names(out, in, node->u.aggregate.by, node->u.aggregate.n_by);
   if (node->u.aggregate.window_us > 0) {
@@ -208,8 +220,7 @@ static void put_aggregate(ls_buf *out, const ls_plan *plan, const ls_schema *in,
   }
   for (uint32_t i = 0; i < node->u.aggregate.n_aggs; i++) {
     const ls_plan_agg *agg = &node->u.aggregate.aggs[i];
-    ls__buf_printf(out, "      %s: %s(", agg->name,
-                   agg->udf != NULL ? agg->udf->name : names[agg->kind]);
+    ls__buf_printf(out, "      %s: %s(", agg->name, agg->udf != NULL ? agg->udf->name : names[agg->kind]);
     if (agg->kind == LS_AGG_COUNT_ALL) ls__buf_putc(out, '*');
     for (uint32_t k = 0; k < agg->n_args; k++) {
       if (k > 0) ls__buf_puts(out, ", ");
@@ -252,18 +263,41 @@ static void put_verb(ls_buf *out, const ls_plan *plan, const ls_plan_node *node)
     in = plan->nodes[node->inputs[0].node].outputs[node->inputs[0].output].schema;
   }
   switch (node->verb) {
-  case LS_VERB_FILTER: put_expr(out, "keeps", node->u.filter.predicate); break;
-  case LS_VERB_SELECT: put_select(out, node); break;
-  case LS_VERB_FLAT_MAP: put_expr(out, "each", node->u.flat_map.list); break;
-  case LS_VERB_BRANCH: put_branch(out, node); break;
-  case LS_VERB_STREAM_JOIN: put_stream_join(out, node); break;
-  case LS_VERB_GLOBAL_LOOKUP: put_global_lookup(out, plan, node); break;
-  case LS_VERB_TABLE_JOIN: put_table_emit(out, plan, node->u.table_join.emit); break;
-  case LS_VERB_LATEST: put_latest(out, plan, in, node); break;
-  case LS_VERB_DEDUPLICATE: put_deduplicate(out, in, node); break;
-  case LS_VERB_AGGREGATE: put_aggregate(out, plan, in, node); break;
-  case LS_VERB_CHANGES: put_changes(out, in, node); break;
-  default: break;
+  case LS_VERB_FILTER:
+    put_expr(out, "keeps", node->u.filter.predicate);
+    break;
+  case LS_VERB_SELECT:
+    put_select(out, node);
+    break;
+  case LS_VERB_FLAT_MAP:
+    put_expr(out, "each", node->u.flat_map.list);
+    break;
+  case LS_VERB_BRANCH:
+    put_branch(out, node);
+    break;
+  case LS_VERB_STREAM_JOIN:
+    put_stream_join(out, node);
+    break;
+  case LS_VERB_GLOBAL_LOOKUP:
+    put_global_lookup(out, plan, node);
+    break;
+  case LS_VERB_TABLE_JOIN:
+    put_table_emit(out, plan, node->u.table_join.emit);
+    break;
+  case LS_VERB_LATEST:
+    put_latest(out, plan, in, node);
+    break;
+  case LS_VERB_DEDUPLICATE:
+    put_deduplicate(out, in, node);
+    break;
+  case LS_VERB_AGGREGATE:
+    put_aggregate(out, plan, in, node);
+    break;
+  case LS_VERB_CHANGES:
+    put_changes(out, in, node);
+    break;
+  default:
+    break;
   }
 }
 
@@ -272,8 +306,7 @@ static void put_node(ls_buf *out, const ls_plan *plan, const ls_plan_node *node)
   for (uint32_t i = 0; i < node->n_inputs; i++) {
     const ls_plan_node *from = &plan->nodes[node->inputs[i].node];
     const char *output = from->outputs[node->inputs[i].output].name;
-    ls__buf_printf(out, "%s#%u%s%s", i == 0 ? " <- " : ", ", (unsigned)from->id,
-                   output[0] != 0 ? "." : "", output);
+    ls__buf_printf(out, "%s#%u%s%s", i == 0 ? " <- " : ", ", (unsigned)from->id, output[0] != 0 ? "." : "", output);
   }
   ls__buf_putc(out, '\n');
   for (int i = 0; i < 2 && node->reads_table[i] != LS_NO_NODE; i++) {
@@ -281,14 +314,13 @@ static void put_node(ls_buf *out, const ls_plan *plan, const ls_plan_node *node)
     ls__buf_printf(out, "      table: %s #%u\n", table->name, (unsigned)table->id);
   }
   put_verb(out, plan, node);
-  if (node->live_retracts && ls__plan_has_topics(plan)) ls__buf_puts(out, "      live: changes go out with the old row, to be taken back\n");
+  if (node->live_retracts && ls__plan_has_topics(plan))
+    ls__buf_puts(out, "      live: changes go out with the old row, to be taken back\n");
   if (node->store.name != NULL) {
-    ls__buf_printf(out, "      store: %s%s%s\n", node->store.name,
-                   node->store2.name != NULL ? ", " : "",
+    ls__buf_printf(out, "      store: %s%s%s\n", node->store.name, node->store2.name != NULL ? ", " : "",
                    node->store2.name != NULL ? node->store2.name : "");
   }
-  bool shown = node->verb == LS_VERB_SOURCE &&
-               !plan->sources[node->u.source.source].repartition;
+  bool shown = node->verb == LS_VERB_SOURCE && !plan->sources[node->u.source.source].repartition;
   if (node->n_outputs > 0 && !shown) put_schema(out, "      ", node->outputs[0].schema);
 }
 
@@ -297,8 +329,7 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     const ls_plan_sink *sink = &plan->sinks[i];
     if (sink->totals_only) continue;
-    ls__buf_printf(out, "  %s <- #%u\n", sink->name,
-                   (unsigned)plan->nodes[sink->node].inputs[0].node);
+    ls__buf_printf(out, "  %s <- #%u\n", sink->name, (unsigned)plan->nodes[sink->node].inputs[0].node);
     if (sink->live_kafka != NULL) {
       put_topic(out, sink->live_kafka, LS_FORMAT_JSON, sink->live_compacted);
       if (sink->create_partitions > 0) ls__buf_printf(out, ", made with %d partitions", (int)sink->create_partitions);
@@ -307,9 +338,8 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
     if (sink->path_pattern == NULL) continue;
     ls__buf_puts(out, "    lake: ");
     put_quoted(out, sink->path_pattern);
-    ls__buf_printf(out, " %s%s%s%s\n", format_name(sink->format),
-                   sink->keep_last ? " keep last" : "", sink->summary ? " summary" : "",
-                   sink->success_marker ? " success" : "");
+    ls__buf_printf(out, " %s%s%s%s\n", format_name(sink->format), sink->keep_last ? " keep last" : "",
+                   sink->summary ? " summary" : "", sink->success_marker ? " success" : "");
     if (sink->lake_topic == NULL) continue;
     ls__buf_puts(out, "      live: a file each ");
     ls__describe_duration(out, sink->roll_us);
@@ -335,8 +365,7 @@ static void describe_text(ls_buf *out, const ls_plan *plan) {
   ls__describe_live(out, plan);
 }
 
-int ls_topology_describe(char **out, const ls_topology *topology, ls_describe_format format,
-                         ls_error *err) {
+int ls_topology_describe(char **out, const ls_topology *topology, ls_describe_format format, ls_error *err) {
   ls_buf text = LS_BUF_INIT;
   *out = NULL;
   if (format == LS_DESCRIBE_TEXT) {

@@ -14,15 +14,15 @@ static void put_node(ls_buf *out, const ls_plan_node *node) {
   const char *shape = node->verb == LS_VERB_SOURCE || node->verb == LS_VERB_REPARTITION ? "cds"
                       : node->verb == LS_VERB_SINK                                      ? "note"
                                                                                         : "box";
-  ls__buf_printf(out, "    n%u [shape=%s, label=\"%s\\n%s\"];\n", (unsigned)node->id, shape,
-                 node->name, ls__describe_join_kind(node));
+  ls__buf_printf(out, "    n%u [shape=%s, label=\"%s\\n%s\"];\n", (unsigned)node->id, shape, node->name,
+                 ls__describe_join_kind(node));
   const ls_plan_store *stores[] = {&node->store, &node->store2};
   for (int i = 0; i < 2; i++) {
     if (stores[i]->name == NULL) continue;
     ls__buf_printf(out, "    s%u_%d [shape=cylinder, label=\"", (unsigned)node->id, i);
     put_text(out, stores[i]->name);
-    ls__buf_printf(out, "\"];\n    n%u -> s%u_%d [dir=both, style=dotted];\n", (unsigned)node->id,
-                   (unsigned)node->id, i);
+    ls__buf_printf(out, "\"];\n    n%u -> s%u_%d [dir=both, style=dotted];\n", (unsigned)node->id, (unsigned)node->id,
+                   i);
   }
 }
 
@@ -36,24 +36,20 @@ static void put_edges(ls_buf *out, const ls_plan *plan, const ls_plan_node *node
   }
   for (int i = 0; i < 2; i++) {
     if (node->reads_table[i] == LS_NO_NODE) continue;
-    ls__buf_printf(out, "  s%u_0 -> n%u [style=dashed];\n", (unsigned)node->reads_table[i],
-                   (unsigned)node->id);
+    ls__buf_printf(out, "  s%u_0 -> n%u [style=dashed];\n", (unsigned)node->reads_table[i], (unsigned)node->id);
   }
   if (node->verb == LS_VERB_REPARTITION) {
     uint32_t source = node->u.repartition.repartition_source;
-    ls__buf_printf(out, "  n%u -> n%u [style=bold];\n", (unsigned)node->id,
-                   (unsigned)plan->sources[source].node);
+    ls__buf_printf(out, "  n%u -> n%u [style=bold];\n", (unsigned)node->id, (unsigned)plan->sources[source].node);
   }
   if (node->verb == LS_VERB_GLOBAL_LOOKUP) {
-    ls__buf_printf(out, "  g%u -> n%u [style=dashed];\n", (unsigned)node->u.global_lookup.table,
-                   (unsigned)node->id);
+    ls__buf_printf(out, "  g%u -> n%u [style=dashed];\n", (unsigned)node->u.global_lookup.table, (unsigned)node->id);
   }
 }
 
 static void put_places(ls_buf *out, const ls_plan *plan) {
   for (uint32_t i = 0; i < plan->n_globals; i++) {
-    ls__buf_printf(out, "  g%u [shape=cylinder, label=\"%s\\nglobal table\"];\n", (unsigned)i,
-                   plan->globals[i].name);
+    ls__buf_printf(out, "  g%u [shape=cylinder, label=\"%s\\nglobal table\"];\n", (unsigned)i, plan->globals[i].name);
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     const ls_plan_source *source = &plan->sources[i];
@@ -76,8 +72,7 @@ void ls__describe_dot(ls_buf *out, const ls_plan *plan) {
   put_text(out, plan->name);
   ls__buf_puts(out, "\" {\n  rankdir=LR;\n");
   for (uint32_t sub = 0; sub < plan->n_sub_topologies; sub++) {
-    ls__buf_printf(out, "  subgraph cluster_%u {\n    label=\"sub-topology %u\";\n", (unsigned)sub,
-                   (unsigned)sub);
+    ls__buf_printf(out, "  subgraph cluster_%u {\n    label=\"sub-topology %u\";\n", (unsigned)sub, (unsigned)sub);
     for (uint32_t i = 0; i < plan->n_nodes; i++) {
       if (plan->nodes[i].sub_topology == sub) put_node(out, &plan->nodes[i]);
     }

@@ -18,8 +18,12 @@ bool ls__plan_has_topics(const ls_plan *plan) {
 static void put_property(ls_buf *out, const ls_plan_property *property) {
   ls__buf_printf(out, "  %s: ", property->name);
   switch (property->kind) {
-  case LS_PROPERTY_LITERAL: ls__buf_json_string(out, ls__slice_of(property->value)); break;
-  case LS_PROPERTY_FILE: ls__buf_printf(out, "${file:%s}", property->value); break;
+  case LS_PROPERTY_LITERAL:
+    ls__buf_json_string(out, ls__slice_of(property->value));
+    break;
+  case LS_PROPERTY_FILE:
+    ls__buf_printf(out, "${file:%s}", property->value);
+    break;
   case LS_PROPERTY_ENV:
     ls__buf_printf(out, "${env:%s%s%s}", property->value, property->fallback != NULL ? ":-" : "",
                    property->fallback != NULL ? property->fallback : "");

@@ -34,8 +34,7 @@ static void add_text(ls_diag *diag, int code, ls_mark mark, const char *fmt, va_
   make_printable(text);
   for (size_t i = 0; i < diag->n; i++) {
     const ls_diag_entry *entry = &diag->entries[i];
-    if (entry->mark.line == mark.line && entry->mark.column == mark.column &&
-        strcmp(entry->text, text) == 0) {
+    if (entry->mark.line == mark.line && entry->mark.column == mark.column && strcmp(entry->text, text) == 0) {
       return;
     }
   }
@@ -66,8 +65,7 @@ static void sort_entries(ls_diag *diag) {
     size_t at = i;
     for (; at > 0; at--) {
       ls_mark before = diag->entries[at - 1].mark;
-      if (before.line < entry.mark.line ||
-          (before.line == entry.mark.line && before.column <= entry.mark.column)) {
+      if (before.line < entry.mark.line || (before.line == entry.mark.line && before.column <= entry.mark.column)) {
         break;
       }
       diag->entries[at] = diag->entries[at - 1];
@@ -91,6 +89,6 @@ int ls__diag_report(ls_diag *diag, const ls_topology_opts *opts, ls_error *err) 
   if (diag->n_errors > 1) {
     snprintf(more, sizeof more, " (first of %zu errors)", diag->n_errors);
   }
-  return ls_error_set(err, first->code, "%.200s:%u:%u: error: %.700s%s", diag->file,
-                      (unsigned)first->mark.line, (unsigned)first->mark.column, first->text, more);
+  return ls_error_set(err, first->code, "%.200s:%u:%u: error: %.700s%s", diag->file, (unsigned)first->mark.line,
+                      (unsigned)first->mark.column, first->text, more);
 }

@@ -6,8 +6,8 @@
  */
 #ifndef LS_TOPOLOGY_DIAG_H
 #define LS_TOPOLOGY_DIAG_H
-#include <libstream/topology.h>
 #include "base/arena.h"
+#include <libstream/topology.h>
 
 #define LS_DIAG_MAX 200
 
@@ -35,8 +35,7 @@ void ls__diag_fini(ls_diag *diag);
 /** Adds an error of code LS_ECONFIG. The same text at the same place is kept once. */
 void ls__diag_add(ls_diag *diag, ls_mark mark, const char *fmt, ...) LS_PRINTF(3, 4);
 /** Same, of another code. */
-void ls__diag_add_code(ls_diag *diag, int code, ls_mark mark, const char *fmt, ...)
-    LS_PRINTF(4, 5);
+void ls__diag_add_code(ls_diag *diag, int code, ls_mark mark, const char *fmt, ...) LS_PRINTF(4, 5);
 /** Hands all to opts->on_diagnostic in file order and sums them up in err. LS_OK without errors.
  *  @errors LS_ECONFIG, LS_EPLUGIN: the code of the first in file order */
 int ls__diag_report(ls_diag *diag, const ls_topology_opts *opts, ls_error *err);

@@ -40,8 +40,8 @@ static void put_config_key(ls_buf *out, const ls_udf_config_key *key) {
 }
 
 static void put_plugin(ls_buf *out, const ls_udf_manifest *manifest, const char *path) {
-  ls__buf_printf(out, "%s %s, ABI %u.%u (%s)\n", manifest->name, manifest->version,
-                 (unsigned)manifest->abi_major, (unsigned)manifest->abi_minor, path);
+  ls__buf_printf(out, "%s %s, ABI %u.%u (%s)\n", manifest->name, manifest->version, (unsigned)manifest->abi_major,
+                 (unsigned)manifest->abi_minor, path);
   for (uint32_t i = 0; i < manifest->n_fns; i++) {
     const ls_udf_fn *fn = manifest->fns[i];
     put_signature(out, fn->name, fn->args, fn->n_args, &fn->ret);
@@ -78,8 +78,7 @@ int ls_topology_functions(char **out, const ls_topology *topology, ls_error *err
 }
 
 /* Each plugin in a registry of its own: two that define the same name can both be listed. */
-static int list_plugin(ls_buf *out, const char *name, const char *const *dirs, size_t n_dirs,
-                       ls_error *err) {
+static int list_plugin(ls_buf *out, const char *name, const char *const *dirs, size_t n_dirs, ls_error *err) {
   ls_udf_registry *udfs;
   ls__udf_registry_new(&udfs);
   int rc = ls__udf_inspect(udfs, name, dirs, n_dirs, err);
@@ -97,8 +96,7 @@ static void list_all(ls_buf *out, const char *const *dirs, size_t n_dirs) {
   ls_strmap found = {0};
   ls__udf_list_plugins(&found, dirs, n_dirs);
   const char **names = ls__calloc(found.n + 1, sizeof *names);
-  for (size_t i = 0; i < found.n; i++)
-    names[i] = found.entries[i].key;
+  for (size_t i = 0; i < found.n; i++) names[i] = found.entries[i].key;
   if (found.n > 0) qsort(names, found.n, sizeof *names, compare_names);
   for (size_t i = 0; i < found.n; i++) {
     ls_error err = LS_ERROR_INIT;
@@ -109,8 +107,8 @@ static void list_all(ls_buf *out, const char *const *dirs, size_t n_dirs) {
   ls__strmap_fini(&found);
 }
 
-int ls_plugins_describe(char **out, const char *const *names, size_t n_names,
-                        const ls_topology_opts *opts, ls_error *err) {
+int ls_plugins_describe(char **out, const char *const *names, size_t n_names, const ls_topology_opts *opts,
+                        ls_error *err) {
   static const ls_topology_opts no_opts = LS_TOPOLOGY_OPTS_INIT;
   ls_error scratch = LS_ERROR_INIT;
   const char *dirs[LS_PLUGIN_DIRS_MAX];
@@ -123,11 +121,9 @@ int ls_plugins_describe(char **out, const char *const *names, size_t n_names,
   size_t n_dirs = ls__plugin_dirs(dirs, opts != NULL ? opts : &no_opts, &arena);
   ls__buf_puts(&text, "");
   if (n_names == 0) list_all(&text, dirs, n_dirs);
-  for (size_t i = 0; i < n_names && rc >= 0; i++)
-    rc = list_plugin(&text, names[i], dirs, n_dirs, err);
+  for (size_t i = 0; i < n_names && rc >= 0; i++) rc = list_plugin(&text, names[i], dirs, n_dirs, err);
   if (n_names == 0 && text.len == 0) {
-    for (size_t i = 0; i < n_dirs; i++)
-      ls__buf_printf(&text, "%s%s", i == 0 ? "" : ", ", dirs[i]);
+    for (size_t i = 0; i < n_dirs; i++) ls__buf_printf(&text, "%s%s", i == 0 ? "" : ", ", dirs[i]);
     rc = ls_error_set(err, LS_EPLUGIN, "no plugin in %s", text.ptr);
   }
   ls__arena_fini(&arena);

@@ -10,15 +10,17 @@ static void put_string(ls_buf *out, const char *text) {
   ls__buf_json_string(out, ls__slice_of(text));
 }
 
-static void put_line(ls_buf *out, int depth) { ls__buf_printf(out, "\n%*s", 2 * depth, ""); }
+static void put_line(ls_buf *out, int depth) {
+  ls__buf_printf(out, "\n%*s", 2 * depth, "");
+}
 
 #define PROPERTY_PATTERN "\"^[a-z0-9_][a-z0-9._]{0,63}$\""
 /* What a parameter may stand for is known only with its value. */
 #define PARAMETER "{\"type\": \"string\", \"pattern\": \"[$][{]\"}"
 #define NAME_FORM "[A-Za-z_][A-Za-z0-9_]{0,63}"
-#define NAME "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "$|[$][{]\"}"
-#define REF "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "([.]" NAME_FORM ")?$|[$][{]\"}"
-#define SCALAR "\"type\": [\"string\", \"number\", \"boolean\"], \"minLength\": 1"
+#define NAME      "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "$|[$][{]\"}"
+#define REF       "{\"type\": \"string\", \"pattern\": \"^" NAME_FORM "([.]" NAME_FORM ")?$|[$][{]\"}"
+#define SCALAR    "\"type\": [\"string\", \"number\", \"boolean\"], \"minLength\": 1"
 
 static bool is_digits(const char *text, size_t len) {
   for (size_t i = 0; i < len; i++) {
@@ -34,7 +36,8 @@ static void put_type(ls_buf *out) {
   ls__buf_printf(&inner, "(%s|(list|struct) ?<.+>)", plain);
   for (int level = 0; level < 2; level++) {
     ls_buf outer = LS_BUF_INIT;
-    ls__buf_printf(&outer, "(%s|list ?< *%s *>|struct ?<( *[^ :,<>()]+ *: *%s *(,(?! *>)|(?=>)))+>)", plain, inner.ptr, inner.ptr);
+    ls__buf_printf(&outer, "(%s|list ?< *%s *>|struct ?<( *[^ :,<>()]+ *: *%s *(,(?! *>)|(?=>)))+>)", plain, inner.ptr,
+                   inner.ptr);
     ls__buf_fini(&inner);
     inner = outer;
   }
@@ -56,12 +59,16 @@ static const struct {
 } rules[] = {
     {"", ANY_OF("sources", "tables")},
     {"sources.*", ANY_OF("live", "replay")},
-    {"tables.*", ANY_OF("live", "replay") ", \"if\": {\"required\": [\"global\"], \"properties\": {\"global\": {\"enum\": "
-     "[true, \"true\"]}}}, \"then\": {\"not\": {\"required\": [\"store\"]}}, \"else\": {\"anyOf\": [{\"required\": "
-     "[\"store\"]}, {\"required\": [\"global\"], \"properties\": {\"global\": " PARAMETER "}}]}"},
+    {"tables.*",
+     ANY_OF("live", "replay") ", \"if\": {\"required\": [\"global\"], \"properties\": {\"global\": {\"enum\": "
+                              "[true, \"true\"]}}}, \"then\": {\"not\": {\"required\": [\"store\"]}}, \"else\": "
+                              "{\"anyOf\": [{\"required\": "
+                              "[\"store\"]}, {\"required\": [\"global\"], \"properties\": {\"global\": " PARAMETER
+                              "}}]}"},
     {"steps.*", "\"if\": {\"required\": [\"merge\"]}, \"then\": {\"not\": {\"required\": [\"from\"]}}, \"else\": "
-     "{\"required\": [\"from\"]}"},
-    {"steps.*.join", "\"dependentRequired\": {\"before\": [\"after\"], \"after\": [\"before\"]}, \"not\": {\"required\": "
+                "{\"required\": [\"from\"]}"},
+    {"steps.*.join",
+     "\"dependentRequired\": {\"before\": [\"after\"], \"after\": [\"before\"]}, \"not\": {\"required\": "
      "[\"within\", \"before\"]}"},
     {"sinks.*", ANY_OF("live", "lake")},
 };
@@ -72,7 +79,8 @@ static void put_verbs(ls_buf *out) {
   bool first = true;
   ls__buf_puts(out, ", \"oneOf\": [");
   for (size_t i = 0; (option = ls__option_at(i)) != NULL; i++) {
-    bool verb = strcmp(option->section, "steps.*") == 0 && strcmp(option->key, "about") != 0 && strcmp(option->key, "from") != 0;
+    bool verb = strcmp(option->section, "steps.*") == 0 && strcmp(option->key, "about") != 0 &&
+                strcmp(option->key, "from") != 0;
     if (verb) ls__buf_printf(out, "%s{\"required\": [\"%s\"]}", first ? "" : ", ", option->key);
     first = first && !verb;
   }
@@ -91,7 +99,8 @@ static void put_rules(ls_buf *out, const char *path, int depth) {
 
 /* on and off are true and false to readers of YAML 1.1. */
 static void put_choices(ls_buf *out, const char *range) {
-  ls__buf_printf(out, "\"anyOf\": [{%s\"enum\": [", is_digits(range, strcspn(range, "|")) ? "\"type\": [\"integer\", \"string\"], " : "");
+  ls__buf_printf(out, "\"anyOf\": [{%s\"enum\": [",
+                 is_digits(range, strcspn(range, "|")) ? "\"type\": [\"integer\", \"string\"], " : "");
   for (const char *at = range; at != NULL;) {
     const char *bar = strchr(at, '|');
     size_t n = bar != NULL ? (size_t)(bar - at) : strlen(at);
@@ -107,15 +116,18 @@ static void put_choices(ls_buf *out, const char *range) {
 static void put_int(ls_buf *out, const ls_option *option) {
   char least[24] = "0", most[24] = "9223372036854775807";
   ls__option_range(option, least, most);
-  ls__buf_printf(out, "\"anyOf\": [{\"type\": \"integer\", \"minimum\": %s, \"maximum\": %s}, " PARAMETER "]",
-                 least, most);
+  ls__buf_printf(out, "\"anyOf\": [{\"type\": \"integer\", \"minimum\": %s, \"maximum\": %s}, " PARAMETER "]", least,
+                 most);
 }
 
 static const char *item_schema(ls_option_type type) {
   switch (type) {
-  case LS_OPTION_NAMES: return NAME;
-  case LS_OPTION_REFS: return REF;
-  default: return "{" SCALAR "}";
+  case LS_OPTION_NAMES:
+    return NAME;
+  case LS_OPTION_REFS:
+    return REF;
+  default:
+    return "{" SCALAR "}";
   }
 }
 
@@ -131,29 +143,38 @@ static void put_text(ls_buf *out, const ls_option *option) {
 }
 
 #define DURATION "([0-9]+(us|ms|s|m|h|d))+$"
-#define ABOVE_0 "(?=.*[1-9])"
+#define ABOVE_0  "(?=.*[1-9])"
 
 static const char *scalar_schema(ls_option_type type) {
   switch (type) {
-  case LS_OPTION_NAME: return "\"anyOf\": [" NAME "]";
-  case LS_OPTION_REF: return "\"anyOf\": [" REF "]";
-  case LS_OPTION_TYPE: return "\"$ref\": \"#/$defs/type\"";
-  case LS_OPTION_BOOL: return "\"anyOf\": [{\"enum\": [true, false, \"true\", \"false\"]}, " PARAMETER "]";
+  case LS_OPTION_NAME:
+    return "\"anyOf\": [" NAME "]";
+  case LS_OPTION_REF:
+    return "\"anyOf\": [" REF "]";
+  case LS_OPTION_TYPE:
+    return "\"$ref\": \"#/$defs/type\"";
+  case LS_OPTION_BOOL:
+    return "\"anyOf\": [{\"enum\": [true, false, \"true\", \"false\"]}, " PARAMETER "]";
   case LS_OPTION_COUNT:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1, \"maximum\": 1000000000}, " PARAMETER "]";
   case LS_OPTION_SIZE:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, {\"type\": \"string\", \"pattern\": "
            "\"^" ABOVE_0 "[0-9]+([KMGT]i)?B?$\"}, " PARAMETER "]";
-  case LS_OPTION_DURATION: return "\"type\": \"string\", \"pattern\": \"^" ABOVE_0 DURATION "|[$][{]\"";
-  case LS_OPTION_DURATION_0: return "\"type\": \"string\", \"pattern\": \"^" DURATION "|[$][{]\"";
-  case LS_OPTION_IDLE: return "\"type\": \"string\", \"pattern\": \"^never$|^" ABOVE_0 DURATION "|[$][{]\"";
+  case LS_OPTION_DURATION:
+    return "\"type\": \"string\", \"pattern\": \"^" ABOVE_0 DURATION "|[$][{]\"";
+  case LS_OPTION_DURATION_0:
+    return "\"type\": \"string\", \"pattern\": \"^" DURATION "|[$][{]\"";
+  case LS_OPTION_IDLE:
+    return "\"type\": \"string\", \"pattern\": \"^never$|^" ABOVE_0 DURATION "|[$][{]\"";
   case LS_OPTION_RETENTION:
     return "\"type\": \"string\", \"pattern\": \"^forever$|^" ABOVE_0 DURATION "|[$][{]\"";
-  case LS_OPTION_RETENTION_0: return "\"type\": \"string\", \"pattern\": \"^forever$|^" DURATION "|[$][{]\"";
+  case LS_OPTION_RETENTION_0:
+    return "\"type\": \"string\", \"pattern\": \"^forever$|^" DURATION "|[$][{]\"";
   case LS_OPTION_BAD_RECORDS:
     return "\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, {\"type\": \"string\", \"pattern\": "
            "\"^[0-9]+([.][0-9]{1,4})?%$|^[0-9]+$\"}, " PARAMETER "]";
-  default: return SCALAR;
+  default:
+    return SCALAR;
   }
 }
 
@@ -188,16 +209,24 @@ static void put_value(ls_buf *out, const ls_option *option, int depth) {
   case LS_OPTION_TEXT_MAP:
   case LS_OPTION_PROPERTIES:
   case LS_OPTION_ENTRIES:
-  case LS_OPTION_FIELDS: put_named(out, option, depth); return;
+  case LS_OPTION_FIELDS:
+    put_named(out, option, depth);
+    return;
   case LS_OPTION_ENTRIES_OR_NAMES:
     ls__buf_puts(out, "\"anyOf\": [{\"type\": \"array\", \"items\": {\"type\": \"string\", \"pattern\": "
                       "\"^" NAME_FORM "$\"}}, {");
     put_named(out, option, depth);
     ls__buf_puts(out, "}]");
     return;
-  case LS_OPTION_CHOICE: put_choices(out, option->range); return;
-  case LS_OPTION_INT: put_int(out, option); return;
-  case LS_OPTION_TEXT: put_text(out, option); return;
+  case LS_OPTION_CHOICE:
+    put_choices(out, option->range);
+    return;
+  case LS_OPTION_INT:
+    put_int(out, option);
+    return;
+  case LS_OPTION_TEXT:
+    put_text(out, option);
+    return;
   case LS_OPTION_NAMES:
   case LS_OPTION_EXPRS:
     ls__buf_printf(out, "\"anyOf\": [%s, {\"type\": \"array\", \"minItems\": 1, \"items\": %s}]",
@@ -205,10 +234,11 @@ static void put_value(ls_buf *out, const ls_option *option, int depth) {
     return;
   case LS_OPTION_LIST:
   case LS_OPTION_REFS:
-    ls__buf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"items\": %s",
-                   item_schema(option->type));
+    ls__buf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"items\": %s", item_schema(option->type));
     return;
-  default: ls__buf_puts(out, scalar_schema(option->type)); return;
+  default:
+    ls__buf_puts(out, scalar_schema(option->type));
+    return;
   }
 }
 

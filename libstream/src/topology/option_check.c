@@ -78,14 +78,12 @@ static void bad_value(ls_yaml *value, const char *what, ls_diag *diag) {
   if (value->poisoned) return;
   const char *key = value->key != NULL ? value->key->text : "entry";
   if (value->kind == LS_YAML_SCALAR && value->len == 0) {
-    ls__diag_add(diag, value->mark, "%s has no value; it is %s%s", key, ls__article(what),
-                 what);
+    ls__diag_add(diag, value->mark, "%s has no value; it is %s%s", key, ls__article(what), what);
   } else if (value->kind == LS_YAML_SCALAR) {
-    ls__diag_add(diag, value->mark, "%s: '%.80s' is not valid; it is %s%s", key, value->text,
-                 ls__article(what), what);
+    ls__diag_add(diag, value->mark, "%s: '%.80s' is not valid; it is %s%s", key, value->text, ls__article(what), what);
   } else {
-    ls__diag_add(diag, value->mark, "%s is a %s; it should be %s%s", key,
-                 value->kind == LS_YAML_LIST ? "list" : "map", ls__article(what), what);
+    ls__diag_add(diag, value->mark, "%s is a %s; it should be %s%s", key, value->kind == LS_YAML_LIST ? "list" : "map",
+                 ls__article(what), what);
   }
 }
 
@@ -114,8 +112,7 @@ static void bad_choice(ls_yaml *value, const char *choices, ls_diag *diag) {
   }
   for (size_t i = 0; i < n; i++) {
     size_t used = strlen(text);
-    snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ",
-             names[i]);
+    snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", names[i]);
   }
   value->bad = true;
   if (value->poisoned) return;
@@ -124,8 +121,8 @@ static void bad_choice(ls_yaml *value, const char *choices, ls_diag *diag) {
     return;
   }
   const char *near = ls__nearest_name(value->text, names, n);
-  ls__diag_add(diag, value->mark, "%s: '%.80s' is not known; it is %s%s%s", value->key->text,
-               value->text, text, near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+  ls__diag_add(diag, value->mark, "%s: '%.80s' is not known; it is %s%s%s", value->key->text, value->text, text,
+               near != NULL ? "; did you mean " : "", near != NULL ? near : "");
 }
 
 static bool duration_ok(const char *text, int64_t least) {
@@ -174,20 +171,33 @@ static bool scalar_ok(const ls_option *option, const char *text) {
   int64_t number;
   int32_t share;
   switch (option->type) {
-  case LS_OPTION_NAME: return ls__name_valid(text);
+  case LS_OPTION_NAME:
+    return ls__name_valid(text);
   case LS_OPTION_REF:
-  case LS_OPTION_REFS: return ref_ok(text);
-  case LS_OPTION_BOOL: return is_choice("true|false", text);
-  case LS_OPTION_COUNT: return count_ok(text);
-  case LS_OPTION_SIZE: return ls__size_parse(&number, text) && number > 0;
-  case LS_OPTION_INT: return int_in(text, option);
-  case LS_OPTION_DURATION: return duration_in(text, option);
-  case LS_OPTION_DURATION_0: return duration_ok(text, 0);
-  case LS_OPTION_RETENTION: return strcmp(text, "forever") == 0 || duration_ok(text, 1);
-  case LS_OPTION_RETENTION_0: return strcmp(text, "forever") == 0 || duration_ok(text, 0);
-  case LS_OPTION_IDLE: return strcmp(text, "never") == 0 || duration_ok(text, 1);
-  case LS_OPTION_BAD_RECORDS: return ls__bad_records_parse(&number, &share, text);
-  default: return text[0] != 0;
+  case LS_OPTION_REFS:
+    return ref_ok(text);
+  case LS_OPTION_BOOL:
+    return is_choice("true|false", text);
+  case LS_OPTION_COUNT:
+    return count_ok(text);
+  case LS_OPTION_SIZE:
+    return ls__size_parse(&number, text) && number > 0;
+  case LS_OPTION_INT:
+    return int_in(text, option);
+  case LS_OPTION_DURATION:
+    return duration_in(text, option);
+  case LS_OPTION_DURATION_0:
+    return duration_ok(text, 0);
+  case LS_OPTION_RETENTION:
+    return strcmp(text, "forever") == 0 || duration_ok(text, 1);
+  case LS_OPTION_RETENTION_0:
+    return strcmp(text, "forever") == 0 || duration_ok(text, 0);
+  case LS_OPTION_IDLE:
+    return strcmp(text, "never") == 0 || duration_ok(text, 1);
+  case LS_OPTION_BAD_RECORDS:
+    return ls__bad_records_parse(&number, &share, text);
+  default:
+    return text[0] != 0;
   }
 }
 
@@ -205,8 +215,7 @@ static void check_scalar(ls_yaml *value, const ls_option *option, ls_diag *diag)
 }
 
 static bool is_list_type(ls_option_type type) {
-  return type == LS_OPTION_NAMES || type == LS_OPTION_LIST || type == LS_OPTION_REFS ||
-         type == LS_OPTION_EXPRS;
+  return type == LS_OPTION_NAMES || type == LS_OPTION_LIST || type == LS_OPTION_REFS || type == LS_OPTION_EXPRS;
 }
 
 /* NAMES and EXPRS may also be a single scalar. */
@@ -219,8 +228,7 @@ static void check_list(ls_yaml *value, const ls_option *option, ls_diag *diag) {
   if (value->kind != LS_YAML_LIST || value->n_children == 0) {
     if (value->kind == LS_YAML_LIST) {
       value->bad = true;
-      ls__diag_add(diag, value->mark, "%s is empty; it is a %s", value->key->text,
-                   ls__option_type_text(option->type));
+      ls__diag_add(diag, value->mark, "%s is empty; it is a %s", value->key->text, ls__option_type_text(option->type));
     } else {
       bad_value(value, ls__option_type_text(option->type), diag);
     }
@@ -245,8 +253,10 @@ static bool check_name_key(ls_yaml *value, const ls_option *option, ls_diag *dia
   if (option->type == LS_OPTION_PROPERTIES) {
     if (property_ok(value->key->text)) return true;
     value->bad = true;
-    ls__diag_add(diag, value->key->mark, "'%.80s' is not a property of librdkafka; write it as there, "
-                 "sasl.mechanism for instance", value->key->text);
+    ls__diag_add(diag, value->key->mark,
+                 "'%.80s' is not a property of librdkafka; write it as there, "
+                 "sasl.mechanism for instance",
+                 value->key->text);
     return false;
   }
   if (ls__name_valid(value->key->text)) return true;
@@ -319,9 +329,15 @@ static void check_value(ls_yaml *value, const ls_option *option, ls_diag *diag) 
   case LS_OPTION_TEXT_MAP:
   case LS_OPTION_PROPERTIES:
   case LS_OPTION_FIELDS:
-  case LS_OPTION_ENTRIES: check_named(value, option, diag); return;
-  case LS_OPTION_ENTRIES_OR_NAMES: check_names_or_entries(value, option, diag); return;
-  default: check_scalar(value, option, diag); return;
+  case LS_OPTION_ENTRIES:
+    check_named(value, option, diag);
+    return;
+  case LS_OPTION_ENTRIES_OR_NAMES:
+    check_names_or_entries(value, option, diag);
+    return;
+  default:
+    check_scalar(value, option, diag);
+    return;
   }
 }
 
@@ -333,8 +349,7 @@ static const ls_option *find_option(const char *section, const char *key) {
   return NULL;
 }
 
-static void report_unknown(const ls_yaml *value, const char *section, const char *where,
-                           ls_diag *diag) {
+static void report_unknown(const ls_yaml *value, const char *section, const char *where, ls_diag *diag) {
   const char *names[KEYS_MAX];
   size_t n = 0;
   const ls_option *option;

@@ -68,7 +68,8 @@ static const ls_section sections[] = {
      "table with `emit: final` gives each change, and what is computed of its rows is corrected with "
      "them, so that the end state by key is the one of a replay (`count`, `sum` and `avg`, not of "
      "float64, and plugins' aggregates with `retract` take an old row back; where this is not "
-     "possible, a live run is refused). `join`, `latest`, `deduplicate`, `aggregate` and `changes` work by key: rows are sent "
+     "possible, a live run is refused). `join`, `latest`, `deduplicate`, `aggregate` and `changes` work by key: rows "
+     "are sent "
      "to the right partition beforehand where `select_key`, `by` or `on` make that necessary.\n\n"
      "`branch` maps names to predicates; a row goes to the first that is true. The word `otherwise` "
      "in place of the last predicate takes the rest: `branch: { big: amount > 1000, small: otherwise "
@@ -83,33 +84,39 @@ static const ls_section sections[] = {
     {"steps.*.deduplicate", "steps: deduplicate", NULL},
     {"steps.*.aggregate", "steps: aggregate",
      "The output has the columns of `by` (else the key), `window_start` and `window_end` of a "
-     "windowed aggregate, then `values`; its key is the group, also with a window. Aggregates: `count(*)`, `count(x)`, `sum(x)`, `min(x)`, "
+     "windowed aggregate, then `values`; its key is the group, also with a window. Aggregates: `count(*)`, `count(x)`, "
+     "`sum(x)`, `min(x)`, "
      "`max(x)`, `avg(x)`, `first(x)`, `last(x)`, `collect(x)` and those of plugins."},
     {"steps.*.aggregate.window", "steps: aggregate: window", NULL},
     {"steps.*.changes", "steps: changes", NULL},
-    {"sinks.*", "sinks", "A sensitive field may not reach a sink: mask it with a plugin's function that "
+    {"sinks.*", "sinks",
+     "A sensitive field may not reach a sink: mask it with a plugin's function that "
      "declassifies (`streamctl udf list` says which do). What other functions make of it is sensitive, too; "
      "a comparison with it is not: `CASE WHEN user = 'bob' THEN 1 END` may be seen."},
     {"sinks.*.live", "sinks: live", NULL},
     {"sinks.*.live.create", "sinks: live: create", NULL},
     {"sinks.*.lake", "sinks: lake",
      "`{expression}` in `path` is evaluated for each row and must be a string or a date: "
-     "`dt={date(event_time)}`. The runtime names the files. What is written has a directory of its own: it may not be, lie in or "
+     "`dt={date(event_time)}`. The runtime names the files. What is written has a directory of its own: it may not be, "
+     "lie in or "
      "hold that of another sink or of dead letters, nor one that a source reads."},
     {"sinks.*.lake.roll", "sinks: lake: roll",
-     "Live, each task (partition) writes files of its own, `live-<partition>-<nonce>-<number>`, each row in exactly one. "
+     "Live, each task (partition) writes files of its own, `live-<partition>-<nonce>-<number>`, each row in exactly "
+     "one. "
      "A file is seen when it is complete. The rows between are in the topic `<application_id>-<sink>-lake`. With "
      "`keep: all` the files hold the rows that a replay writes. With `keep: last` they hold the changes, and two more "
-     "columns: of each key the row with the largest `_seq` counts, unless it is `_deleted`. `roll: {}` takes the defaults. "
+     "columns: of each key the row with the largest `_seq` counts, unless it is `_deleted`. `roll: {}` takes the "
+     "defaults. "
      "`summary` is for replay only."},
     {"sinks.*.lake.summary", "sinks: lake: summary", NULL},
     {"sinks.*.lake.summary.balance", "sinks: lake: summary: balance",
-     "Rows that became dead letters on the way are no fault: the summary tells their value apart. Null counts as the empty text."},
+     "Rows that became dead letters on the way are no fault: the summary tells their value apart. Null counts as the "
+     "empty text."},
 };
 
 #define REQ true
 #define OPT false
-#define ROW(section, key, type, required, fallback, range, help) \
+#define ROW(section, key, type, required, fallback, range, help)                                                       \
   {section, key, LS_OPTION_##type, required, fallback, range, help},
 static const ls_option options[] = {
 #include "topology/options.def"
@@ -135,34 +142,62 @@ void ls__option_section(const ls_option *option, char out[64]) {
 
 const char *ls__option_type_text(ls_option_type type) {
   switch (type) {
-  case LS_OPTION_TEXT: return "text";
-  case LS_OPTION_NAME: return "name";
-  case LS_OPTION_NAMES: return "column or list of columns";
-  case LS_OPTION_LIST: return "list of texts";
-  case LS_OPTION_REF: return "source, table or step";
-  case LS_OPTION_REFS: return "list of sources, tables or steps";
-  case LS_OPTION_EXPR: return "expression";
-  case LS_OPTION_EXPRS: return "expression or list of expressions";
-  case LS_OPTION_EXPR_MAP: return "map of name to expression";
-  case LS_OPTION_BOOL: return "true or false";
-  case LS_OPTION_COUNT: return "whole number from 1";
-  case LS_OPTION_INT: return "whole number";
-  case LS_OPTION_SIZE: return "size, as 64KiB, 512MiB or 2GiB";
-  case LS_OPTION_DURATION: return "duration above 0, as 250ms, 10m or 3d";
-  case LS_OPTION_DURATION_0: return "duration, as 0s, 10m or 3d";
-  case LS_OPTION_RETENTION: return "duration above 0, as 10m or 3d, or forever";
-  case LS_OPTION_RETENTION_0: return "duration, as 0s, 10m or 3d, or forever";
-  case LS_OPTION_IDLE: return "duration above 0, as 1s or 10m, or never";
-  case LS_OPTION_BAD_RECORDS: return "count or share, as 100 or 5%";
-  case LS_OPTION_CHOICE: return "one of";
-  case LS_OPTION_TYPE: return "type";
-  case LS_OPTION_LITERAL: return "value";
-  case LS_OPTION_TEXT_MAP: return "map of name to text";
-  case LS_OPTION_PROPERTIES: return "map of property to value";
-  case LS_OPTION_MAP: return "map";
-  case LS_OPTION_ENTRIES: return "map of names";
-  case LS_OPTION_ENTRIES_OR_NAMES: return "map of names, or list of names";
-  case LS_OPTION_FIELDS: return "map of name to type or map";
+  case LS_OPTION_TEXT:
+    return "text";
+  case LS_OPTION_NAME:
+    return "name";
+  case LS_OPTION_NAMES:
+    return "column or list of columns";
+  case LS_OPTION_LIST:
+    return "list of texts";
+  case LS_OPTION_REF:
+    return "source, table or step";
+  case LS_OPTION_REFS:
+    return "list of sources, tables or steps";
+  case LS_OPTION_EXPR:
+    return "expression";
+  case LS_OPTION_EXPRS:
+    return "expression or list of expressions";
+  case LS_OPTION_EXPR_MAP:
+    return "map of name to expression";
+  case LS_OPTION_BOOL:
+    return "true or false";
+  case LS_OPTION_COUNT:
+    return "whole number from 1";
+  case LS_OPTION_INT:
+    return "whole number";
+  case LS_OPTION_SIZE:
+    return "size, as 64KiB, 512MiB or 2GiB";
+  case LS_OPTION_DURATION:
+    return "duration above 0, as 250ms, 10m or 3d";
+  case LS_OPTION_DURATION_0:
+    return "duration, as 0s, 10m or 3d";
+  case LS_OPTION_RETENTION:
+    return "duration above 0, as 10m or 3d, or forever";
+  case LS_OPTION_RETENTION_0:
+    return "duration, as 0s, 10m or 3d, or forever";
+  case LS_OPTION_IDLE:
+    return "duration above 0, as 1s or 10m, or never";
+  case LS_OPTION_BAD_RECORDS:
+    return "count or share, as 100 or 5%";
+  case LS_OPTION_CHOICE:
+    return "one of";
+  case LS_OPTION_TYPE:
+    return "type";
+  case LS_OPTION_LITERAL:
+    return "value";
+  case LS_OPTION_TEXT_MAP:
+    return "map of name to text";
+  case LS_OPTION_PROPERTIES:
+    return "map of property to value";
+  case LS_OPTION_MAP:
+    return "map";
+  case LS_OPTION_ENTRIES:
+    return "map of names";
+  case LS_OPTION_ENTRIES_OR_NAMES:
+    return "map of names, or list of names";
+  case LS_OPTION_FIELDS:
+    return "map of name to type or map";
   }
   return "";
 }
@@ -179,7 +214,7 @@ bool ls__option_range(const ls_option *option, char least[24], char most[24]) {
 const char *ls__option_value_text(const ls_option *option, char out[LS_OPTION_TEXT_MAX]) {
   char least[24], most[24];
   if (!ls__option_range(option, least, most)) return ls__option_type_text(option->type);
-  snprintf(out, LS_OPTION_TEXT_MAX, "%s from %s to %s",
-           option->type == LS_OPTION_INT ? "whole number" : "duration", least, most);
+  snprintf(out, LS_OPTION_TEXT_MAX, "%s from %s to %s", option->type == LS_OPTION_INT ? "whole number" : "duration",
+           least, most);
   return out;
 }

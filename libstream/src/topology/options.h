@@ -11,34 +11,34 @@
 #include "topology/yaml_tree.h"
 
 typedef enum ls_option_type {
-  LS_OPTION_TEXT,         /* any text */
-  LS_OPTION_NAME,         /* a name that the author gives: letters, digits, _ */
-  LS_OPTION_NAMES,        /* a column or a list of columns */
-  LS_OPTION_LIST,         /* a list of texts */
-  LS_OPTION_REF,          /* source, table, step or step.output */
-  LS_OPTION_REFS,         /* a list of them */
-  LS_OPTION_EXPR,         /* SQL expression */
-  LS_OPTION_EXPRS,        /* an expression or a list of expressions */
-  LS_OPTION_EXPR_MAP,     /* name -> expression */
-  LS_OPTION_BOOL,         /* true, false */
-  LS_OPTION_COUNT,        /* whole number from 1 */
-  LS_OPTION_INT,          /* whole number in range */
-  LS_OPTION_SIZE,         /* bytes: 64KiB, 512MiB, 2GiB */
-  LS_OPTION_DURATION,     /* above 0, or in range: 250ms, 5s, 10m, 1h30m, 3d */
-  LS_OPTION_DURATION_0,   /* same, or 0s */
-  LS_OPTION_RETENTION,    /* duration or forever */
-  LS_OPTION_RETENTION_0,  /* same, or 0s */
-  LS_OPTION_IDLE,         /* duration or never */
-  LS_OPTION_BAD_RECORDS,  /* a count or a share: 100, 5%, 0.1% */
-  LS_OPTION_CHOICE,       /* one of range, separated by | */
-  LS_OPTION_TYPE,         /* column type */
-  LS_OPTION_LITERAL,      /* a value; its type is in another key */
-  LS_OPTION_TEXT_MAP,     /* name -> text */
-  LS_OPTION_PROPERTIES,   /* name with dots -> text */
-  LS_OPTION_MAP,          /* the section `range`, or path.key */
-  LS_OPTION_ENTRIES,      /* name -> the section path.key.* */
+  LS_OPTION_TEXT,             /* any text */
+  LS_OPTION_NAME,             /* a name that the author gives: letters, digits, _ */
+  LS_OPTION_NAMES,            /* a column or a list of columns */
+  LS_OPTION_LIST,             /* a list of texts */
+  LS_OPTION_REF,              /* source, table, step or step.output */
+  LS_OPTION_REFS,             /* a list of them */
+  LS_OPTION_EXPR,             /* SQL expression */
+  LS_OPTION_EXPRS,            /* an expression or a list of expressions */
+  LS_OPTION_EXPR_MAP,         /* name -> expression */
+  LS_OPTION_BOOL,             /* true, false */
+  LS_OPTION_COUNT,            /* whole number from 1 */
+  LS_OPTION_INT,              /* whole number in range */
+  LS_OPTION_SIZE,             /* bytes: 64KiB, 512MiB, 2GiB */
+  LS_OPTION_DURATION,         /* above 0, or in range: 250ms, 5s, 10m, 1h30m, 3d */
+  LS_OPTION_DURATION_0,       /* same, or 0s */
+  LS_OPTION_RETENTION,        /* duration or forever */
+  LS_OPTION_RETENTION_0,      /* same, or 0s */
+  LS_OPTION_IDLE,             /* duration or never */
+  LS_OPTION_BAD_RECORDS,      /* a count or a share: 100, 5%, 0.1% */
+  LS_OPTION_CHOICE,           /* one of range, separated by | */
+  LS_OPTION_TYPE,             /* column type */
+  LS_OPTION_LITERAL,          /* a value; its type is in another key */
+  LS_OPTION_TEXT_MAP,         /* name -> text */
+  LS_OPTION_PROPERTIES,       /* name with dots -> text */
+  LS_OPTION_MAP,              /* the section `range`, or path.key */
+  LS_OPTION_ENTRIES,          /* name -> the section path.key.* */
   LS_OPTION_ENTRIES_OR_NAMES, /* same, or a list of names */
-  LS_OPTION_FIELDS        /* name -> type, or the section path.key.* */
+  LS_OPTION_FIELDS            /* name -> type, or the section path.key.* */
 } ls_option_type;
 
 typedef struct ls_option {

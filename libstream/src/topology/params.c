@@ -43,9 +43,9 @@ typedef struct param {
   param_type type;
   bool typed; /* the type is known */
   bool optional, used;
-  bool broken; /* a value was given, but is not valid, or its declaration is not */
-  bool needed; /* used somewhere that has no default of its own */
-  const char *value; /* NULL: none */
+  bool broken;           /* a value was given, but is not valid, or its declaration is not */
+  bool needed;           /* used somewhere that has no default of its own */
+  const char *value;     /* NULL: none */
   const char *min, *max; /* NULL: none */
   const ls_yaml *one_of; /* NULL: any */
 } param;
@@ -103,15 +103,24 @@ static bool value_ok(param_type type, const char *text) {
   int64_t number;
   int32_t days;
   switch (type) {
-  case PARAM_INT64: return int64_ok(text);
-  case PARAM_FLOAT64: return number_ok(text, true, true, 40);
-  case PARAM_DECIMAL: return number_ok(text, true, false, 38);
-  case PARAM_BOOL: return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
-  case PARAM_DURATION: return ls__duration_parse(&number, ls__slice_of(text)) == LS_OK;
-  case PARAM_DATE: return ls__date_parse(&days, ls__slice_of(text)) == LS_OK;
-  case PARAM_TIMESTAMP: return ls__timestamp_parse(&number, ls__slice_of(text)) == LS_OK;
-  case PARAM_SIZE: return ls__size_parse(&number, text);
-  default: return string_ok(text);
+  case PARAM_INT64:
+    return int64_ok(text);
+  case PARAM_FLOAT64:
+    return number_ok(text, true, true, 40);
+  case PARAM_DECIMAL:
+    return number_ok(text, true, false, 38);
+  case PARAM_BOOL:
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+  case PARAM_DURATION:
+    return ls__duration_parse(&number, ls__slice_of(text)) == LS_OK;
+  case PARAM_DATE:
+    return ls__date_parse(&days, ls__slice_of(text)) == LS_OK;
+  case PARAM_TIMESTAMP:
+    return ls__timestamp_parse(&number, ls__slice_of(text)) == LS_OK;
+  case PARAM_SIZE:
+    return ls__size_parse(&number, text);
+  default:
+    return string_ok(text);
   }
 }
 
@@ -123,29 +132,41 @@ static bool comparable(param_type type, const char *text, ls_int128 *out) {
   switch (type) {
   case PARAM_INT64:
   case PARAM_FLOAT64:
-  case PARAM_DECIMAL: return ls__decimal_parse(out, ls__slice_of(text + (text[0] == '+')), 38, 12, true) == LS_OK;
-  case PARAM_DURATION: ok = ls__duration_parse(&number, ls__slice_of(text)) == LS_OK; break;
-  case PARAM_TIMESTAMP: ok = ls__timestamp_parse(&number, ls__slice_of(text)) == LS_OK; break;
-  case PARAM_SIZE: ok = ls__size_parse(&number, text); break;
+  case PARAM_DECIMAL:
+    return ls__decimal_parse(out, ls__slice_of(text + (text[0] == '+')), 38, 12, true) == LS_OK;
+  case PARAM_DURATION:
+    ok = ls__duration_parse(&number, ls__slice_of(text)) == LS_OK;
+    break;
+  case PARAM_TIMESTAMP:
+    ok = ls__timestamp_parse(&number, ls__slice_of(text)) == LS_OK;
+    break;
+  case PARAM_SIZE:
+    ok = ls__size_parse(&number, text);
+    break;
   case PARAM_DATE:
     ok = ls__date_parse(&days, ls__slice_of(text)) == LS_OK;
     number = days;
     break;
-  default: return false;
+  default:
+    return false;
   }
   *out = number;
   return ok;
 }
 
-static bool has_order(param_type type) { return type != PARAM_STRING && type != PARAM_BOOL; }
+static bool has_order(param_type type) {
+  return type != PARAM_STRING && type != PARAM_BOOL;
+}
 
 /** min or max of a parameter, checked; NULL: none. */
 static const char *bound_of(params *p, const param *par, const ls_yaml *map, const char *key) {
   const ls_yaml *bound = ls__yaml_get(map, key);
   ls_int128 number;
   if (bound == NULL || bound->kind != LS_YAML_SCALAR) return NULL;
-  if (has_order(par->type) && value_ok(par->type, bound->text) && comparable(par->type, bound->text, &number)) return bound->text;
-  ls__diag_add(p->diag, bound->mark, has_order(par->type) ? "%s: '%.80s' is not %s%s" : "%s: '%.80s' is of no use for %s%s; give one_of", key,
+  if (has_order(par->type) && value_ok(par->type, bound->text) && comparable(par->type, bound->text, &number))
+    return bound->text;
+  ls__diag_add(p->diag, bound->mark,
+               has_order(par->type) ? "%s: '%.80s' is not %s%s" : "%s: '%.80s' is of no use for %s%s; give one_of", key,
                bound->text, ls__article(types[par->type].name), types[par->type].name);
   return NULL;
 }
@@ -172,8 +193,10 @@ static void report_range(params *p, const param *par, ls_mark mark, const char *
     ls__buf_printf(&allowed, "%s%.80s", item == par->one_of->first ? "one of " : ", ", item->text);
   }
   if (par->one_of == NULL && par->min != NULL) ls__buf_printf(&allowed, "at least %.80s", par->min);
-  if (par->one_of == NULL && par->max != NULL) ls__buf_printf(&allowed, "%sat most %.80s", par->min != NULL ? " and " : "", par->max);
-  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not allowed; give %s", par->name, value, source, allowed.ptr);
+  if (par->one_of == NULL && par->max != NULL)
+    ls__buf_printf(&allowed, "%sat most %.80s", par->min != NULL ? " and " : "", par->max);
+  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not allowed; give %s", par->name, value, source,
+               allowed.ptr);
   ls__buf_fini(&allowed);
 }
 
@@ -219,9 +242,8 @@ static void resolve(params *p, param *par, const ls_yaml *map, const ls_topology
   }
   par->broken = true;
   if (ok) return;
-  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not %s%s; give %s", par->name, value,
-               source, ls__article(types[par->type].name), types[par->type].name,
-               types[par->type].form);
+  ls__diag_add(p->diag, mark, "parameter %s: '%.80s' (%s) is not %s%s; give %s", par->name, value, source,
+               ls__article(types[par->type].name), types[par->type].name, types[par->type].form);
 }
 
 static void declare(params *p, const ls_yaml *map, const ls_topology_opts *opts) {
@@ -242,7 +264,8 @@ static void declare(params *p, const ls_yaml *map, const ls_topology_opts *opts)
   par->max = bound_of(p, par, map, "max");
   const ls_yaml *one_of = ls__yaml_get(map, "one_of");
   if (one_of != NULL && one_of->kind == LS_YAML_LIST && par->type == PARAM_STRING) par->one_of = one_of;
-  if (one_of != NULL && par->type != PARAM_STRING) ls__diag_add(p->diag, one_of->key->mark, "one_of is for strings; give min and max");
+  if (one_of != NULL && par->type != PARAM_STRING)
+    ls__diag_add(p->diag, one_of->key->mark, "one_of is for strings; give min and max");
   resolve(p, par, map, opts);
 }
 
@@ -273,12 +296,16 @@ static bool parse_insert(params *p, insert *in, char *inner) {
   } else if (colon != NULL && strcmp(colon, "year") == 0) {
     in->date_len = 4;
   } else if (colon != NULL && (strcmp(inner, "env") == 0 || strcmp(inner, "file") == 0)) {
-    ls__diag_add(p->diag, in->mark, "${%s:...} stands in kafka: properties alone, as a whole value; "
-                 "elsewhere a parameter can have its value from the environment", inner);
+    ls__diag_add(p->diag, in->mark,
+                 "${%s:...} stands in kafka: properties alone, as a whole value; "
+                 "elsewhere a parameter can have its value from the environment",
+                 inner);
     return false;
   } else if (colon != NULL) {
-    ls__diag_add(p->diag, in->mark, "${%.60s:%.60s} is not known; after the name stands :-text, "
-                 ":month or :year", in->name, colon);
+    ls__diag_add(p->diag, in->mark,
+                 "${%.60s:%.60s} is not known; after the name stands :-text, "
+                 ":month or :year",
+                 in->name, colon);
     return false;
   }
   return true;
@@ -292,9 +319,8 @@ static const char *insert_value(params *p, insert *in, param *par) {
   } else if (value == NULL && in->fallback != NULL) {
     value = in->fallback;
     if (!value_ok(par->type, value)) {
-      ls__diag_add(p->diag, in->mark, "parameter %s: '%.80s' (after :-) is not %s%s; give %s",
-                   par->name, value, ls__article(types[par->type].name), types[par->type].name,
-                   types[par->type].form);
+      ls__diag_add(p->diag, in->mark, "parameter %s: '%.80s' (after :-) is not %s%s; give %s", par->name, value,
+                   ls__article(types[par->type].name), types[par->type].name, types[par->type].form);
       in->scalar->poisoned = true;
       value = types[par->type].stand_in;
     }
@@ -303,13 +329,14 @@ static const char *insert_value(params *p, insert *in, param *par) {
     in->scalar->poisoned = true;
     value = types[par->type].stand_in;
   }
-  if (!par->broken && par->value == NULL && in->fallback != NULL && value == in->fallback && !check_range(p, par, in->mark, value, "after :-")) {
+  if (!par->broken && par->value == NULL && in->fallback != NULL && value == in->fallback &&
+      !check_range(p, par, in->mark, value, "after :-")) {
     in->scalar->poisoned = true;
   }
   if (in->date_len == 0 || !par->typed) return value;
   if (par->type != PARAM_DATE) {
-    ls__diag_add(p->diag, in->mark, "parameter %s is %s%s; :month and :year are for dates",
-                 par->name, ls__article(types[par->type].name), types[par->type].name);
+    ls__diag_add(p->diag, in->mark, "parameter %s is %s%s; :month and :year are for dates", par->name,
+                 ls__article(types[par->type].name), types[par->type].name);
     in->scalar->bad = true;
     return value;
   }
@@ -350,8 +377,7 @@ static size_t put_in(params *p, ls_yaml *scalar, text_builder *b, size_t at) {
   const char *value = look_up(p, &in, inner);
   if (value == NULL) return 0;
   if (value[0] == '-' && b->out.len > 0 && b->out.ptr[b->out.len - 1] == '-') {
-    ls__diag_add(p->diag, in.mark, "a minus before ${%s}, which is negative; put it in brackets",
-                 in.name);
+    ls__diag_add(p->diag, in.mark, "a minus before ${%s}, which is negative; put it in brackets", in.name);
     return 0;
   }
   b->splices[b->n++] = (ls_yaml_splice){b->out.len, strlen(value), at, close + 1 - at};
@@ -425,8 +451,8 @@ static void check_given(const params *p, const ls_topology_opts *opts) {
     const char *near = ls__nearest_name(name, p->names, p->n);
     const ls_yaml *map = ls__yaml_get(p->doc->root, "parameters");
     ls__diag_add(p->diag, map != NULL ? map->key->mark : (ls_mark){1, 1},
-                 "--set %.60s: the file has no such parameter%s%s", name,
-                 near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+                 "--set %.60s: the file has no such parameter%s%s", name, near != NULL ? "; did you mean " : "",
+                 near != NULL ? near : "");
   }
 }
 
@@ -436,19 +462,21 @@ static void check_declared(const params *p) {
     if (par->needed) {
       const char *source;
       (void)environment_value(p, par->name, &source);
-      ls__diag_add(p->diag, par->mark, "parameter %s has no value; give --set %s=<%s>, the "
-                   "environment variable %s, or a default", par->name, par->name,
-                   types[par->type].name, source);
+      ls__diag_add(p->diag, par->mark,
+                   "parameter %s has no value; give --set %s=<%s>, the "
+                   "environment variable %s, or a default",
+                   par->name, par->name, types[par->type].name, source);
     }
     if (!par->used && !par->optional) {
-      ls__diag_add(p->diag, par->mark, "parameter %s is not used; use it as ${%s}, remove it, or "
-                   "mark it optional: true", par->name, par->name);
+      ls__diag_add(p->diag, par->mark,
+                   "parameter %s is not used; use it as ${%s}, remove it, or "
+                   "mark it optional: true",
+                   par->name, par->name);
     }
   }
 }
 
-void ls__params_apply(ls_yaml_doc *doc, const ls_topology_opts *opts, ls_arena *arena,
-                      ls_diag *diag) {
+void ls__params_apply(ls_yaml_doc *doc, const ls_topology_opts *opts, ls_arena *arena, ls_diag *diag) {
   if (doc->root == NULL || doc->root->kind != LS_YAML_MAP) return;
   params p = {.doc = doc, .arena = arena, .diag = diag};
   const ls_yaml *map = ls__yaml_get(doc->root, "parameters");

@@ -1,8 +1,8 @@
 /** @file topology.h (room)  What the runtime needs of a loaded topology. */
 #ifndef LS_TOPOLOGY_TOPOLOGY_H
 #define LS_TOPOLOGY_TOPOLOGY_H
-#include <libstream/topology.h>
 #include "node/plan.h"
+#include <libstream/topology.h>
 
 /** The plan, owned by the topology. */
 const ls_plan *ls__topology_plan(const ls_topology *topology);

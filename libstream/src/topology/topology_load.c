@@ -25,8 +25,7 @@ static void set_runtime(ls_build *b) {
   plan->memory_bytes = INT64_C(512) << 20;
   if (memory != NULL) ls__size_parse(&plan->memory_bytes, memory);
   plan->parity = parity == NULL || strcmp(parity, "on") == 0;
-  plan->state_backend =
-      backend != NULL && strcmp(backend, "rocksdb") == 0 ? LS_STORE_ROCKSDB : LS_STORE_MEMORY;
+  plan->state_backend = backend != NULL && strcmp(backend, "rocksdb") == 0 ? LS_STORE_ROCKSDB : LS_STORE_MEMORY;
   plan->state_directory = ls__yaml_text(state, "directory");
   plan->max_bad_records = -1;
   plan->max_bad_share_ppm = -1;
@@ -48,14 +47,15 @@ static void set_name(ls_build *b) {
   b->plan->about = ls__yaml_text(b->doc->root, "about");
   b->plan->name = name != NULL ? name->text : "";
   if (name == NULL || name->poisoned || topology_name_ok(name->text)) return;
-  ls__diag_add(b->diag, name->mark, "name: '%.80s' is not valid; letters, digits, _ and -, beginning "
-               "with a letter or digit, at most 64", name->text);
+  ls__diag_add(b->diag, name->mark,
+               "name: '%.80s' is not valid; letters, digits, _ and -, beginning "
+               "with a letter or digit, at most 64",
+               name->text);
 }
 
 /* ---- plugins ---- */
 
-size_t ls__plugin_dirs(const char *out[LS_PLUGIN_DIRS_MAX], const ls_topology_opts *opts,
-                       ls_arena *arena) {
+size_t ls__plugin_dirs(const char *out[LS_PLUGIN_DIRS_MAX], const ls_topology_opts *opts, ls_arena *arena) {
   size_t n = 0;
   for (size_t i = 0; i < opts->n_plugin_dirs && n < LS_PLUGIN_DIRS_MAX - 1; i++) {
     out[n++] = opts->plugin_dirs[i];
@@ -84,7 +84,8 @@ static bool check_digest(ls_build *b, const ls_yaml *sha256) {
   size_t n = strspn(sha256->text, "0123456789abcdefABCDEF");
   if (n == 64 && sha256->text[64] == 0) return true;
   if (!sha256->poisoned) {
-    ls__diag_add(b->diag, sha256->mark, "sha256 is not a digest; 64 hexadecimal digits, as sha256sum "
+    ls__diag_add(b->diag, sha256->mark,
+                 "sha256 is not a digest; 64 hexadecimal digits, as sha256sum "
                  "prints them");
   }
   return false;
@@ -98,20 +99,18 @@ static bool load_plugin(ls_build *b, const ls_yaml *item, const char *const *dir
   const ls_yaml *config = ls__yaml_get(map, "config");
   uint32_t n = config != NULL ? config->n_children : 0, k = 0;
   ls_udf_config_entry *entries = LS_ARENA_ARRAY(b->arena, ls_udf_config_entry, n + 1);
-  for (const ls_yaml *value = config != NULL ? config->first : NULL; value != NULL;
-       value = value->next) {
+  for (const ls_yaml *value = config != NULL ? config->first : NULL; value != NULL; value = value->next) {
     if (!value->bad) entries[k++] = (ls_udf_config_entry){value->key->text, value->text};
   }
   if (sha256 != NULL && !check_digest(b, sha256)) return false;
   const char *name = path != NULL ? plugin_path(b, path->text) : at->text;
   ls_error err = LS_ERROR_INIT;
-  int rc = ls__udf_load(b->udfs, name, dirs, n_dirs, sha256 != NULL ? sha256->text : NULL, entries,
-                        k, &err);
+  int rc = ls__udf_load(b->udfs, name, dirs, n_dirs, sha256 != NULL ? sha256->text : NULL, entries, k, &err);
   if (rc == LS_OK) return true;
   bool of_config = rc == LS_ECONFIG && config != NULL;
   if (!(path != NULL && path->poisoned)) {
-    ls__diag_add_code(b->diag, rc == LS_ECONFIG ? LS_ECONFIG : LS_EPLUGIN,
-                      of_config ? config->key->mark : at->mark, "%s", err.message);
+    ls__diag_add_code(b->diag, rc == LS_ECONFIG ? LS_ECONFIG : LS_EPLUGIN, of_config ? config->key->mark : at->mark,
+                      "%s", err.message);
   }
   return false;
 }
@@ -157,8 +156,8 @@ static void check_complete(ls_build *b) {
   for (size_t i = 0; i < b->entries.n; i++) {
     const ls_entry *entry = b->entries.entries[i].value;
     if (entry->state == LS_ENTRY_DONE) continue;
-    ls__diag_add_code(b->diag, LS_EINTERNAL, entry->map->key->mark,
-                      "%s could not be built, and no reason was given", entry->name);
+    ls__diag_add_code(b->diag, LS_EINTERNAL, entry->map->key->mark, "%s could not be built, and no reason was given",
+                      entry->name);
   }
 }
 
@@ -173,21 +172,22 @@ static void build_plan(ls_build *b) {
   ls__build_check_topics(b);
   ls__build_check_paths(b);
   if (b->plan->n_sources > LS_SOURCES_MAX || b->too_many_sources) {
-    ls__diag_add(b->diag, (ls_mark){1, 1}, "more than %d sources, with those between partitions; "
-                 "split the topology", LS_SOURCES_MAX);
+    ls__diag_add(b->diag, (ls_mark){1, 1},
+                 "more than %d sources, with those between partitions; "
+                 "split the topology",
+                 LS_SOURCES_MAX);
   }
   if (b->diag->n_errors == 0) check_complete(b);
   if (b->diag->n_errors == 0) ls__build_finish(b);
 }
 
 static void build_fini(ls_build *b) {
-  ls_strmap *maps[] = {&b->schemas, &b->schemas_used, &b->entries,  &b->stores,      &b->calls,
+  ls_strmap *maps[] = {&b->schemas, &b->schemas_used, &b->entries,  &b->stores,    &b->calls,
                        &b->exists,  &b->outputs_used, &b->messages, &b->node_names};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) ls__strmap_fini(maps[i]);
 }
 
-static void load_tree(ls_topology *topology, ls_slice text, const ls_topology_opts *opts,
-                      bool plugins, ls_diag *diag) {
+static void load_tree(ls_topology *topology, ls_slice text, const ls_topology_opts *opts, bool plugins, ls_diag *diag) {
   ls_yaml_doc doc;
   ls_build b = {.diag = diag, .doc = &doc, .arena = &topology->arena, .plan = &topology->plan};
   ls__yaml_parse(&doc, text, b.arena, diag);
@@ -206,8 +206,8 @@ static void load_tree(ls_topology *topology, ls_slice text, const ls_topology_op
   load_plugins(&b, opts, plugins);
   b.plan->udfs = topology->udfs = b.udfs;
   build_plan(&b);
-  topology->counts = (ls_topology_counts){count(&b, "sources"), count(&b, "tables"),
-                                          count(&b, "steps"), count(&b, "sinks")};
+  topology->counts =
+      (ls_topology_counts){count(&b, "sources"), count(&b, "tables"), count(&b, "steps"), count(&b, "sinks")};
   build_fini(&b);
 }
 
@@ -255,8 +255,7 @@ static int read_file(ls_buf *out, const char *path, ls_error *err) {
   return failed ? ls_error_set(err, LS_EIO, "%s: can't be read", path) : LS_OK;
 }
 
-int ls_topology_load(ls_topology **out, const char *yaml_path, const ls_topology_opts *opts,
-                     ls_error *err) {
+int ls_topology_load(ls_topology **out, const char *yaml_path, const ls_topology_opts *opts, ls_error *err) {
   ls_buf text = LS_BUF_INIT;
   *out = NULL;
   int rc = read_file(&text, yaml_path, err);
@@ -273,13 +272,16 @@ void ls_topology_free(ls_topology *topology) {
   ls__free(topology);
 }
 
-const char *ls_topology_name(const ls_topology *topology) { return topology->plan.name; }
+const char *ls_topology_name(const ls_topology *topology) {
+  return topology->plan.name;
+}
 
-const ls_plan *ls__topology_plan(const ls_topology *topology) { return &topology->plan; }
+const ls_plan *ls__topology_plan(const ls_topology *topology) {
+  return &topology->plan;
+}
 
 void ls__topology_bind_global(ls_topology *topology, uint32_t global,
-                              const ls_batch *(*rows)(void *payload, uint64_t *version),
-                              void *payload) {
+                              const ls_batch *(*rows)(void *payload, uint64_t *version), void *payload) {
   topology->plan.tables[global].rows = rows;
   topology->plan.tables[global].payload = payload;
 }
@@ -290,15 +292,19 @@ int ls__topology_set_live(ls_topology *topology, bool live, ls_error *err) {
   if (!live) return LS_OK;
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (plan->sources[i].repartition || plan->sources[i].live_kafka != NULL) continue;
-    return ls_error_set(err, LS_ECONFIG, "%s: source %s has no live binding; give live: { kafka: <topic> }", plan->file, plan->sources[i].name);
+    return ls_error_set(err, LS_ECONFIG, "%s: source %s has no live binding; give live: { kafka: <topic> }", plan->file,
+                        plan->sources[i].name);
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
     if (plan->globals[i].live_kafka != NULL) continue;
-    return ls_error_set(err, LS_ECONFIG, "%s: table %s has no live binding; give live: { kafka: <topic> }", plan->file, plan->globals[i].name);
+    return ls_error_set(err, LS_ECONFIG, "%s: table %s has no live binding; give live: { kafka: <topic> }", plan->file,
+                        plan->globals[i].name);
   }
   if (plan->live_problem != NULL) return ls_error_set(err, LS_ECONFIG, "%s", plan->live_problem);
   plan->live = true;
   return LS_OK;
 }
 
-void ls_text_free(char *text) { ls__free(text); }
+void ls_text_free(char *text) {
+  ls__free(text);
+}

@@ -17,8 +17,12 @@ size_t ls__yaml_break_len(ls_slice text, size_t at) {
   return 0;
 }
 
-static ls_slice slice_of(const ls_yaml_doc *doc) { return (ls_slice){doc->text, doc->len}; }
-static bool is_continuation(char c) { return ((unsigned char)c & 0xC0u) == 0x80; }
+static ls_slice slice_of(const ls_yaml_doc *doc) {
+  return (ls_slice){doc->text, doc->len};
+}
+static bool is_continuation(char c) {
+  return ((unsigned char)c & 0xC0u) == 0x80;
+}
 static bool has_bom(const ls_yaml_doc *doc) {
   return doc->len >= 3 && memcmp(doc->text, "\xEF\xBB\xBF", 3) == 0;
 }
@@ -68,7 +72,9 @@ static size_t raw_offset(const ls_yaml *scalar, size_t offset) {
   return offset - shift_out + shift_in;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
 
 /* Whether a run of blanks that ends in a line break begins here. */
 static bool is_fold(ls_slice text, size_t at) {

@@ -12,7 +12,7 @@ typedef struct parse {
   ls_diag *diag;
   uint32_t n_nodes;
   size_t skipped; /* bytes before what libyaml reads */
-  bool stopped; /* after a syntax error or a limit: no event follows */
+  bool stopped;   /* after a syntax error or a limit: no event follows */
 } parse;
 
 static ls_mark mark_of(yaml_mark_t mark) {
@@ -37,8 +37,8 @@ static void report_syntax(parse *p) {
   if (is_tab_at(p, mark)) {
     ls__diag_add(p->diag, mark, "a tab; YAML is indented with spaces");
   } else if (parser->context != NULL) {
-    ls__diag_add(p->diag, mark, "not YAML: %s (%s that begins in line %u)", problem,
-                 parser->context, (unsigned)parser->context_mark.line + 1);
+    ls__diag_add(p->diag, mark, "not YAML: %s (%s that begins in line %u)", problem, parser->context,
+                 (unsigned)parser->context_mark.line + 1);
   } else {
     ls__diag_add(p->diag, mark, "not YAML: %s", problem);
   }
@@ -53,11 +53,16 @@ static bool next_event(parse *p, yaml_event_t *event) {
 
 static ls_yaml_style style_of(yaml_scalar_style_t style) {
   switch (style) {
-  case YAML_SINGLE_QUOTED_SCALAR_STYLE: return LS_YAML_SINGLE_QUOTED;
-  case YAML_DOUBLE_QUOTED_SCALAR_STYLE: return LS_YAML_DOUBLE_QUOTED;
-  case YAML_LITERAL_SCALAR_STYLE: return LS_YAML_LITERAL;
-  case YAML_FOLDED_SCALAR_STYLE: return LS_YAML_FOLDED;
-  default: return LS_YAML_PLAIN;
+  case YAML_SINGLE_QUOTED_SCALAR_STYLE:
+    return LS_YAML_SINGLE_QUOTED;
+  case YAML_DOUBLE_QUOTED_SCALAR_STYLE:
+    return LS_YAML_DOUBLE_QUOTED;
+  case YAML_LITERAL_SCALAR_STYLE:
+    return LS_YAML_LITERAL;
+  case YAML_FOLDED_SCALAR_STYLE:
+    return LS_YAML_FOLDED;
+  default:
+    return LS_YAML_PLAIN;
   }
 }
 
@@ -83,15 +88,17 @@ static void refuse_extras(parse *p, const yaml_event_t *event) {
     anchor = event->data.mapping_start.anchor;
     tag = event->data.mapping_start.tag;
     break;
-  default: break;
+  default:
+    break;
   }
   if (anchor != NULL) {
-    ls__diag_add(p->diag, mark, "anchor &%.60s; anchors and aliases are not part of the language: "
-                 "write the value out or use a parameter", (const char *)anchor);
+    ls__diag_add(p->diag, mark,
+                 "anchor &%.60s; anchors and aliases are not part of the language: "
+                 "write the value out or use a parameter",
+                 (const char *)anchor);
   }
   if (tag != NULL) {
-    ls__diag_add(p->diag, mark, "tag %.60s; tags are not part of the language: leave it out",
-                 (const char *)tag);
+    ls__diag_add(p->diag, mark, "tag %.60s; tags are not part of the language: leave it out", (const char *)tag);
   }
 }
 
@@ -169,8 +176,8 @@ static const ls_yaml *check_key(parse *p, const ls_yaml *map, const ls_yaml *key
   }
   const ls_yaml *before = find_key(map, key->text);
   if (before != NULL) {
-    ls__diag_add(p->diag, key->mark, "key %.60s is given twice, first in line %u; keep one",
-                 key->text, (unsigned)before->mark.line);
+    ls__diag_add(p->diag, key->mark, "key %.60s is given twice, first in line %u; keep one", key->text,
+                 (unsigned)before->mark.line);
     return NULL;
   }
   return key->bad ? NULL : key;
@@ -199,7 +206,8 @@ static bool join_cut_value(parse *p, ls_yaml *open, const ls_yaml *key, const ls
   open->text = ls__arena_strndup(p->arena, p->doc->text + from, to - from);
   open->bad = true;
   if (open_brackets(open) > 0) return true;
-  ls__diag_add(p->diag, open->mark, "in braces a comma ends a value, so this one must be quoted: \"%.200s\"", open->text);
+  ls__diag_add(p->diag, open->mark, "in braces a comma ends a value, so this one must be quoted: \"%.200s\"",
+               open->text);
   return true;
 }
 
@@ -229,7 +237,8 @@ static ls_yaml *parse_node(parse *p, yaml_event_t *event, int depth) {
   if (type == YAML_ALIAS_EVENT) {
     ls__diag_add(p->diag, mark_of(event->start_mark),
                  "alias *%.60s; anchors and aliases are not part of the language: write the value "
-                 "out or use a parameter", (const char *)event->data.alias.anchor);
+                 "out or use a parameter",
+                 (const char *)event->data.alias.anchor);
   } else if (type == YAML_SCALAR_EVENT) {
     node = new_scalar(p, event, depth);
   } else if (type == YAML_SEQUENCE_START_EVENT) {
@@ -254,8 +263,8 @@ static void parse_stream(parse *p) {
       stop_at(p, mark, "a second document; one file is one topology");
       return;
     }
-    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT ||
-        type == YAML_MAPPING_START_EVENT || type == YAML_ALIAS_EVENT) {
+    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT ||
+        type == YAML_ALIAS_EVENT) {
       p->doc->root = parse_node(p, &event, 1);
       continue;
     }
@@ -282,8 +291,7 @@ static bool check_bytes(const ls_yaml_doc *doc, ls_diag *diag) {
     return false;
   }
   if (!ls__utf8_valid((ls_slice){doc->text, doc->len})) {
-    ls__diag_add(diag, ls__yaml_mark_of_byte(doc, first_bad_byte(doc)),
-                 "not UTF-8; save the file as UTF-8");
+    ls__diag_add(diag, ls__yaml_mark_of_byte(doc, first_bad_byte(doc)), "not UTF-8; save the file as UTF-8");
     return false;
   }
   return true;
@@ -300,8 +308,7 @@ void ls__yaml_parse(ls_yaml_doc *doc, ls_slice text, ls_arena *arena, ls_diag *d
   yaml_parser_set_encoding(&p.parser, YAML_UTF8_ENCODING);
   /* with the encoding given, libyaml takes a byte order mark for text */
   p.skipped = text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  yaml_parser_set_input_string(&p.parser, (const unsigned char *)text.ptr + p.skipped,
-                               text.len - p.skipped);
+  yaml_parser_set_input_string(&p.parser, (const unsigned char *)text.ptr + p.skipped, text.len - p.skipped);
   parse_stream(&p);
   yaml_parser_delete(&p.parser);
   if (p.stopped) doc->root = NULL;

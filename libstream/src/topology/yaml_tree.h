@@ -33,22 +33,22 @@ struct ls_yaml {
   ls_yaml_kind kind;
   ls_yaml_style style;
   ls_mark mark;
-  const ls_yaml *key;   /* values of a map: their key */
+  const ls_yaml *key;    /* values of a map: their key */
   ls_yaml *first, *next; /* children of a list or map; next sibling */
   uint32_t n_children;
-  const char *text;     /* scalar: value with parameters put in, NUL-terminated */
+  const char *text; /* scalar: value with parameters put in, NUL-terminated */
   size_t len;
-  const char *raw;      /* scalar: value as in the file */
+  const char *raw; /* scalar: value as in the file */
   const ls_yaml_splice *splices;
   uint32_t n_splices;
-  bool bad;             /* an error was reported here: treated as if it were not there */
-  bool poisoned;        /* holds a stand-in for a parameter without a value: no further errors */
+  bool bad;      /* an error was reported here: treated as if it were not there */
+  bool poisoned; /* holds a stand-in for a parameter without a value: no further errors */
 };
 
 typedef struct ls_yaml_doc {
   const char *text; /* borrowed */
   size_t len;
-  ls_yaml *root;    /* NULL: nothing usable */
+  ls_yaml *root; /* NULL: nothing usable */
 } ls_yaml_doc;
 
 /** Parses text; errors go to diag. doc->root is set as far as the text was readable: NULL after a

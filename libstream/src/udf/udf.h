@@ -4,14 +4,16 @@
  */
 #ifndef LS_UDF_UDF_H
 #define LS_UDF_UDF_H
-#include <libstream/udf.h>
 #include "base/hash.h"
 #include "data/batch.h"
+#include <libstream/udf.h>
 
 typedef struct ls_udf_registry ls_udf_registry;
 typedef struct ls_udf_plugin ls_udf_plugin;
 
-typedef struct ls_udf_config_entry { const char *key, *value; } ls_udf_config_entry;
+typedef struct ls_udf_config_entry {
+  const char *key, *value;
+} ls_udf_config_entry;
 
 void ls__udf_registry_new(ls_udf_registry **out);
 void ls__udf_registry_free(ls_udf_registry *registry);
@@ -25,7 +27,8 @@ int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char
                  const char *sha256_hex, const ls_udf_config_entry *config, size_t n_config, ls_error *err);
 /** Same, without configuration: the plugin can be looked at, but its functions can't be opened.
  *  @errors LS_EPLUGIN */
-int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs, ls_error *err);
+int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs,
+                    ls_error *err);
 /** Puts the names of the plugins that are in the directories into out, in no order. */
 void ls__udf_list_plugins(ls_strmap *out, const char *const *dirs, size_t n_dirs);
 /** Appends a type of the ABI as text: as ls__type_format, and "decimal" where any decimal will do. */
@@ -50,8 +53,8 @@ void ls__udf_type_to(ls_udf_type *out, const ls_type *type, ls_arena *arena);
  * the argument position, the type given and the type wanted.
  * @errors LS_ECONFIG the arguments are not taken; LS_EPLUGIN the plugin's result type is not a type
  */
-int ls__udf_bind(const ls_type **ret, const ls_udf_fn *fn, const ls_type *const *args, uint32_t n_args,
-                 ls_arena *arena, ls_error *err);
+int ls__udf_bind(const ls_type **ret, const ls_udf_fn *fn, const ls_type *const *args, uint32_t n_args, ls_arena *arena,
+                 ls_error *err);
 /** @errors as ls__udf_bind */
 int ls__udf_bind_agg(const ls_type **ret, const ls_udf_agg *agg, const ls_type *const *args, uint32_t n_args,
                      ls_arena *arena, ls_error *err);
@@ -77,8 +80,8 @@ typedef void (*ls_row_error_fn)(void *payload, int64_t row, const char *message)
  * ls__udf_bind gave.
  * @errors LS_EFUNCTION when the call fails as a whole; LS_ERETRY when the plugin says that it may pass later
  */
-int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret,
-                 const ls_column *const *args, uint32_t n_args, int64_t n_rows, const uint64_t *active, const ls_stamp *stamps, ls_arena *arena,
+int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret, const ls_column *const *args,
+                 uint32_t n_args, int64_t n_rows, const uint64_t *active, const ls_stamp *stamps, ls_arena *arena,
                  ls_row_error_fn on_row_error, void *payload, ls_error *err);
 
 /* aggregates: acc points to acc_bytes bytes, 16-byte aligned */
@@ -92,6 +95,5 @@ int ls__udf_agg_retract(ls_udf_instance *instance, int64_t row, ls_arena *arena,
 /** @errors LS_EDATA the two together don't fit, acc unchanged; LS_EFUNCTION */
 int ls__udf_agg_merge(ls_udf_instance *instance, void *acc, const void *other, ls_error *err);
 /** Appends one value of type ret to out, an initialised column of that type. @errors LS_EDATA; LS_EFUNCTION */
-int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *acc, ls_arena *arena,
-                       ls_error *err);
+int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *acc, ls_arena *arena, ls_error *err);
 #endif

@@ -19,7 +19,8 @@ void ls__udf_agg_rows(ls_udf_instance *instance, const ls_column *const *args, u
   for (uint32_t i = 0; i < n_args; i++) ls__udf_vec_init(&instance->vecs[i], args[i], arena);
 }
 
-typedef int32_t (*row_fn)(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row, void *acc);
+typedef int32_t (*row_fn)(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, int64_t row,
+                          void *acc);
 
 static int call_with_row(ls_udf_instance *instance, row_fn fn, int64_t row, ls_arena *arena, void *acc, ls_error *err) {
   const ls_udf_agg *agg = instance->agg;
@@ -27,7 +28,8 @@ static int call_with_row(ls_udf_instance *instance, row_fn fn, int64_t row, ls_a
   for (uint32_t i = 0; (agg->flags & LS_UDF_STRICT) && i < agg->n_args; i++) {
     if (ls_udf_is_null(&instance->vecs[i], row)) return LS_OK;
   }
-  ls_udf_call call = {.name = agg->name, .arena = arena, .n_rows = agg->n_args > 0 ? instance->vecs[0].n_rows : row + 1};
+  ls_udf_call call = {
+      .name = agg->name, .arena = arena, .n_rows = agg->n_args > 0 ? instance->vecs[0].n_rows : row + 1};
   memcpy(instance->saved, acc, agg->acc_bytes);
   int32_t rc = fn(instance->state, &ls__udf_host, &call, instance->vecs, row, acc);
   if (rc == LS_UDF_OK && call.row_errors != NULL && call.row_errors[row] != NULL) {
@@ -65,15 +67,25 @@ static void append_value(ls_column *out, const ls_udf_out *value, ls_slice bytes
     return;
   }
   switch (out->type->kind) {
-    case LS_BOOL: ls__column_append_bool(out, LS_BIT_GET(value->values, 0)); break;
-    case LS_INT64:
-    case LS_TIMESTAMP: ls__column_append_i64(out, *(const int64_t *)value->values); break;
-    case LS_FLOAT64: ls__column_append_f64(out, *(const double *)value->values); break;
-    case LS_DATE: ls__column_append_i32(out, *(const int32_t *)value->values); break;
-    case LS_DECIMAL:
-      ls__column_append_decimal(out, ls__i128_get(*(const ls_i128 *)value->values));
-      break;
-    default: ls__column_append_slice(out, bytes); break; /* STRING, BYTES: no others pass loading */
+  case LS_BOOL:
+    ls__column_append_bool(out, LS_BIT_GET(value->values, 0));
+    break;
+  case LS_INT64:
+  case LS_TIMESTAMP:
+    ls__column_append_i64(out, *(const int64_t *)value->values);
+    break;
+  case LS_FLOAT64:
+    ls__column_append_f64(out, *(const double *)value->values);
+    break;
+  case LS_DATE:
+    ls__column_append_i32(out, *(const int32_t *)value->values);
+    break;
+  case LS_DECIMAL:
+    ls__column_append_decimal(out, ls__i128_get(*(const ls_i128 *)value->values));
+    break;
+  default:
+    ls__column_append_slice(out, bytes);
+    break; /* STRING, BYTES: no others pass loading */
   }
 }
 
@@ -87,8 +99,7 @@ static int32_t check_values(ls_udf_call *call, const ls_udf_out *outs, uint32_t 
   return LS_UDF_OK;
 }
 
-int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *acc, ls_arena *arena,
-                       ls_error *err) {
+int ls__udf_agg_finish(ls_column *out, ls_udf_instance *instance, const void *acc, ls_arena *arena, ls_error *err) {
   const ls_udf_agg *agg = instance->agg;
   check_acc(instance, acc);
   bool is_struct = out->type->kind == LS_STRUCT;

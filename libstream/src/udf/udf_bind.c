@@ -38,8 +38,7 @@ const ls_udf_message *ls__udf_find_message(const ls_udf_registry *registry, cons
 int ls__udf_unknown(const ls_udf_registry *registry, const char *name, ls_error *err) {
   const char *nearest = ls__nearest_name(name, registry->names, registry->n_names);
   if (nearest != NULL) {
-    return ls_error_set(err, LS_ECONFIG, "no loaded plugin has a function '%s'; did you mean '%s'?",
-                        name, nearest);
+    return ls_error_set(err, LS_ECONFIG, "no loaded plugin has a function '%s'; did you mean '%s'?", name, nearest);
   }
   if (registry->n_names == 0) {
     return ls_error_set(err, LS_ECONFIG, "no function '%s': no plugin with functions is loaded", name);
@@ -61,27 +60,25 @@ static bool type_matches(const ls_udf_type *want, const ls_udf_type *given) {
   return true;
 }
 
-static int fail_count(const char *name, const ls_udf_type *want, uint32_t n_want, uint32_t n_args,
-                      ls_error *err) {
+static int fail_count(const char *name, const ls_udf_type *want, uint32_t n_want, uint32_t n_args, ls_error *err) {
   ls_buf list = LS_BUF_INIT;
   ls__buf_puts(&list, "");
   for (uint32_t i = 0; i < n_want; i++) {
     if (i) ls__buf_puts(&list, ", ");
     ls__udf_type_format(&list, &want[i]);
   }
-  int rc = ls_error_set(err, LS_ECONFIG, "%s(%s) takes %u argument%s, %u given", name, list.ptr,
-                        n_want, n_want == 1 ? "" : "s", n_args);
+  int rc = ls_error_set(err, LS_ECONFIG, "%s(%s) takes %u argument%s, %u given", name, list.ptr, n_want,
+                        n_want == 1 ? "" : "s", n_args);
   ls__buf_fini(&list);
   return rc;
 }
 
-static int fail_type(const char *name, uint32_t arg, const ls_udf_type *want,
-                     const ls_udf_type *given, ls_error *err) {
+static int fail_type(const char *name, uint32_t arg, const ls_udf_type *want, const ls_udf_type *given, ls_error *err) {
   ls_buf texts[2] = {LS_BUF_INIT, LS_BUF_INIT};
   ls__udf_type_format(&texts[0], given);
   ls__udf_type_format(&texts[1], want);
-  int rc = ls_error_set(err, LS_ECONFIG, "argument %u of %s is %s, it must be %s", arg + 1, name,
-                        texts[0].ptr, texts[1].ptr);
+  int rc = ls_error_set(err, LS_ECONFIG, "argument %u of %s is %s, it must be %s", arg + 1, name, texts[0].ptr,
+                        texts[1].ptr);
   ls__buf_fini(&texts[0]);
   ls__buf_fini(&texts[1]);
   return rc;
@@ -100,8 +97,8 @@ static int match_args(ls_udf_type **out, const char *name, const ls_udf_type *wa
   return LS_OK;
 }
 
-int ls__udf_bind(const ls_type **ret, const ls_udf_fn *fn, const ls_type *const *args,
-                 uint32_t n_args, ls_arena *arena, ls_error *err) {
+int ls__udf_bind(const ls_type **ret, const ls_udf_fn *fn, const ls_type *const *args, uint32_t n_args, ls_arena *arena,
+                 ls_error *err) {
   ls_udf_type *given = NULL;
   LS_TRY(match_args(&given, fn->name, fn->args, fn->n_args, args, n_args, arena, err));
   ls_udf_type result = fn->ret;
@@ -117,14 +114,14 @@ int ls__udf_bind(const ls_type **ret, const ls_udf_fn *fn, const ls_type *const 
   if (rc < 0) {
     ls_error_prefix(err, "result of %s: ", fn->name);
   } else if ((*ret)->kind == LS_LIST || (*ret)->kind == LS_STRUCT) {
-    rc = ls_error_set(err, LS_EPLUGIN, "result of %s: a list or struct is not in ABI %u.%u",
-                      fn->name, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
+    rc = ls_error_set(err, LS_EPLUGIN, "result of %s: a list or struct is not in ABI %u.%u", fn->name, LS_UDF_ABI_MAJOR,
+                      LS_UDF_ABI_MINOR);
   }
   return rc;
 }
 
-int ls__udf_bind_agg(const ls_type **ret, const ls_udf_agg *agg, const ls_type *const *args,
-                     uint32_t n_args, ls_arena *arena, ls_error *err) {
+int ls__udf_bind_agg(const ls_type **ret, const ls_udf_agg *agg, const ls_type *const *args, uint32_t n_args,
+                     ls_arena *arena, ls_error *err) {
   ls_udf_type *given = NULL;
   LS_TRY(match_args(&given, agg->name, agg->args, agg->n_args, args, n_args, arena, err));
   return ls__udf_type_from(ret, &agg->ret, arena, err);

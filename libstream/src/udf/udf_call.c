@@ -18,8 +18,8 @@ static void *host_alloc(ls_udf_call *call, size_t n_bytes, size_t align) {
 static void blame(ls_udf_call *call, const char *what, int64_t row) {
   if (call->failed) return;
   call->failed = true;
-  snprintf(call->text, sizeof(call->text), "it called %s for row %lld of %lld", what,
-           (long long)row, (long long)call->n_rows);
+  snprintf(call->text, sizeof(call->text), "it called %s for row %lld of %lld", what, (long long)row,
+           (long long)call->n_rows);
 }
 
 static int32_t host_fail(ls_udf_call *call, int32_t code, const char *fmt, ...) {
@@ -64,8 +64,7 @@ static void host_set_bytes(ls_udf_call *call, int64_t row, const char *ptr, size
   ls_kind kind = call->bytes_kind;
   if (in_range && call->fields != NULL) kind = (ls_kind)call->fields[row].kind;
   if (!in_range || (kind != LS_STRING && kind != LS_BYTES)) {
-    blame(call, in_range ? "set_bytes (whose result is neither string nor bytes)" : "set_bytes",
-          row);
+    blame(call, in_range ? "set_bytes (whose result is neither string nor bytes)" : "set_bytes", row);
     return;
   }
   /* Text columns promise UTF-8 to every later reader (Parquet, JSON); a plugin's word is not enough. */
@@ -88,9 +87,8 @@ static int64_t host_stream_time_us(const ls_udf_call *call, int64_t row) {
   return call->stamps[call->rows != NULL ? call->rows[row] : row].ts_us;
 }
 
-const ls_udf_host ls__udf_host = {sizeof(ls_udf_host), LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR,
-                                  host_alloc,          host_fail,        host_fail_row,
-                                  host_set_bytes,      host_stream_time_us};
+const ls_udf_host ls__udf_host = {sizeof(ls_udf_host), LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR, host_alloc,
+                                  host_fail,           host_fail_row,    host_set_bytes,   host_stream_time_us};
 
 int ls__udf_call_result(const ls_udf_call *call, int32_t rc, int edata, ls_error *err) {
   if (rc == LS_UDF_OK && !call->failed) return LS_OK;
@@ -114,16 +112,14 @@ static const ls_udf_plugin *plugin_of(const ls_udf_registry *registry, const voi
   return NULL;
 }
 
-static int open_state(ls_udf_instance *instance, const ls_udf_registry *registry,
-                      const void *function, const char *name,
-                      int32_t (*open)(const ls_udf_config *, void **), ls_error *err) {
+static int open_state(ls_udf_instance *instance, const ls_udf_registry *registry, const void *function,
+                      const char *name, int32_t (*open)(const ls_udf_config *, void **), ls_error *err) {
   const ls_udf_plugin *plugin = plugin_of(registry, function);
   ls_assert(plugin != NULL);
   return open == NULL ? LS_OK : ls__udf_config_open(&instance->state, plugin, name, open, err);
 }
 
-int ls__udf_open_fn(ls_udf_instance **out, const ls_udf_registry *registry, const ls_udf_fn *fn,
-                    ls_error *err) {
+int ls__udf_open_fn(ls_udf_instance **out, const ls_udf_registry *registry, const ls_udf_fn *fn, ls_error *err) {
   ls_udf_instance *instance = LS_NEW(ls_udf_instance);
   int rc = open_state(instance, registry, fn, fn->name, fn->open, err);
   if (rc < 0) {
@@ -135,8 +131,7 @@ int ls__udf_open_fn(ls_udf_instance **out, const ls_udf_registry *registry, cons
   return LS_OK;
 }
 
-int ls__udf_open_agg(ls_udf_instance **out, const ls_udf_registry *registry, const ls_udf_agg *agg,
-                     ls_error *err) {
+int ls__udf_open_agg(ls_udf_instance **out, const ls_udf_registry *registry, const ls_udf_agg *agg, ls_error *err) {
   ls_udf_instance *instance = LS_NEW(ls_udf_instance);
   int rc = open_state(instance, registry, agg, agg->name, agg->open, err);
   if (rc < 0) {

@@ -30,8 +30,7 @@ typedef struct open_config {
   char secret_note[512]; /* why a secret that was meant to be there is not */
 } open_config;
 
-static const ls_udf_config_entry *find_entry(const ls_udf_config_entry *config, size_t n_config,
-                                             const char *key) {
+static const ls_udf_config_entry *find_entry(const ls_udf_config_entry *config, size_t n_config, const char *key) {
   for (size_t i = 0; i < n_config; i++) {
     if (strcmp(config[i].key, key) == 0) return &config[i];
   }
@@ -49,8 +48,7 @@ static int fail_unknown_key(const ls_udf_plugin *plugin, const char *key, ls_err
   const ls_udf_manifest *manifest = &plugin->manifest;
   uint32_t n = manifest->n_config_keys;
   if (n == 0) {
-    return ls_error_set(err, LS_ECONFIG, "plugin '%s' has no config key '%s': it takes none",
-                        plugin->name, key);
+    return ls_error_set(err, LS_ECONFIG, "plugin '%s' has no config key '%s': it takes none", plugin->name, key);
   }
   ls_buf allowed = LS_BUF_INIT;
   const char **names = ls__calloc(n, sizeof(*names));
@@ -60,18 +58,16 @@ static int fail_unknown_key(const ls_udf_plugin *plugin, const char *key, ls_err
   }
   const char *nearest = ls__nearest_name(key, names, n);
   int rc = nearest == NULL
-               ? ls_error_set(err, LS_ECONFIG, "plugin '%s' has no config key '%s'; it has: %s",
-                              plugin->name, key, allowed.ptr)
-               : ls_error_set(err, LS_ECONFIG,
-                              "plugin '%s' has no config key '%s'; did you mean '%s'? It has: %s",
+               ? ls_error_set(err, LS_ECONFIG, "plugin '%s' has no config key '%s'; it has: %s", plugin->name, key,
+                              allowed.ptr)
+               : ls_error_set(err, LS_ECONFIG, "plugin '%s' has no config key '%s'; did you mean '%s'? It has: %s",
                               plugin->name, key, nearest, allowed.ptr);
   ls__free(names);
   ls__buf_fini(&allowed);
   return rc;
 }
 
-int ls__udf_config_take(ls_udf_plugin *plugin, const ls_udf_config_entry *config, size_t n_config,
-                        ls_error *err) {
+int ls__udf_config_take(ls_udf_plugin *plugin, const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
   const ls_udf_manifest *manifest = &plugin->manifest;
   for (size_t i = 0; i < n_config; i++) {
     if (!has_key(manifest, config[i].key)) return fail_unknown_key(plugin, config[i].key, err);
@@ -82,8 +78,8 @@ int ls__udf_config_take(ls_udf_plugin *plugin, const ls_udf_config_entry *config
     const ls_udf_config_entry *given = find_entry(config, n_config, key->name);
     const char *value = given != NULL ? given->value : key->default_value;
     if (value == NULL) {
-      return ls_error_set(err, LS_ECONFIG, "plugin '%s' needs config key '%s'%s%s", plugin->name,
-                          key->name, key->about ? ": " : "", key->about ? key->about : "");
+      return ls_error_set(err, LS_ECONFIG, "plugin '%s' needs config key '%s'%s%s", plugin->name, key->name,
+                          key->about ? ": " : "", key->about ? key->about : "");
     }
     ls_udf_config_entry *entry = &plugin->config[plugin->n_config++];
     entry->key = ls__strdup(key->name);
@@ -127,8 +123,8 @@ static const char *keep_secret(open_config *self, const char *text, size_t len) 
 static const char *read_secret(open_config *self, const char *variable, const char *path) {
   FILE *file = fopen(path, "rb");
   if (file == NULL) {
-    snprintf(self->secret_note, sizeof(self->secret_note), "%s names '%s', which can't be read: %s",
-             variable, path, strerror(errno));
+    snprintf(self->secret_note, sizeof(self->secret_note), "%s names '%s', which can't be read: %s", variable, path,
+             strerror(errno));
     return NULL;
   }
   char *text = ls__alloc(SECRET_BYTES_MAX + 1);
@@ -140,9 +136,8 @@ static const char *read_secret(open_config *self, const char *variable, const ch
   if (whole && len > 0 && text[len - 1] == '\r') len--;
   const char *kept = NULL;
   if (!whole || memchr(text, '\0', len) != NULL) {
-    snprintf(self->secret_note, sizeof(self->secret_note),
-             "%s names '%s', which is not a text of at most %d bytes", variable, path,
-             SECRET_BYTES_MAX);
+    snprintf(self->secret_note, sizeof(self->secret_note), "%s names '%s', which is not a text of at most %d bytes",
+             variable, path, SECRET_BYTES_MAX);
   } else {
     kept = keep_secret(self, text, len);
   }
@@ -168,8 +163,7 @@ static const char *config_secret(const ls_udf_config *config, const char *name) 
 
 int ls__udf_config_open(void **state, const ls_udf_plugin *plugin, const char *fn_name,
                         int32_t (*open)(const ls_udf_config *, void **), ls_error *err) {
-  open_config self = {.base = {sizeof(ls_udf_config), config_get, config_secret, config_fail},
-                      .plugin = plugin};
+  open_config self = {.base = {sizeof(ls_udf_config), config_get, config_secret, config_fail}, .plugin = plugin};
   *state = NULL;
   int32_t rc = open(&self.base, state);
   for (size_t i = 0; i < self.n_secrets; i++) {
@@ -180,9 +174,8 @@ int ls__udf_config_open(void **state, const ls_udf_plugin *plugin, const char *f
   if (rc >= 0) return LS_OK;
   const char *why = self.why[0] ? self.why : "it gives no reason";
   if (self.secret_note[0] != '\0') {
-    return ls_error_set(err, LS_ECONFIG, "function '%s' of plugin '%s' does not open: %s (%s)",
-                        fn_name, plugin->name, why, self.secret_note);
+    return ls_error_set(err, LS_ECONFIG, "function '%s' of plugin '%s' does not open: %s (%s)", fn_name, plugin->name,
+                        why, self.secret_note);
   }
-  return ls_error_set(err, LS_ECONFIG, "function '%s' of plugin '%s' does not open: %s", fn_name,
-                      plugin->name, why);
+  return ls_error_set(err, LS_ECONFIG, "function '%s' of plugin '%s' does not open: %s", fn_name, plugin->name, why);
 }

@@ -37,8 +37,7 @@ static bool segments_within(const elf_file *in, const elf_header *header) {
   if (header->e_phnum == 0 || header->e_phentsize != sizeof(elf_segment)) return false;
   for (unsigned i = 0; i < header->e_phnum; i++) {
     elf_segment segment;
-    if (!read_at(in, header->e_phoff + (uint64_t)i * sizeof segment, &segment, sizeof segment))
-      return false;
+    if (!read_at(in, header->e_phoff + (uint64_t)i * sizeof segment, &segment, sizeof segment)) return false;
     if (!lies_within(in, segment.p_offset, segment.p_filesz)) return false;
   }
   return true;
@@ -50,8 +49,7 @@ static bool sections_within(const elf_file *in, const elf_header *header) {
   if (header->e_shentsize != sizeof(elf_section)) return false;
   for (unsigned i = 0; i < header->e_shnum; i++) {
     elf_section section;
-    if (!read_at(in, header->e_shoff + (uint64_t)i * sizeof section, &section, sizeof section))
-      return false;
+    if (!read_at(in, header->e_shoff + (uint64_t)i * sizeof section, &section, sizeof section)) return false;
     if (section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL) continue;
     if (!lies_within(in, section.sh_offset, section.sh_size)) return false;
   }

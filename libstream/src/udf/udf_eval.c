@@ -25,8 +25,7 @@ static int64_t mask_of(uint64_t *mask, const uint64_t *active, int64_t n_rows) {
 }
 
 /** Takes the rows out of mask where an argument is null. Returns how many stay. */
-static int64_t mask_nulls(uint64_t *mask, const ls_column *const *args, uint32_t n_args,
-                          int64_t n_rows) {
+static int64_t mask_nulls(uint64_t *mask, const ls_column *const *args, uint32_t n_args, int64_t n_rows) {
   int64_t n = 0;
   for (int64_t w = 0; w < LS_BIT_WORDS(n_rows); w++) {
     for (uint32_t i = 0; i < n_args; i++) {
@@ -50,8 +49,8 @@ static void check_values(ls_udf_call *call, const ls_udf_out *out, const uint64_
 }
 
 /** A finished call's rows appended to out: its value, or null for rows that are not valid or failed. */
-static void take_result(ls_column *out, const ls_udf_call *call, const uint64_t *before,
-                        const uint64_t *after, int64_t n_rows) {
+static void take_result(ls_column *out, const ls_udf_call *call, const uint64_t *before, const uint64_t *after,
+                        int64_t n_rows) {
   bool is_bytes = call->bytes_kind != LS_NONE;
   for (int64_t row = 0; row < n_rows; row++) {
     /* before & after: a strict function can't make a value where an argument was null. */
@@ -68,8 +67,8 @@ static void take_result(ls_column *out, const ls_udf_call *call, const uint64_t 
 }
 
 /** Calls eval over n_rows of vecs; before: which rows may have a value. out is empty. */
-static int run(ls_column *out, ls_udf_instance *instance, ls_udf_call *call, const ls_type *ret,
-               const ls_udf_vec *vecs, const uint64_t *before, ls_error *err) {
+static int run(ls_column *out, ls_udf_instance *instance, ls_udf_call *call, const ls_type *ret, const ls_udf_vec *vecs,
+               const uint64_t *before, ls_error *err) {
   const ls_udf_fn *fn = instance->fn;
   int64_t n_rows = call->n_rows;
   size_t n_words = (size_t)LS_BIT_WORDS(n_rows);
@@ -91,8 +90,7 @@ static int run(ls_column *out, ls_udf_instance *instance, ls_udf_call *call, con
   return LS_OK;
 }
 
-static void report_rows(const ls_udf_call *call, const uint64_t *shown, ls_row_error_fn on_row_error,
-                        void *payload) {
+static void report_rows(const ls_udf_call *call, const uint64_t *shown, ls_row_error_fn on_row_error, void *payload) {
   if (call->row_errors == NULL || on_row_error == NULL) return;
   for (int64_t row = 0; row < call->n_rows; row++) {
     if (call->row_errors[row] == NULL || !LS_BIT_GET(shown, row)) continue;
@@ -145,8 +143,7 @@ static int eval_all(ls_column *out, evaluation *e, ls_udf_call *call, ls_error *
 }
 
 /** Gathers the active rows, evaluates them, spreads the results; the other rows are null. */
-static int eval_active(ls_column *out, evaluation *e, ls_udf_call *call, int64_t n_active,
-                       ls_error *err) {
+static int eval_active(ls_column *out, evaluation *e, ls_udf_call *call, int64_t n_active, ls_error *err) {
   ls_arena *arena = call->arena;
   int32_t *rows = ls__arena_alloc(arena, (size_t)n_active * sizeof(int32_t) + 1);
   int32_t *spread = ls__arena_alloc(arena, (size_t)e->n_rows * sizeof(int32_t));
@@ -176,15 +173,19 @@ static int eval_active(ls_column *out, evaluation *e, ls_udf_call *call, int64_t
   return LS_OK;
 }
 
-int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret,
-                 const ls_column *const *args, uint32_t n_args, int64_t n_rows,
-                 const uint64_t *active, const ls_stamp *stamps, ls_arena *arena,
+int ls__udf_eval(ls_column *out, ls_udf_instance *instance, const ls_type *ret, const ls_column *const *args,
+                 uint32_t n_args, int64_t n_rows, const uint64_t *active, const ls_stamp *stamps, ls_arena *arena,
                  ls_row_error_fn on_row_error, void *payload, ls_error *err) {
   const ls_udf_fn *fn = instance->fn;
   ls_assert(fn != NULL && n_args == fn->n_args && out->n_rows == 0);
   if (n_rows == 0) return LS_OK;
-  evaluation e = {.instance = instance, .ret = ret, .args = args, .n_args = n_args,
-                  .n_rows = n_rows, .on_row_error = on_row_error, .payload = payload};
+  evaluation e = {.instance = instance,
+                  .ret = ret,
+                  .args = args,
+                  .n_args = n_args,
+                  .n_rows = n_rows,
+                  .on_row_error = on_row_error,
+                  .payload = payload};
   e.mask = ls__arena_alloc(arena, (size_t)LS_BIT_WORDS(n_rows) * sizeof(uint64_t));
   int64_t n_active = mask_of(e.mask, active, n_rows);
   ls_udf_call call = {.name = fn->name, .arena = arena, .n_rows = n_rows, .stamps = stamps};

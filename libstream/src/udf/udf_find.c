@@ -45,20 +45,16 @@ static int fail_not_found(const char *name, const char *const *dirs, size_t n_di
   const char **names = ls__calloc(found.n + 1, sizeof(*names));
   for (size_t i = 0; i < found.n; i++) names[i] = found.entries[i].key;
   const char *nearest = ls__nearest_name(name, names, found.n);
-  int rc = nearest == NULL
-               ? ls_error_set(err, LS_EPLUGIN, "plugin '%s': no %s" SUFFIX " in %s", name, name,
-                              where.ptr)
-               : ls_error_set(err, LS_EPLUGIN,
-                              "plugin '%s': no %s" SUFFIX " in %s; did you mean '%s'?", name, name,
-                              where.ptr, nearest);
+  int rc = nearest == NULL ? ls_error_set(err, LS_EPLUGIN, "plugin '%s': no %s" SUFFIX " in %s", name, name, where.ptr)
+                           : ls_error_set(err, LS_EPLUGIN, "plugin '%s': no %s" SUFFIX " in %s; did you mean '%s'?",
+                                          name, name, where.ptr, nearest);
   ls__free(names);
   ls__strmap_fini(&found);
   ls__buf_fini(&where);
   return rc;
 }
 
-int ls__udf_find_file(char **out, const char *name_or_path, const char *const *dirs, size_t n_dirs,
-                      ls_error *err) {
+int ls__udf_find_file(char **out, const char *name_or_path, const char *const *dirs, size_t n_dirs, ls_error *err) {
   if (strchr(name_or_path, '/') != NULL) {
     if (!is_file(name_or_path)) {
       return ls_error_set(err, LS_EPLUGIN, "plugin '%s': %s", name_or_path,

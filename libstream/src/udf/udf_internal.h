@@ -15,7 +15,7 @@ struct ls_udf_plugin {
   ls_udf_fn *fns;
   ls_udf_agg *aggs;
   ls_udf_message *messages;
-  const void **pointers;      /* memory of the manifest's three arrays of pointers */
+  const void **pointers;       /* memory of the manifest's three arrays of pointers */
   ls_udf_config_entry *config; /* effective: what was given, then defaults; keys and values are owned */
   size_t n_config;
 };
@@ -34,21 +34,21 @@ struct ls_udf_registry {
 struct ls_udf_call {
   const char *name; /* of the function */
   ls_arena *arena;
-  int64_t n_rows;          /* rows that fail_row and set_bytes may name; finish(): fields */
-  const ls_stamp *stamps;  /* by row of the caller's batch; NULL: no times */
-  const int32_t *rows;     /* row of this call -> row of the caller's batch; NULL: the same */
-  ls_kind bytes_kind;      /* STRING or BYTES when set_bytes is allowed, else NONE */
+  int64_t n_rows;            /* rows that fail_row and set_bytes may name; finish(): fields */
+  const ls_stamp *stamps;    /* by row of the caller's batch; NULL: no times */
+  const int32_t *rows;       /* row of this call -> row of the caller's batch; NULL: the same */
+  ls_kind bytes_kind;        /* STRING or BYTES when set_bytes is allowed, else NONE */
   const ls_udf_type *fields; /* finish() of a STRUCT: its fields, set_bytes looks at their kinds */
-  ls_slice *bytes;         /* what set_bytes gave, by row */
-  const char **row_errors; /* first text of each failed row; NULL until one fails */
-  bool failed;             /* host->fail was called, or the plugin broke the rules */
+  ls_slice *bytes;           /* what set_bytes gave, by row */
+  const char **row_errors;   /* first text of each failed row; NULL until one fails */
+  bool failed;               /* host->fail was called, or the plugin broke the rules */
   char text[LS_UDF_TEXT_MAX];
 };
 extern const ls_udf_host ls__udf_host;
 
 /** Per-thread instance: the plugin's state, and what each call would otherwise allocate. */
 struct ls_udf_instance {
-  const ls_udf_fn *fn;   /* one of fn and agg is set */
+  const ls_udf_fn *fn; /* one of fn and agg is set */
   const ls_udf_agg *agg;
   void *state;
   ls_udf_vec *vecs; /* aggregates: the arguments of a call */
@@ -65,8 +65,7 @@ int ls__udf_check_elf(const ls_udf_plugin *plugin, ls_error *err);
 
 /* udf_find.c */
 /** Path of a plugin's file; the caller frees. @errors LS_EPLUGIN no such file, with the nearest name */
-int ls__udf_find_file(char **out, const char *name_or_path, const char *const *dirs, size_t n_dirs,
-                      ls_error *err);
+int ls__udf_find_file(char **out, const char *name_or_path, const char *const *dirs, size_t n_dirs, ls_error *err);
 
 /* udf_manifest.c */
 /** Copies and checks a plugin's manifest into plugin. @errors LS_EPLUGIN */
@@ -76,8 +75,7 @@ void ls__udf_manifest_drop(ls_udf_plugin *plugin);
 
 /* udf_config.c */
 /** Checks the given keys and fills in the defaults. @errors LS_ECONFIG unknown or missing key */
-int ls__udf_config_take(ls_udf_plugin *plugin, const ls_udf_config_entry *config, size_t n_config,
-                        ls_error *err);
+int ls__udf_config_take(ls_udf_plugin *plugin, const ls_udf_config_entry *config, size_t n_config, ls_error *err);
 /** Frees what ls__udf_config_take made. */
 void ls__udf_config_drop(ls_udf_plugin *plugin);
 /** Calls open with the plugin's configuration. @errors LS_ECONFIG what open gave as the reason */

@@ -27,7 +27,9 @@ static void plugin_free(ls_udf_plugin *plugin) {
   ls__free(plugin);
 }
 
-void ls__udf_registry_new(ls_udf_registry **out) { *out = LS_NEW(ls_udf_registry); }
+void ls__udf_registry_new(ls_udf_registry **out) {
+  *out = LS_NEW(ls_udf_registry);
+}
 
 void ls__udf_registry_free(ls_udf_registry *registry) {
   if (registry == NULL) return;
@@ -51,8 +53,8 @@ static int check_pin(const ls_udf_plugin *plugin, const char *pin, ls_error *err
   char digest[65];
   LS_TRY(ls__udf_file_sha256(digest, plugin->path, err));
   if (!pin_equal(pin, digest)) {
-    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': the sha256 of %s is %s, but %s is pinned",
-                        plugin->name, plugin->path, digest, pin);
+    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': the sha256 of %s is %s, but %s is pinned", plugin->name,
+                        plugin->path, digest, pin);
   }
   return LS_OK;
 }
@@ -63,8 +65,7 @@ static int check_own_name(const ls_udf_plugin *plugin, ls_error *err) {
   const char *own = plugin->manifest.name;
   size_t len = strlen(own);
   if (strncmp(file, own, len) == 0 && strcmp(file + len, ".so") == 0) return LS_OK;
-  return ls_error_set(err, LS_EPLUGIN,
-                      "its manifest has the name '%s': the file of that plugin is %s.so, not %s", own,
+  return ls_error_set(err, LS_EPLUGIN, "its manifest has the name '%s': the file of that plugin is %s.so, not %s", own,
                       own, file);
 }
 
@@ -77,14 +78,12 @@ static int open_and_take(ls_udf_plugin *plugin, ls_error *err) {
   void *symbol = dlsym(plugin->handle, ENTRY);
   memcpy(&entry, &symbol, sizeof(entry)); /* ISO C has no cast from object to function pointer */
   if (entry == NULL) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "plugin '%s': %s exports no " ENTRY ", it is not a plugin of libstream",
+    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': %s exports no " ENTRY ", it is not a plugin of libstream",
                         plugin->name, plugin->path);
   }
   const ls_udf_manifest *manifest = entry();
   if (manifest == NULL) {
-    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': " ENTRY "() of %s returned NULL",
-                        plugin->name, plugin->path);
+    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': " ENTRY "() of %s returned NULL", plugin->name, plugin->path);
   }
   int rc = ls__udf_manifest_take(plugin, manifest, err);
   if (rc >= 0) rc = check_own_name(plugin, err);
@@ -93,8 +92,7 @@ static int open_and_take(ls_udf_plugin *plugin, ls_error *err) {
 }
 
 /** Which plugin has a function, an aggregate (or, when messages is set, a message) of this name. */
-static const ls_udf_plugin *owner_of(const ls_udf_registry *registry, const char *name,
-                                     bool messages) {
+static const ls_udf_plugin *owner_of(const ls_udf_registry *registry, const char *name, bool messages) {
   for (size_t i = 0; i < registry->n_plugins; i++) {
     const ls_udf_plugin *plugin = registry->plugins[i];
     const ls_udf_manifest *manifest = &plugin->manifest;
@@ -111,23 +109,21 @@ static const ls_udf_plugin *owner_of(const ls_udf_registry *registry, const char
   return NULL;
 }
 
-static int check_name(const ls_udf_registry *registry, const ls_udf_plugin *plugin,
-                      ls_strmap *own, const char *name, bool message, ls_error *err) {
+static int check_name(const ls_udf_registry *registry, const ls_udf_plugin *plugin, ls_strmap *own, const char *name,
+                      bool message, ls_error *err) {
   const char *what = message ? "message" : "function";
   const ls_udf_plugin *owner = owner_of(registry, name, message);
   if (owner != NULL) {
-    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': the %s name '%s' is taken by plugin '%s' (%s)",
-                        plugin->name, what, name, owner->name, owner->path);
+    return ls_error_set(err, LS_EPLUGIN, "plugin '%s': the %s name '%s' is taken by plugin '%s' (%s)", plugin->name,
+                        what, name, owner->name, owner->path);
   }
   if (!ls__strmap_put(own, name, own)) {
-    return ls_error_set(err, LS_EPLUGIN, "plugin '%s' has two %ss named '%s'", plugin->name, what,
-                        name);
+    return ls_error_set(err, LS_EPLUGIN, "plugin '%s' has two %ss named '%s'", plugin->name, what, name);
   }
   return LS_OK;
 }
 
-static int check_names(const ls_udf_registry *registry, const ls_udf_plugin *plugin,
-                       ls_error *err) {
+static int check_names(const ls_udf_registry *registry, const ls_udf_plugin *plugin, ls_error *err) {
   const ls_udf_manifest *manifest = &plugin->manifest;
   ls_strmap functions = {0}, messages = {0};
   int rc = LS_OK;
@@ -146,21 +142,19 @@ static int check_names(const ls_udf_registry *registry, const ls_udf_plugin *plu
 }
 
 static void add_name(ls_udf_registry *registry, const char *name) {
-  ls__grow(&registry->names, &registry->names_capacity, registry->n_names + 1,
-           sizeof(*registry->names));
+  ls__grow(&registry->names, &registry->names_capacity, registry->n_names + 1, sizeof(*registry->names));
   registry->names[registry->n_names++] = name;
 }
 
 static void add_plugin(ls_udf_registry *registry, ls_udf_plugin *plugin) {
-  ls__grow(&registry->plugins, &registry->plugins_capacity, registry->n_plugins + 1,
-           sizeof(*registry->plugins));
+  ls__grow(&registry->plugins, &registry->plugins_capacity, registry->n_plugins + 1, sizeof(*registry->plugins));
   registry->plugins[registry->n_plugins++] = plugin;
   for (uint32_t i = 0; i < plugin->manifest.n_fns; i++) add_name(registry, plugin->fns[i].name);
   for (uint32_t i = 0; i < plugin->manifest.n_aggs; i++) add_name(registry, plugin->aggs[i].name);
 }
 
-static int load(ls_udf_plugin *plugin, const ls_udf_registry *registry, const char *sha256_hex,
-                bool configured, const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
+static int load(ls_udf_plugin *plugin, const ls_udf_registry *registry, const char *sha256_hex, bool configured,
+                const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
   if (sha256_hex != NULL) LS_TRY(check_pin(plugin, sha256_hex, err));
   LS_TRY(ls__udf_check_elf(plugin, err));
   LS_TRY(open_and_take(plugin, err));
@@ -168,9 +162,9 @@ static int load(ls_udf_plugin *plugin, const ls_udf_registry *registry, const ch
   return configured ? ls__udf_config_take(plugin, config, n_config, err) : LS_OK;
 }
 
-static int find_and_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
-                         size_t n_dirs, const char *sha256_hex, bool configured,
-                         const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
+static int find_and_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs,
+                         const char *sha256_hex, bool configured, const ls_udf_config_entry *config, size_t n_config,
+                         ls_error *err) {
   char *path = NULL;
   LS_TRY(ls__udf_find_file(&path, name_or_path, dirs, n_dirs, err));
   ls_udf_plugin *plugin = LS_NEW(ls_udf_plugin);
@@ -185,15 +179,13 @@ static int find_and_load(ls_udf_registry *registry, const char *name_or_path, co
   return LS_OK;
 }
 
-int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
-                 size_t n_dirs, const char *sha256_hex, const ls_udf_config_entry *config,
-                 size_t n_config, ls_error *err) {
-  return find_and_load(registry, name_or_path, dirs, n_dirs, sha256_hex, true, config, n_config,
-                       err);
+int ls__udf_load(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs,
+                 const char *sha256_hex, const ls_udf_config_entry *config, size_t n_config, ls_error *err) {
+  return find_and_load(registry, name_or_path, dirs, n_dirs, sha256_hex, true, config, n_config, err);
 }
 
-int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs,
-                    size_t n_dirs, ls_error *err) {
+int ls__udf_inspect(ls_udf_registry *registry, const char *name_or_path, const char *const *dirs, size_t n_dirs,
+                    ls_error *err) {
   return find_and_load(registry, name_or_path, dirs, n_dirs, NULL, false, NULL, 0, err);
 }
 
@@ -202,8 +194,7 @@ const char *const *ls__udf_names(const ls_udf_registry *registry, size_t *n_out)
   return registry->names;
 }
 
-const ls_udf_manifest *ls__udf_plugin_at(const ls_udf_registry *registry, size_t i,
-                                         const char **path) {
+const ls_udf_manifest *ls__udf_plugin_at(const ls_udf_registry *registry, size_t i, const char **path) {
   if (i >= registry->n_plugins) return NULL;
   if (path != NULL) *path = registry->plugins[i]->path;
   return &registry->plugins[i]->manifest;

@@ -38,8 +38,7 @@ static bool is_any_decimal(const ls_udf_type *type) {
   return type->kind == LS_DECIMAL && type->precision == 0;
 }
 
-static int check_arg(const char *name, uint32_t arg, const ls_udf_type *type, ls_arena *arena,
-                     ls_error *err) {
+static int check_arg(const char *name, uint32_t arg, const ls_udf_type *type, ls_arena *arena, ls_error *err) {
   const ls_type *checked;
   if (is_any_decimal(type)) return LS_OK;
   int rc = ls__udf_type_from(&checked, type, arena, err);
@@ -48,22 +47,20 @@ static int check_arg(const char *name, uint32_t arg, const ls_udf_type *type, ls
 }
 
 /** What functions and aggregates have in common. */
-static int check_signature(const char *name, const ls_udf_type *args, uint32_t n_args,
-                           const ls_udf_type *ret, bool has_bind, ls_error *err) {
+static int check_signature(const char *name, const ls_udf_type *args, uint32_t n_args, const ls_udf_type *ret,
+                           bool has_bind, ls_error *err) {
   if (!is_name(name)) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "a function has no name of letters, digits, '_' and '.'");
+    return ls_error_set(err, LS_EPLUGIN, "a function has no name of letters, digits, '_' and '.'");
   }
   if (n_args > ARGS_MAX) {
-    return ls_error_set(err, LS_EPLUGIN, "function '%s' has %u arguments, at most %d are allowed", name,
-                        n_args, ARGS_MAX);
+    return ls_error_set(err, LS_EPLUGIN, "function '%s' has %u arguments, at most %d are allowed", name, n_args,
+                        ARGS_MAX);
   }
   if (n_args > 0 && args == NULL) {
     return ls_error_set(err, LS_EPLUGIN, "function '%s' has no argument types", name);
   }
   if (is_any_decimal(ret) && !has_bind) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "function '%s' returns a decimal without precision and has no bind()", name);
+    return ls_error_set(err, LS_EPLUGIN, "function '%s' returns a decimal without precision and has no bind()", name);
   }
   ls_arena scratch;
   ls__arena_init(&scratch, 0);
@@ -88,7 +85,8 @@ static int check_fn(const ls_udf_fn *fn, ls_error *err) {
   if (!is_flat(&fn->ret)) {
     return ls_error_set(err, LS_EPLUGIN,
                         "function '%s' returns a list or struct, which ABI %u.%u has not for scalar "
-                        "functions", fn->name, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
+                        "functions",
+                        fn->name, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
   }
   return LS_OK;
 }
@@ -96,8 +94,7 @@ static int check_fn(const ls_udf_fn *fn, ls_error *err) {
 static int check_agg(const ls_udf_agg *agg, ls_error *err) {
   LS_TRY(check_signature(agg->name, agg->args, agg->n_args, &agg->ret, false, err));
   if (!agg->init || !agg->accumulate || !agg->merge || !agg->finish || agg->acc_bytes == 0) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "aggregate '%s' needs init, accumulate, merge, finish and acc_bytes",
+    return ls_error_set(err, LS_EPLUGIN, "aggregate '%s' needs init, accumulate, merge, finish and acc_bytes",
                         agg->name);
   }
   bool flat = agg->ret.kind != LS_LIST;
@@ -105,8 +102,7 @@ static int check_agg(const ls_udf_agg *agg, ls_error *err) {
     flat = flat && is_flat(&agg->ret.children[i]);
   }
   if (!flat) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "aggregate '%s' returns lists or nested structs, which ABI %u.%u has not",
+    return ls_error_set(err, LS_EPLUGIN, "aggregate '%s' returns lists or nested structs, which ABI %u.%u has not",
                         agg->name, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
   }
   return LS_OK;
@@ -120,8 +116,8 @@ static int check_message(const ls_udf_message *message, ls_error *err) {
 }
 
 /** Copies n structs behind an array of pointers, each at least min_bytes long by its struct_size. */
-static int copy_all(void *out, size_t out_bytes, size_t min_bytes, const void *const *from,
-                    uint32_t n, const char *what, ls_error *err) {
+static int copy_all(void *out, size_t out_bytes, size_t min_bytes, const void *const *from, uint32_t n,
+                    const char *what, ls_error *err) {
   for (uint32_t i = 0; i < n; i++) {
     uint32_t from_bytes = 0;
     if (from == NULL || from[i] == NULL) {
@@ -129,8 +125,8 @@ static int copy_all(void *out, size_t out_bytes, size_t min_bytes, const void *c
     }
     memcpy(&from_bytes, from[i], sizeof(from_bytes)); /* struct_size is the first member of each */
     if (from_bytes < min_bytes) {
-      return ls_error_set(err, LS_EPLUGIN, "%s %u of %u has struct_size %u, at least %zu is needed",
-                          what, i + 1, n, from_bytes, min_bytes);
+      return ls_error_set(err, LS_EPLUGIN, "%s %u of %u has struct_size %u, at least %zu is needed", what, i + 1, n,
+                          from_bytes, min_bytes);
     }
     copy_grown((char *)out + i * out_bytes, out_bytes, from[i], from_bytes);
   }
@@ -139,26 +135,25 @@ static int copy_all(void *out, size_t out_bytes, size_t min_bytes, const void *c
 
 static int check_abi(const ls_udf_manifest *from, ls_error *err) {
   if (from->magic != LS_UDF_MAGIC) {
-    return ls_error_set(err, LS_EPLUGIN,
-                        "its manifest begins with 0x%08x, that of a libstream plugin with 0x%08x",
+    return ls_error_set(err, LS_EPLUGIN, "its manifest begins with 0x%08x, that of a libstream plugin with 0x%08x",
                         from->magic, LS_UDF_MAGIC);
   }
   if (from->abi_major != LS_UDF_ABI_MAJOR) {
     return ls_error_set(err, LS_EPLUGIN,
                         "it is built for plugin ABI %u.%u, this libstream has %u.%u: build it again "
-                        "with the libstream/udf.h of this version", from->abi_major, from->abi_minor,
-                        LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
+                        "with the libstream/udf.h of this version",
+                        from->abi_major, from->abi_minor, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
   }
   if (from->abi_minor > LS_UDF_ABI_MINOR) {
     return ls_error_set(err, LS_EPLUGIN,
                         "it needs plugin ABI %u.%u, this libstream has %u.%u: it needs a newer "
-                        "libstream", from->abi_major, from->abi_minor, LS_UDF_ABI_MAJOR,
-                        LS_UDF_ABI_MINOR);
+                        "libstream",
+                        from->abi_major, from->abi_minor, LS_UDF_ABI_MAJOR, LS_UDF_ABI_MINOR);
   }
   size_t least = END_OF(ls_udf_manifest, n_config_keys);
   if (from->struct_size < least) {
-    return ls_error_set(err, LS_EPLUGIN, "its manifest has struct_size %u, at least %zu is needed",
-                        from->struct_size, least);
+    return ls_error_set(err, LS_EPLUGIN, "its manifest has struct_size %u, at least %zu is needed", from->struct_size,
+                        least);
   }
   return LS_OK;
 }
@@ -166,8 +161,8 @@ static int check_abi(const ls_udf_manifest *from, ls_error *err) {
 /** A count that is off would have us read past the plugin's arrays. */
 static int check_count(const char *what, uint32_t n, ls_error *err) {
   if (n <= ENTRIES_MAX) return LS_OK;
-  return ls_error_set(err, LS_EPLUGIN, "its manifest says that it has %u %s, at most %d are allowed", n,
-                      what, ENTRIES_MAX);
+  return ls_error_set(err, LS_EPLUGIN, "its manifest says that it has %u %s, at most %d are allowed", n, what,
+                      ENTRIES_MAX);
 }
 
 static int check_manifest(const ls_udf_manifest *manifest, ls_error *err) {
@@ -206,10 +201,10 @@ int ls__udf_manifest_take(ls_udf_plugin *plugin, const ls_udf_manifest *from, ls
   plugin->fns = ls__calloc(n_fns + 1, sizeof(ls_udf_fn));
   plugin->aggs = ls__calloc(n_aggs + 1, sizeof(ls_udf_agg));
   plugin->messages = ls__calloc(n_messages + 1, sizeof(ls_udf_message));
-  LS_TRY(copy_all(plugin->fns, sizeof(ls_udf_fn), END_OF(ls_udf_fn, eval),
-                  (const void *const *)manifest->fns, n_fns, "function", err));
-  LS_TRY(copy_all(plugin->aggs, sizeof(ls_udf_agg), END_OF(ls_udf_agg, finish),
-                  (const void *const *)manifest->aggs, n_aggs, "aggregate", err));
+  LS_TRY(copy_all(plugin->fns, sizeof(ls_udf_fn), END_OF(ls_udf_fn, eval), (const void *const *)manifest->fns, n_fns,
+                  "function", err));
+  LS_TRY(copy_all(plugin->aggs, sizeof(ls_udf_agg), END_OF(ls_udf_agg, finish), (const void *const *)manifest->aggs,
+                  n_aggs, "aggregate", err));
   LS_TRY(copy_all(plugin->messages, sizeof(ls_udf_message), END_OF(ls_udf_message, descriptor),
                   (const void *const *)manifest->messages, n_messages, "message", err));
 

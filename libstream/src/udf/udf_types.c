@@ -9,19 +9,26 @@
 
 static const ls_type *flat_type(uint8_t kind) {
   switch (kind) {
-    case LS_BOOL: return &ls__type_bool;
-    case LS_INT64: return &ls__type_int64;
-    case LS_FLOAT64: return &ls__type_float64;
-    case LS_STRING: return &ls__type_string;
-    case LS_BYTES: return &ls__type_bytes;
-    case LS_TIMESTAMP: return &ls__type_timestamp;
-    case LS_DATE: return &ls__type_date;
-    default: return NULL;
+  case LS_BOOL:
+    return &ls__type_bool;
+  case LS_INT64:
+    return &ls__type_int64;
+  case LS_FLOAT64:
+    return &ls__type_float64;
+  case LS_STRING:
+    return &ls__type_string;
+  case LS_BYTES:
+    return &ls__type_bytes;
+  case LS_TIMESTAMP:
+    return &ls__type_timestamp;
+  case LS_DATE:
+    return &ls__type_date;
+  default:
+    return NULL;
   }
 }
 
-static int struct_from(const ls_type **out, const ls_udf_type *type, ls_arena *arena,
-                       ls_error *err) {
+static int struct_from(const ls_type **out, const ls_udf_type *type, ls_arena *arena, ls_error *err) {
   if (type->n_children == 0 || type->children == NULL || type->names == NULL) {
     return ls_error_set(err, LS_EPLUGIN, "a struct type has no fields");
   }
@@ -41,33 +48,34 @@ static int struct_from(const ls_type **out, const ls_udf_type *type, ls_arena *a
   return LS_OK;
 }
 
-int ls__udf_type_from(const ls_type **out, const ls_udf_type *type, ls_arena *arena,
-                      ls_error *err) {
+int ls__udf_type_from(const ls_type **out, const ls_udf_type *type, ls_arena *arena, ls_error *err) {
   const ls_type *element = NULL;
   switch (type->kind) {
-    case LS_DECIMAL:
-      if (type->precision < 1 || type->precision > LS_DECIMAL_DIGITS_MAX || type->scale < 0 ||
-          type->scale > (int)type->precision) {
-        return ls_error_set(err, LS_EPLUGIN, "decimal(%d,%d) is not a type: precision 1 to %d, scale "
-                            "0 to precision", type->precision, type->scale, LS_DECIMAL_DIGITS_MAX);
-      }
-      *out = ls__type_decimal(arena, type->precision, type->scale);
-      return LS_OK;
-    case LS_LIST:
-      if (type->n_children != 1 || type->children == NULL) {
-        return ls_error_set(err, LS_EPLUGIN, "a list type has %u element types, not 1",
-                            type->n_children);
-      }
-      LS_TRY(ls__udf_type_from(&element, type->children, arena, err));
-      *out = ls__type_list(arena, element);
-      return LS_OK;
-    case LS_STRUCT: return struct_from(out, type, arena, err);
-    default:
-      *out = flat_type(type->kind);
-      if (*out == NULL) {
-        return ls_error_set(err, LS_EPLUGIN, "%d is not a kind of type", type->kind);
-      }
-      return LS_OK;
+  case LS_DECIMAL:
+    if (type->precision < 1 || type->precision > LS_DECIMAL_DIGITS_MAX || type->scale < 0 ||
+        type->scale > (int)type->precision) {
+      return ls_error_set(err, LS_EPLUGIN,
+                          "decimal(%d,%d) is not a type: precision 1 to %d, scale "
+                          "0 to precision",
+                          type->precision, type->scale, LS_DECIMAL_DIGITS_MAX);
+    }
+    *out = ls__type_decimal(arena, type->precision, type->scale);
+    return LS_OK;
+  case LS_LIST:
+    if (type->n_children != 1 || type->children == NULL) {
+      return ls_error_set(err, LS_EPLUGIN, "a list type has %u element types, not 1", type->n_children);
+    }
+    LS_TRY(ls__udf_type_from(&element, type->children, arena, err));
+    *out = ls__type_list(arena, element);
+    return LS_OK;
+  case LS_STRUCT:
+    return struct_from(out, type, arena, err);
+  default:
+    *out = flat_type(type->kind);
+    if (*out == NULL) {
+      return ls_error_set(err, LS_EPLUGIN, "%d is not a kind of type", type->kind);
+    }
+    return LS_OK;
   }
 }
 
@@ -139,40 +147,46 @@ void ls__udf_vec_init(ls_udf_vec *vec, const ls_column *column, ls_arena *arena)
 
 size_t ls__udf_checked_width(const ls_udf_type *type) {
   switch (type->kind) {
-    case LS_DECIMAL: return sizeof(ls_i128);
-    case LS_FLOAT64: return sizeof(double);
-    case LS_TIMESTAMP: return sizeof(int64_t);
-    case LS_DATE: return sizeof(int32_t);
-    default: return 0;
+  case LS_DECIMAL:
+    return sizeof(ls_i128);
+  case LS_FLOAT64:
+    return sizeof(double);
+  case LS_TIMESTAMP:
+    return sizeof(int64_t);
+  case LS_DATE:
+    return sizeof(int32_t);
+  default:
+    return 0;
   }
 }
 
 bool ls__udf_value_fault(char text[LS_UDF_TEXT_MAX], const ls_udf_type *type, const void *value) {
-  double number; /* tidy: allow double because the result's type is float64 */
+  double number;
   int64_t us;
   int32_t days;
   ls_i128 decimal;
   const char *fault = "is outside the years 1 to 9999";
   switch (type->kind) {
-    case LS_DECIMAL:
-      memcpy(&decimal, value, sizeof decimal);
-      if (ls__decimal_fits(ls__i128_get(decimal), type->precision)) return false;
-      snprintf(text, LS_UDF_TEXT_MAX, "does not fit decimal(%d,%d)", type->precision, type->scale);
-      return true;
-    case LS_FLOAT64:
-      memcpy(&number, value, sizeof number);
-      if (isfinite(number)) return false;
-      fault = "is not a finite number";
-      break;
-    case LS_TIMESTAMP:
-      memcpy(&us, value, sizeof us);
-      if (us >= LS_TIMESTAMP_US_MIN && us <= LS_TIMESTAMP_US_MAX) return false;
-      break;
-    case LS_DATE:
-      memcpy(&days, value, sizeof days);
-      if (days >= LS_DATE_DAYS_MIN && days <= LS_DATE_DAYS_MAX) return false;
-      break;
-    default: return false;
+  case LS_DECIMAL:
+    memcpy(&decimal, value, sizeof decimal);
+    if (ls__decimal_fits(ls__i128_get(decimal), type->precision)) return false;
+    snprintf(text, LS_UDF_TEXT_MAX, "does not fit decimal(%d,%d)", type->precision, type->scale);
+    return true;
+  case LS_FLOAT64:
+    memcpy(&number, value, sizeof number);
+    if (isfinite(number)) return false;
+    fault = "is not a finite number";
+    break;
+  case LS_TIMESTAMP:
+    memcpy(&us, value, sizeof us);
+    if (us >= LS_TIMESTAMP_US_MIN && us <= LS_TIMESTAMP_US_MAX) return false;
+    break;
+  case LS_DATE:
+    memcpy(&days, value, sizeof days);
+    if (days >= LS_DATE_DAYS_MIN && days <= LS_DATE_DAYS_MAX) return false;
+    break;
+  default:
+    return false;
   }
   snprintf(text, LS_UDF_TEXT_MAX, "%s", fault);
   return true;

@@ -1,8 +1,8 @@
 /** @file recon.c  The manifest of the payment reconciliation plugin. */
 #include "recon.h"
 
-static const ls_udf_fn *const fns[] = {&recon_calc_discrepancy, &recon_flag_compliance,
-                                       &recon_mask_sensitive, &recon_derive_status};
+static const ls_udf_fn *const fns[] = {&recon_calc_discrepancy, &recon_flag_compliance, &recon_mask_sensitive,
+                                       &recon_derive_status};
 static const ls_udf_agg *const aggs[] = {&recon_kpi_calculation};
 
 static const ls_udf_config_key config_keys[] = {
@@ -27,4 +27,6 @@ static const ls_udf_manifest manifest = {
     .n_config_keys = sizeof(config_keys) / sizeof(config_keys[0]),
 };
 
-const ls_udf_manifest *ls_udf_entry_v1(void) { return &manifest; }
+const ls_udf_manifest *ls_udf_entry_v1(void) {
+  return &manifest;
+}

@@ -38,8 +38,8 @@ static int32_t discrepancy_bind(const ls_udf_type *args, uint32_t n_args, ls_udf
 /** amount - amount_posted in units of the result. One of the powers is 1, the other brings the
  *  coarser amount to the result's scale. The product is only made of the difference in whole coarse
  *  units, so that it overflows where the result does and not before. */
-static bool discrepancy_of(recon_i128 amount, recon_i128 amount_power, recon_i128 posted,
-                           recon_i128 posted_power, recon_i128 *out) {
+static bool discrepancy_of(recon_i128 amount, recon_i128 amount_power, recon_i128 posted, recon_i128 posted_power,
+                           recon_i128 *out) {
   recon_i128 power = amount_power, rest = 0;
   if (posted_power != 1) {
     power = posted_power;
@@ -53,8 +53,8 @@ static bool discrepancy_of(recon_i128 amount, recon_i128 amount_power, recon_i12
          !__builtin_add_overflow(*out, rest, out) && recon_fits(*out);
 }
 
-static int32_t discrepancy_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
-                                const ls_udf_vec *args, ls_udf_out *out) {
+static int32_t discrepancy_eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
+                                ls_udf_out *out) {
   (void)state;
   const ls_i128 *amounts = args[0].values, *posted = args[1].values;
   ls_i128 *results = out->values;
@@ -63,8 +63,7 @@ static int32_t discrepancy_eval(void *state, const ls_udf_host *host, ls_udf_cal
   for (int64_t row = 0; row < out->n_rows; row++) {
     if (ls_udf_is_null(&args[0], row) || ls_udf_is_null(&args[1], row)) continue; /* strict: null */
     recon_i128 result;
-    if (!discrepancy_of(recon_get(amounts[row]), amount_power, recon_get(posted[row]), posted_power,
-                        &result)) {
+    if (!discrepancy_of(recon_get(amounts[row]), amount_power, recon_get(posted[row]), posted_power, &result)) {
       host->fail_row(call, row, "amount - amount_posted needs more than %d digits", DIGITS_MAX);
       continue;
     }

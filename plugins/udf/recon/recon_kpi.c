@@ -49,14 +49,12 @@ static bool kpi_add(kpi *sum, const kpi *more) {
   sum->refunds += more->refunds;
   sum->chargebacks += more->chargebacks;
   sum->unmatched += more->unmatched;
-  return recon_add(&sum->volume, more->volume) &&
-         recon_add(&sum->refund_volume, more->refund_volume) &&
-         recon_add(&sum->chargeback_volume, more->chargeback_volume) &&
-         recon_add(&sum->discrepancy, more->discrepancy);
+  return recon_add(&sum->volume, more->volume) && recon_add(&sum->refund_volume, more->refund_volume) &&
+         recon_add(&sum->chargeback_volume, more->chargeback_volume) && recon_add(&sum->discrepancy, more->discrepancy);
 }
 
-static int32_t kpi_accumulate(void *state, const ls_udf_host *host, ls_udf_call *call,
-                              const ls_udf_vec *args, int64_t row, void *acc) {
+static int32_t kpi_accumulate(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
+                              int64_t row, void *acc) {
   (void)state;
   kpi sum = *(const kpi *)acc, more = kpi_of_row(args, row);
   if (!kpi_add(&sum, &more)) {
@@ -71,8 +69,8 @@ static int32_t kpi_retract(void *state, const ls_udf_host *host, ls_udf_call *ca
                            void *acc) {
   (void)state;
   kpi sum = *(const kpi *)acc, row_sums = kpi_of_row(args, row);
-  kpi less = {-row_sums.transactions, -row_sums.refunds, -row_sums.chargebacks, -row_sums.unmatched,
-              -row_sums.volume, -row_sums.refund_volume, -row_sums.chargeback_volume, -row_sums.discrepancy};
+  kpi less = {-row_sums.transactions, -row_sums.refunds,       -row_sums.chargebacks,       -row_sums.unmatched,
+              -row_sums.volume,       -row_sums.refund_volume, -row_sums.chargeback_volume, -row_sums.discrepancy};
   if (!kpi_add(&sum, &less)) {
     return host->fail(call, LS_UDF_EDATA, "a sum needs more than 38 digits");
   }
@@ -88,11 +86,14 @@ static int32_t kpi_merge(void *state, void *acc, const void *other) {
   return LS_UDF_OK;
 }
 
-static void put_i64(ls_udf_out *out, int64_t value) { *(int64_t *)out->values = value; }
-static void put_sum(ls_udf_out *out, recon_i128 value) { *(ls_i128 *)out->values = recon_make(value); }
+static void put_i64(ls_udf_out *out, int64_t value) {
+  *(int64_t *)out->values = value;
+}
+static void put_sum(ls_udf_out *out, recon_i128 value) {
+  *(ls_i128 *)out->values = recon_make(value);
+}
 
-static int32_t kpi_finish(void *state, const ls_udf_host *host, ls_udf_call *call, const void *acc,
-                          ls_udf_out *out) {
+static int32_t kpi_finish(void *state, const ls_udf_host *host, ls_udf_call *call, const void *acc, ls_udf_out *out) {
   (void)state;
   (void)host;
   (void)call;
@@ -118,12 +119,13 @@ static const ls_udf_type kpi_args[N_ARGS] = {
     [ARG_DISCREPANCY] = {.kind = LS_DECIMAL, .scale = KPI_SCALE},
 };
 
-#define COUNT {.kind = LS_INT64}
-#define SUM {.kind = LS_DECIMAL, .precision = 38, .scale = KPI_SCALE}
+#define COUNT                                                                                                          \
+  { .kind = LS_INT64 }
+#define SUM                                                                                                            \
+  { .kind = LS_DECIMAL, .precision = 38, .scale = KPI_SCALE }
 static const ls_udf_type kpi_fields[] = {COUNT, SUM, COUNT, SUM, COUNT, SUM, COUNT, SUM};
-static const char *const kpi_names[] = {
-    "transaction_count", "total_volume",      "refund_count",    "refund_volume",
-    "chargeback_count",  "chargeback_volume", "unmatched_count", "discrepancy_sum"};
+static const char *const kpi_names[] = {"transaction_count", "total_volume",      "refund_count",    "refund_volume",
+                                        "chargeback_count",  "chargeback_volume", "unmatched_count", "discrepancy_sum"};
 
 const ls_udf_agg recon_kpi_calculation = {
     .struct_size = sizeof(ls_udf_agg),

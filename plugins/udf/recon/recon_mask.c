@@ -17,14 +17,14 @@
 #include "recon.h"
 
 #define KEY_BYTES_MIN 16
-#define BLOCK_BYTES 64
-#define TOKEN_PREFIX "tok_"
-#define TOKEN_BYTES 16 /* of the digest */
-#define TOKEN_TEXT (sizeof(TOKEN_PREFIX) - 1 + 2 * TOKEN_BYTES)
-#define CACHE_BITS 14
+#define BLOCK_BYTES   64
+#define TOKEN_PREFIX  "tok_"
+#define TOKEN_BYTES   16 /* of the digest */
+#define TOKEN_TEXT    (sizeof(TOKEN_PREFIX) - 1 + 2 * TOKEN_BYTES)
+#define CACHE_BITS    14
 #define CACHE_ENTRIES (1 << CACHE_BITS) /* of 64 bytes: 1 MiB per thread */
-#define CACHE_ID_MAX 47
-#define MASK_KEEPS 4 /* characters */
+#define CACHE_ID_MAX  47
+#define MASK_KEEPS    4 /* characters */
 
 /** One cache line. len 0: free, so the empty id is not cached. */
 typedef struct cache_entry {
@@ -106,8 +106,7 @@ static void token_of(const masker *self, ls_slice id, unsigned char token[TOKEN_
   memcpy(token, entry->token, TOKEN_BYTES);
 }
 
-static void write_token(const masker *self, const ls_udf_host *host, ls_udf_call *call, int64_t row,
-                        ls_slice id) {
+static void write_token(const masker *self, const ls_udf_host *host, ls_udf_call *call, int64_t row, ls_slice id) {
   static const char digits[] = "0123456789abcdef";
   unsigned char token[TOKEN_BYTES];
   char text[TOKEN_TEXT] = TOKEN_PREFIX;
@@ -120,7 +119,9 @@ static void write_token(const masker *self, const ls_udf_host *host, ls_udf_call
   host->set_bytes(call, row, text, sizeof(text));
 }
 
-static bool starts_character(char c) { return ((unsigned char)c & 0xC0) != 0x80; }
+static bool starts_character(char c) {
+  return ((unsigned char)c & 0xC0) != 0x80;
+}
 
 /** One '*' for each character but the last four; four or fewer are all hidden. */
 static int32_t write_mask(const ls_udf_host *host, ls_udf_call *call, int64_t row, ls_slice id) {
@@ -139,8 +140,8 @@ static int32_t write_mask(const ls_udf_host *host, ls_udf_call *call, int64_t ro
   return LS_UDF_OK;
 }
 
-static int32_t mask_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
-                         const ls_udf_vec *args, ls_udf_out *out) {
+static int32_t mask_eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
+                         ls_udf_out *out) {
   const masker *self = state;
   for (int64_t row = 0; row < out->n_rows; row++) {
     if (ls_udf_is_null(&args[0], row)) continue; /* strict: null */
@@ -173,14 +174,13 @@ static bool read_config(masker *self, const ls_udf_config *config) {
   }
   const char *key = config->secret(config, "RECON_MASK_KEY");
   if (key == NULL) {
-    config->fail(config,
-                 "it needs a key: set RECON_MASK_KEY, or RECON_MASK_KEY_FILE to the file that has it");
+    config->fail(config, "it needs a key: set RECON_MASK_KEY, or RECON_MASK_KEY_FILE to the file that has it");
     return false;
   }
   size_t len = strlen(key);
   if (len < KEY_BYTES_MIN) {
-    config->fail(config, "the key in RECON_MASK_KEY is too short: %zu bytes, at least %d are needed",
-                 len, KEY_BYTES_MIN);
+    config->fail(config, "the key in RECON_MASK_KEY is too short: %zu bytes, at least %d are needed", len,
+                 KEY_BYTES_MIN);
     return false;
   }
   set_key(self, key, len);

@@ -17,8 +17,8 @@ static enum status_result derive(bool known, ls_slice current, ls_slice bank) {
   return STATUS_KEEP;
 }
 
-static int32_t derive_status_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
-                                  const ls_udf_vec *args, ls_udf_out *out) {
+static int32_t derive_status_eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
+                                  ls_udf_out *out) {
   (void)state;
   for (int64_t row = 0; row < out->n_rows; row++) {
     bool known = !ls_udf_is_null(&args[0], row);
@@ -26,10 +26,18 @@ static int32_t derive_status_eval(void *state, const ls_udf_host *host, ls_udf_c
     if (known) current = ls_udf_slice(&args[0], row);
     if (!ls_udf_is_null(&args[1], row)) bank = ls_udf_slice(&args[1], row);
     switch (derive(known, current, bank)) {
-      case STATUS_KEEP: host->set_bytes(call, row, current.ptr, current.len); break;
-      case STATUS_APPROVED: host->set_bytes(call, row, "APPROVED", 8); break;
-      case STATUS_REFUNDED: host->set_bytes(call, row, "REFUNDED", 8); break;
-      case STATUS_NULL: ls_udf_set_null(out, row); break;
+    case STATUS_KEEP:
+      host->set_bytes(call, row, current.ptr, current.len);
+      break;
+    case STATUS_APPROVED:
+      host->set_bytes(call, row, "APPROVED", 8);
+      break;
+    case STATUS_REFUNDED:
+      host->set_bytes(call, row, "REFUNDED", 8);
+      break;
+    case STATUS_NULL:
+      ls_udf_set_null(out, row);
+      break;
     }
   }
   return LS_UDF_OK;
@@ -99,8 +107,8 @@ static ls_slice assess(const compliance *self, double score, bool flagged) {
   return (ls_slice){"LOW", 3};
 }
 
-static int32_t compliance_eval(void *state, const ls_udf_host *host, ls_udf_call *call,
-                               const ls_udf_vec *args, ls_udf_out *out) {
+static int32_t compliance_eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
+                               ls_udf_out *out) {
   const double *scores = args[0].values;
   for (int64_t row = 0; row < out->n_rows; row++) {
     double score = ls_udf_is_null(&args[0], row) ? 0 : scores[row];
@@ -115,8 +123,8 @@ static int32_t compliance_eval(void *state, const ls_udf_host *host, ls_udf_call
 }
 
 static const ls_udf_type compliance_flag = {.kind = LS_STRING};
-static const ls_udf_type compliance_args[] = {
-    {.kind = LS_FLOAT64}, {.kind = LS_LIST, .n_children = 1, .children = &compliance_flag}};
+static const ls_udf_type compliance_args[] = {{.kind = LS_FLOAT64},
+                                              {.kind = LS_LIST, .n_children = 1, .children = &compliance_flag}};
 
 const ls_udf_fn recon_flag_compliance = {
     .struct_size = sizeof(ls_udf_fn),

@@ -3,10 +3,10 @@
 
 #include "payments.pb-c.h"
 
-static const ls_udf_message transaction = {
-    sizeof(ls_udf_message), "payments.v1.Transaction", &payments__v1__transaction__descriptor};
-static const ls_udf_message fraud_signal = {
-    sizeof(ls_udf_message), "payments.v1.FraudSignal", &payments__v1__fraud_signal__descriptor};
+static const ls_udf_message transaction = {sizeof(ls_udf_message), "payments.v1.Transaction",
+                                           &payments__v1__transaction__descriptor};
+static const ls_udf_message fraud_signal = {sizeof(ls_udf_message), "payments.v1.FraudSignal",
+                                            &payments__v1__fraud_signal__descriptor};
 static const ls_udf_message *const messages[] = {&transaction, &fraud_signal};
 
 static const ls_udf_manifest manifest = {
@@ -20,4 +20,6 @@ static const ls_udf_manifest manifest = {
     .n_messages = sizeof(messages) / sizeof(messages[0]),
 };
 
-const ls_udf_manifest *ls_udf_entry_v1(void) { return &manifest; }
+const ls_udf_manifest *ls_udf_entry_v1(void) {
+  return &manifest;
+}

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_ROWS_MAX 100000
+#define SLICE_ROWS_MAX     100000
 #define TOPOLOGY_BYTES_MAX 100000
 
 static ls_error error = LS_ERROR_INIT;
@@ -37,12 +37,15 @@ static _Noreturn void refuse(const char *line) {
 static ls_testdriver *open_topology(const char *line) {
   int64_t slice_rows;
   size_t n;
-  if (sscanf(line, "topology %" SCNd64 " %zu", &slice_rows, &n) != 2 || slice_rows > SLICE_ROWS_MAX || n > TOPOLOGY_BYTES_MAX) refuse(line);
+  if (sscanf(line, "topology %" SCNd64 " %zu", &slice_rows, &n) != 2 || slice_rows > SLICE_ROWS_MAX ||
+      n > TOPOLOGY_BYTES_MAX)
+    refuse(line);
   char *yaml = malloc(n + 1);
   if (yaml == NULL || fread(yaml, 1, n, stdin) != n) refuse(line);
   yaml[n] = 0;
   ls_testdriver *driver = NULL;
-  check(ls__testdriver_new(&driver, &(ls_testdriver_opts){.yaml = yaml, .batch_rows = slice_rows, .as_piped = true}, &error));
+  check(ls__testdriver_new(&driver, &(ls_testdriver_opts){.yaml = yaml, .batch_rows = slice_rows, .as_piped = true},
+                           &error));
   free(yaml);
   return driver;
 }
@@ -54,7 +57,9 @@ static void pipe_row(ls_testdriver *driver, char *line) {
   check(ls__testdriver_pipe(driver, source, json, &error));
 }
 
-static void answer(const char *name, const char *text) { printf("%s %zu\n%s", name, strlen(text), text); }
+static void answer(const char *name, const char *text) {
+  printf("%s %zu\n%s", name, strlen(text), text);
+}
 
 static void run(ls_testdriver *driver, char *line) {
   check(ls__testdriver_run(driver, &error));
@@ -83,7 +88,8 @@ static int rows_with(const char *directory, uint64_t seq, const char *value) {
   ls_store_db *db;
   ls_store_set *set;
   ls_window *window;
-  check(ls__store_db_open(&db, directory, &(ls_store_db_opts){.block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20}, &error));
+  check(ls__store_db_open(&db, directory,
+                          &(ls_store_db_opts){.block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20}, &error));
   check(ls__store_set_new(&set, db, "0_0", 1 << 20, &error));
   check(ls__window_open(&window, set, "left", LS_STORE_ROCKSDB, 1, &error));
   ls_window_entry entry = {.key = key, .ts_us = ts_us, .stamp = {ts_us, LS_SEQ_RECORD | seq}, .value = rest};
@@ -102,7 +108,9 @@ static void restart(const char *directory) {
   fflush(stdout);
 }
 
-static bool begins_with(const char *line, const char *word) { return strncmp(line, word, strlen(word)) == 0; }
+static bool begins_with(const char *line, const char *word) {
+  return strncmp(line, word, strlen(word)) == 0;
+}
 
 int main(void) {
   ls_testdriver *driver = NULL;

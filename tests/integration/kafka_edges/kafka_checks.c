@@ -30,9 +30,8 @@ static void keep_log(ls_log_level level, const char *line, void *payload) {
 
 START_TEST(a_cluster_that_is_not_there_is_tried_again_later) {
   static const ls_kafka_property properties[] = {
-      {"bootstrap.servers", "127.0.0.1:1"},  {"security.protocol", "SASL_PLAINTEXT"},
-      {"sasl.mechanism", "PLAIN"},           {"sasl.username", "somebody"},
-      {"sasl.password", "open-sesame-4711"}, {"debug", "all"},
+      {"bootstrap.servers", "127.0.0.1:1"}, {"security.protocol", "SASL_PLAINTEXT"}, {"sasl.mechanism", "PLAIN"},
+      {"sasl.username", "somebody"},        {"sasl.password", "open-sesame-4711"},   {"debug", "all"},
   };
   ls__log_set(LS_LOG_DEBUG, keep_log, NULL);
   ls_kafka_cluster cluster = {properties, 6, "test"};

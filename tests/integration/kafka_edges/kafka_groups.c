@@ -11,8 +11,7 @@ static ls_error err;
 
 static bool has(const test_member *m, const char *topic, int32_t partition) {
   for (size_t i = 0; i < m->n_assigned; i++)
-    if (strcmp(m->assigned[i].topic, topic) == 0 && m->assigned[i].partition == partition)
-      return true;
+    if (strcmp(m->assigned[i].topic, topic) == 0 && m->assigned[i].partition == partition) return true;
   return false;
 }
 
@@ -22,8 +21,7 @@ static void poll_both(test_member *a, test_member *b, size_t n) {
   while (a->n_assigned == 0 || b->n_assigned == 0 || a->n_assigned + b->n_assigned != n) {
     test_poll(a, 20);
     test_poll(b, 20);
-    ck_assert_msg(ls__monotonic_us() < until_us, "%zu and %zu partitions", a->n_assigned,
-                  b->n_assigned);
+    ck_assert_msg(ls__monotonic_us() < until_us, "%zu and %zu partitions", a->n_assigned, b->n_assigned);
   }
 }
 
@@ -55,14 +53,12 @@ START_TEST(a_paused_partition_waits_and_loses_nothing) {
   test_member *m = test_join(topic, NULL, &topic, 1, NULL);
   m->pause_at = 9;
   test_poll_until_read(m, 20);
-  for (int i = 0; i < 5; i++)
-    ck_assert_uint_eq(test_poll(m, 20), 0); /* both paused themselves after offset 9 */
+  for (int i = 0; i < 5; i++) ck_assert_uint_eq(test_poll(m, 20), 0); /* both paused themselves after offset 9 */
   m->pause_at = 499;
   TEST_OK(ls__kafka_consumer_pause(m->consumer, 0, 1, false, &err));
   test_poll_until_read(m, 510);
   ck_assert_uint_eq(test_poll(m, 100), 0);
-  for (size_t i = 20; i < 510; i++)
-    ck_assert_int_eq(m->log.rows[i].partition, 1);
+  for (size_t i = 20; i < 510; i++) ck_assert_int_eq(m->log.rows[i].partition, 1);
   m->pause_at = -1;
   TEST_OK(ls__kafka_consumer_pause(m->consumer, 0, 0, false, &err));
   TEST_OK(ls__kafka_consumer_pause(m->consumer, 0, 1, false, &err));
@@ -72,8 +68,7 @@ START_TEST(a_paused_partition_waits_and_loses_nothing) {
     const test_row *row = &m->log.rows[i];
     ck_assert_int_eq(row->offset, next[row->partition]++);
   }
-  while (m->log.end[0][0] < 1001 || m->log.end[0][1] < 1001)
-    test_poll(m, 50);
+  while (m->log.end[0][0] < 1001 || m->log.end[0][1] < 1001) test_poll(m, 50);
   test_leave(m);
 }
 END_TEST
@@ -87,8 +82,7 @@ START_TEST(a_poll_hands_on_no_more_than_it_was_asked_for) {
     TEST_OK(ls__kafka_consumer_poll(m->consumer, 100, 7, &n, &err));
     ck_assert_uint_le(n, 7);
   }
-  for (size_t i = 0; i < 100; i++)
-    ck_assert_int_eq(m->log.rows[i].offset, (int64_t)i);
+  for (size_t i = 0; i < 100; i++) ck_assert_int_eq(m->log.rows[i].offset, (int64_t)i);
   test_leave(m);
 }
 END_TEST
@@ -99,8 +93,7 @@ START_TEST(after_an_error_of_the_callback_the_rest_is_still_there) {
   m->log.fail_at = 5;
   size_t n;
   int rc = LS_OK;
-  while (rc == LS_OK)
-    rc = ls__kafka_consumer_poll(m->consumer, 50, 1000, &n, &err);
+  while (rc == LS_OK) rc = ls__kafka_consumer_poll(m->consumer, 50, 1000, &n, &err);
   ck_assert_int_eq(rc, LS_EDATA);
   ck_assert_uint_eq(m->log.n, 4);
   test_poll_until_read(m, 19);
@@ -120,8 +113,7 @@ START_TEST(it_goes_back_to_where_it_is_told) {
     TEST_OK(ls__kafka_consumer_seek(m->consumer, 0, 1, to + 1, &err));
     test_poll_until_read(m, (size_t)(2 * (500 - to) - 1));
     int64_t next[2] = {to, to + 1};
-    for (size_t i = 0; i < m->log.n; i++)
-      ck_assert_int_eq(m->log.rows[i].offset, next[m->log.rows[i].partition]++);
+    for (size_t i = 0; i < m->log.n; i++) ck_assert_int_eq(m->log.rows[i].offset, next[m->log.rows[i].partition]++);
   }
   m->log.n = 0; /* in the middle of a batch, again and again */
   for (int i = 0; i < 20; i++) {
@@ -139,8 +131,7 @@ START_TEST(nothing_is_read_before_the_start_and_then_from_where_it_says) {
   const char *topic = test_filled_topic("start", 3, 50);
   test_member *m = test_join_lazily(topic, &topic, 1);
   test_poll_until_assigned(m, 3);
-  for (int i = 0; i < 10; i++)
-    ck_assert_uint_eq(test_poll(m, 30), 0);
+  for (int i = 0; i < 10; i++) ck_assert_uint_eq(test_poll(m, 30), 0);
   TEST_OK(ls__kafka_consumer_start(m->consumer, 0, 1, 40, &err));
   test_poll_until_read(m, 10);
   ck_assert_int_eq(m->log.rows[0].offset, 40);
@@ -163,8 +154,7 @@ START_TEST(each_topic_begins_where_it_is_said_to) {
     test_poll(m, 20);
     ck_assert(ls__monotonic_us() < until_us);
   }
-  for (size_t i = 0; i < m->log.n; i++)
-    ck_assert_uint_eq(m->log.rows[i].topic, 0);
+  for (size_t i = 0; i < m->log.n; i++) ck_assert_uint_eq(m->log.rows[i].topic, 0);
   ls_kafka_producer *p = test_producer(NULL, topics, 2);
   test_send(p, 1, 0, "-", "new");
   TEST_OK(ls__kafka_producer_flush(p, &err));
@@ -198,8 +188,7 @@ START_TEST(a_static_member_keeps_its_partitions_over_a_restart) {
   int n_assignments = b->n_assignments;
   int32_t first = a->assigned[0].partition;
   test_leave(a);
-  for (int i = 0; i < 10; i++)
-    test_poll(b, 30);
+  for (int i = 0; i < 10; i++) test_poll(b, 30);
   a = test_join(topic, "a", &topic, 1, NULL);
   poll_both(a, b, 4);
   ck_assert_int_eq(a->assigned[0].partition, first);

@@ -23,8 +23,7 @@ ls_kafka_cluster test_cluster(const char *const *more) {
   size_t n = 0;
   const char *servers = getenv("LS_TEST_KAFKA");
   properties[n++] = (ls_kafka_property){"bootstrap.servers", servers ? servers : "127.0.0.1:1"};
-  for (; more && *more; more += 2)
-    properties[n++] = (ls_kafka_property){more[0], more[1]};
+  for (; more && *more; more += 2) properties[n++] = (ls_kafka_property){more[0], more[1]};
   ls_kafka_property *own = for_good(ls__calloc(n, sizeof *own));
   memcpy(own, properties, n * sizeof *own);
   return (ls_kafka_cluster){own, n, "test"};
@@ -53,8 +52,7 @@ const char *test_topic(const char *name, int32_t n_partitions) {
 void test_log_init(test_log *log) {
   memset(log, 0, sizeof *log);
   for (size_t i = 0; i < 4; i++)
-    for (size_t j = 0; j < 16; j++)
-      log->end[i][j] = -1;
+    for (size_t j = 0; j < 16; j++) log->end[i][j] = -1;
 }
 
 static void copy_slice(char *to, size_t size, ls_slice from) {
@@ -68,8 +66,7 @@ static int log_record(test_log *log, const ls_kafka_record *record, ls_error *e)
   }
   ck_assert_uint_lt(log->n, sizeof log->rows / sizeof log->rows[0]);
   test_row *row = &log->rows[log->n++];
-  *row =
-      (test_row){.topic = record->topic, .partition = record->partition, .offset = record->offset};
+  *row = (test_row){.topic = record->topic, .partition = record->partition, .offset = record->offset};
   row->timestamp_us = record->timestamp_us;
   row->has_key = record->key.ptr != NULL;
   row->has_value = record->value.ptr != NULL;
@@ -116,14 +113,13 @@ ls_kafka_reader *test_reader(const char *const *topics, uint32_t n_topics, test_
   return reader;
 }
 
-void test_read_to(ls_kafka_reader *reader, test_log *log, uint32_t topic, int32_t partition,
-                  int64_t end) {
+void test_read_to(ls_kafka_reader *reader, test_log *log, uint32_t topic, int32_t partition, int64_t end) {
   int64_t until_us = ls__monotonic_us() + 10000000;
   while (log->end[topic][partition] < end) {
     size_t n;
     TEST_OK(ls__kafka_reader_poll(reader, 100, 1000, &n, &err));
-    ck_assert_msg(ls__monotonic_us() < until_us, "the end is %" PRId64 ", want %" PRId64,
-                  log->end[topic][partition], end);
+    ck_assert_msg(ls__monotonic_us() < until_us, "the end is %" PRId64 ", want %" PRId64, log->end[topic][partition],
+                  end);
   }
 }
 
@@ -142,8 +138,7 @@ static ls_slice slice_of(const char *text) {
   return strcmp(text, "-") == 0 ? (ls_slice){NULL, 0} : ls__slice_of(text);
 }
 
-void test_send(ls_kafka_producer *producer, uint32_t topic, int32_t partition, const char *key,
-               const char *value) {
+void test_send(ls_kafka_producer *producer, uint32_t topic, int32_t partition, const char *key, const char *value) {
   ls_kafka_send send = {.topic = topic, .partition = partition, .timestamp_us = -1};
   send.key = slice_of(key);
   send.value = slice_of(value);
@@ -170,8 +165,7 @@ const char *test_filled_topic(const char *name, int32_t n_partitions, int n) {
 static uint32_t topic_number(const test_member *m, const char *name, const char *const *topics) {
   (void)m;
   uint32_t i = 0;
-  while (strcmp(topics[i], name) != 0)
-    i++;
+  while (strcmp(topics[i], name) != 0) i++;
   return i;
 }
 
@@ -191,8 +185,7 @@ static int on_assigned(void *payload, const ls_kafka_partition *partitions, size
   return LS_OK;
 }
 
-static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_t n, bool lost,
-                      ls_error *e) {
+static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_t n, bool lost, ls_error *e) {
   (void)partitions;
   (void)e;
   test_member *m = payload;
@@ -215,9 +208,8 @@ static void member_end(void *payload, uint32_t topic, int32_t partition, int64_t
   on_end(&m->log, topic, partition, offset);
 }
 
-static test_member *join(const char *group, const char *instance, const char *const *topics,
-                         uint32_t n_topics, const char *const *extra, const bool *from_latest,
-                         bool starts_at_once) {
+static test_member *join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
+                         const char *const *extra, const bool *from_latest, bool starts_at_once) {
   test_member *m = LS_NEW(test_member);
   test_log_init(&m->log);
   m->pause_at = -1;
@@ -238,8 +230,8 @@ static test_member *join(const char *group, const char *instance, const char *co
   return m;
 }
 
-test_member *test_join(const char *group, const char *instance, const char *const *topics,
-                       uint32_t n_topics, const char *const *extra) {
+test_member *test_join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
+                       const char *const *extra) {
   return join(group, instance, topics, n_topics, extra, NULL, true);
 }
 
@@ -262,8 +254,7 @@ void test_poll_until_assigned(test_member *m, size_t n_partitions) {
   int64_t until_us = ls__monotonic_us() + 15000000;
   while (m->n_assigned != n_partitions) {
     test_poll(m, 20);
-    ck_assert_msg(ls__monotonic_us() < until_us, "%zu partitions, want %zu", m->n_assigned,
-                  n_partitions);
+    ck_assert_msg(ls__monotonic_us() < until_us, "%zu partitions, want %zu", m->n_assigned, n_partitions);
   }
 }
 

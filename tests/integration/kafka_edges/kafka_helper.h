@@ -12,16 +12,16 @@
 
 /* The broker of LS_TEST_KAFKA, with more properties: pairs of name and value, NULL at the end. */
 ls_kafka_cluster test_cluster(const char *const *more);
-#define TEST_OK(call)                                                                              \
-  do {                                                                                             \
-    int test_rc_ = (call);                                                                         \
-    ck_assert_msg(test_rc_ >= 0, "%s: %s", #call, err.message);                                    \
+#define TEST_OK(call)                                                                                                  \
+  do {                                                                                                                 \
+    int test_rc_ = (call);                                                                                             \
+    ck_assert_msg(test_rc_ >= 0, "%s: %s", #call, err.message);                                                        \
   } while (0)
-#define TEST_FAILS(code, call)                                                                     \
-  do {                                                                                             \
-    int test_rc_ = (call);                                                                         \
-    ck_assert_msg(test_rc_ == (code), "%s: %s instead of %s: %s", #call, ls_error_name(test_rc_),  \
-                  ls_error_name(code), err.message);                                               \
+#define TEST_FAILS(code, call)                                                                                         \
+  do {                                                                                                                 \
+    int test_rc_ = (call);                                                                                             \
+    ck_assert_msg(test_rc_ == (code), "%s: %s instead of %s: %s", #call, ls_error_name(test_rc_), ls_error_name(code), \
+                  err.message);                                                                                        \
   } while (0)
 
 /** Makes a topic; the name is the check's alone. */
@@ -51,13 +51,11 @@ const char *test_values(const test_log *log);
 /* ---- clients ---- */
 ls_kafka_reader *test_reader(const char *const *topics, uint32_t n_topics, test_log *log);
 /** Reads until partition 0 of topic 0 is at end, or fails. */
-void test_read_to(ls_kafka_reader *reader, test_log *log, uint32_t topic, int32_t partition,
-                  int64_t end);
+void test_read_to(ls_kafka_reader *reader, test_log *log, uint32_t topic, int32_t partition, int64_t end);
 /** A transactional producer for topics; id NULL: at least once. */
 ls_kafka_producer *test_producer(const char *id, const char *const *topics, uint32_t n_topics);
 /** Sends texts ("-": null) to a partition. */
-void test_send(ls_kafka_producer *producer, uint32_t topic, int32_t partition, const char *key,
-               const char *value);
+void test_send(ls_kafka_producer *producer, uint32_t topic, int32_t partition, const char *key, const char *value);
 /** Makes a topic of one partition with n values "0" .. in one transaction. */
 const char *test_filled_topic(const char *name, int32_t n_partitions, int n);
 
@@ -74,11 +72,10 @@ typedef struct test_member {
 } test_member;
 
 /** extra: more properties, as test_cluster. */
-test_member *test_join(const char *group, const char *instance, const char *const *topics,
-                       uint32_t n_topics, const char *const *extra);
+test_member *test_join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
+                       const char *const *extra);
 /** from_latest: by topic. */
-test_member *test_join_latest(const char *group, const char *const *topics, uint32_t n_topics,
-                              const bool *from_latest);
+test_member *test_join_latest(const char *group, const char *const *topics, uint32_t n_topics, const bool *from_latest);
 test_member *test_join_lazily(const char *group, const char *const *topics, uint32_t n_topics);
 /** Polls once, up to timeout_ms; fails the check on an error. */
 size_t test_poll(test_member *member, int timeout_ms);

@@ -85,12 +85,10 @@ static int commit(copying *c) {
   ls_kafka_offset offsets[2];
   size_t n = 0;
   for (int32_t p = 0; p < 2; p++)
-    if (c->read[p] > c->done[p])
-      offsets[n++] = (ls_kafka_offset){.partition = p, .offset = c->read[p]};
+    if (c->read[p] > c->done[p]) offsets[n++] = (ls_kafka_offset){.partition = p, .offset = c->read[p]};
   LS_TRY(ls__kafka_producer_send_offsets(c->producer, c->consumer, offsets, n, &err));
   int rc = ls__kafka_producer_commit(c->producer, &err);
-  for (int i = 0; rc == LS_ERETRY && i < 5; i++, c->n_retries++)
-    rc = ls__kafka_producer_commit(c->producer, &err);
+  for (int i = 0; rc == LS_ERETRY && i < 5; i++, c->n_retries++) rc = ls__kafka_producer_commit(c->producer, &err);
   if (rc < 0) return rc;
   c->is_open = false;
   memcpy(c->done, c->read, sizeof c->done);
@@ -115,15 +113,13 @@ static int go_back(copying *c) {
   LS_TRY(ls__kafka_producer_abort(c->producer, &err));
   c->is_open = false;
   memcpy(c->read, c->done, sizeof c->read);
-  for (int32_t p = 0; p < 2; p++)
-    LS_TRY(ls__kafka_consumer_seek(c->consumer, 0, p, c->done[p], &err));
+  for (int32_t p = 0; p < 2; p++) LS_TRY(ls__kafka_consumer_seek(c->consumer, 0, p, c->done[p], &err));
   return LS_OK;
 }
 
 static void recover(copying *c, int rc) {
   ls__log(LS_LOG_WARN, "test", "recover", "rc=%s text=\"%s\"", ls_error_name(rc), err.message);
-  ck_assert_msg(rc == LS_EABORT || rc == LS_ERETRY || rc == LS_EFENCED, "%s: %s", ls_error_name(rc),
-                err.message);
+  ck_assert_msg(rc == LS_EABORT || rc == LS_ERETRY || rc == LS_EFENCED, "%s: %s", ls_error_name(rc), err.message);
   if (rc == LS_EABORT && go_back(c) >= 0) return;
   c->n_fenced += rc == LS_EFENCED;
   c->n_retries += rc == LS_ERETRY;
@@ -174,10 +170,9 @@ START_TEST(each_record_is_there_once_whatever_the_broker_does) {
   }
   close_clients(&c);
   static test_log log;
-  for (int32_t p = 0; p < 2; p++)
-    read_back(c.topics[1], &log, p);
-  printf("outage: %d commits, %d aborts, %d retries, %d times fenced\n", c.n_commits, c.n_aborts,
-         c.n_retries, c.n_fenced);
+  for (int32_t p = 0; p < 2; p++) read_back(c.topics[1], &log, p);
+  printf("outage: %d commits, %d aborts, %d retries, %d times fenced\n", c.n_commits, c.n_aborts, c.n_retries,
+         c.n_fenced);
 }
 END_TEST
 

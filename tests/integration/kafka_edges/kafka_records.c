@@ -18,8 +18,7 @@ START_TEST(null_and_empty_are_kept_apart_and_headers_come_along) {
   test_send(producer, 0, 0, "k", "-");
   test_send(producer, 0, 0, "-", "v");
   test_send(producer, 0, 0, "", "");
-  ls_kafka_header headers[] = {
-      {"source", ls__slice_of("t-1")}, {"none", {NULL, 0}}, {"n", ls__slice_of("7")}};
+  ls_kafka_header headers[] = {{"source", ls__slice_of("t-1")}, {"none", {NULL, 0}}, {"n", ls__slice_of("7")}};
   ls_kafka_send send = {.key = {"h", 1}, .timestamp_us = 1772000000999999, .headers = headers};
   send.n_headers = 3;
   TEST_OK(ls__kafka_producer_send(producer, &send, &err));
@@ -51,8 +50,7 @@ START_TEST(keys_go_to_the_partitions_java_chooses) {
   static test_log log;
   ls_kafka_reader *reader = test_reader(&topic, 1, &log);
   ls_kafka_producer *producer = test_producer(topic, &topic, 1);
-  for (int32_t p = 0; p < N_PARTITIONS; p++)
-    TEST_OK(ls__kafka_reader_add(reader, 0, p, 0, &err));
+  for (int32_t p = 0; p < N_PARTITIONS; p++) TEST_OK(ls__kafka_reader_add(reader, 0, p, 0, &err));
   while (log.n < N_KEYS) {
     size_t n;
     TEST_OK(ls__kafka_reader_poll(reader, 100, 1000, &n, &err));
@@ -93,8 +91,7 @@ START_TEST(a_reader_takes_partitions_on_and_leaves_them) {
   size_t n;
   log.n = 0;
   TEST_OK(ls__kafka_reader_add(reader, 0, 0, 0, &err));
-  while (log.n < 5)
-    TEST_OK(ls__kafka_reader_poll(reader, 100, 5, &n, &err));
+  while (log.n < 5) TEST_OK(ls__kafka_reader_poll(reader, 100, 5, &n, &err));
   TEST_OK(ls__kafka_reader_remove(reader, 0, 0, &err)); /* with a batch of it in hand */
   TEST_OK(ls__kafka_reader_poll(reader, 200, 5, &n, &err));
   ck_assert_uint_eq(log.n, 5);
@@ -117,8 +114,7 @@ START_TEST(the_end_moves) {
     TEST_OK(ls__kafka_producer_begin(producer, &err));
     test_send(producer, 0, 0, "-", "x");
     TEST_OK(i == 2 ? ls__kafka_producer_flush(producer, &err) : LS_OK);
-    TEST_OK(i == 2 ? ls__kafka_producer_abort(producer, &err)
-                   : ls__kafka_producer_commit(producer, &err));
+    TEST_OK(i == 2 ? ls__kafka_producer_abort(producer, &err) : ls__kafka_producer_commit(producer, &err));
     test_read_to(reader, &log, 0, 0, 2 * i);
     ck_assert_uint_eq(log.n, i == 1 ? 1 : (size_t)i - 1);
   }
@@ -188,8 +184,7 @@ START_TEST(a_full_queue_is_waited_for) {
   TEST_OK(ls__kafka_producer_begin(producer, &err));
   int64_t offset = -1;
   ls_kafka_send send = {.value = {"0123456789", 10}, .timestamp_us = -1, .offset = &offset};
-  for (int i = 0; i < 30000; i++)
-    TEST_OK(ls__kafka_producer_send(producer, &send, &err));
+  for (int i = 0; i < 30000; i++) TEST_OK(ls__kafka_producer_send(producer, &send, &err));
   TEST_OK(ls__kafka_producer_commit(producer, &err));
   ck_assert_int_eq(offset, 29999);
   ls__kafka_producer_free(producer);
@@ -210,8 +205,7 @@ START_TEST(topics_are_made_looked_at_and_deleted) {
   TEST_OK(ls__kafka_admin_create(admin, &spec, 1, &err));
   spec.n_partitions = 5;
   TEST_FAILS(LS_ECONFIG, ls__kafka_admin_create(admin, &spec, 1, &err));
-  ck_assert_msg(strstr(err.message, "3") && strstr(err.message, "5") && strstr(err.message, topic),
-                "%s", err.message);
+  ck_assert_msg(strstr(err.message, "3") && strstr(err.message, "5") && strstr(err.message, topic), "%s", err.message);
   ls_kafka_property bad = {"cleanup.policy", "sometimes"};
   ls_kafka_topic_spec wrong = {.name = "with-bad-config", .n_partitions = 1, .replication = -1};
   wrong.config = &bad;

@@ -61,8 +61,7 @@ START_TEST(an_abort_takes_back_what_is_still_queued) {
   ls_kafka_producer *producer = test_producer(topic, &topic, 1);
   for (int i = 0; i < 3; i++) {
     TEST_OK(ls__kafka_producer_begin(producer, &err));
-    for (int j = 0; j < 2000; j++)
-      test_send(producer, 0, j % 2, "-", "gone");
+    for (int j = 0; j < 2000; j++) test_send(producer, 0, j % 2, "-", "gone");
     TEST_OK(ls__kafka_producer_abort(producer, &err));
   }
   TEST_OK(ls__kafka_producer_begin(producer, &err));
@@ -221,20 +220,14 @@ START_TEST(a_static_member_that_was_replaced_can_not_commit) {
 END_TEST
 
 START_TEST(a_member_that_slept_too_long_can_not_commit) {
-  static const char *const impatient[] = {"max.poll.interval.ms",
-                                          "1500",
-                                          "session.timeout.ms",
-                                          "1500",
-                                          "heartbeat.interval.ms",
-                                          "300",
-                                          NULL};
+  static const char *const impatient[] = {
+      "max.poll.interval.ms", "1500", "session.timeout.ms", "1500", "heartbeat.interval.ms", "300", NULL};
   const char *topic = test_filled_topic("slept", 1, 5);
   ls_kafka_producer *producer = test_producer(topic, &topic, 1);
   test_member *zombie = test_join(topic, NULL, &topic, 1, impatient);
   test_poll_until_read(zombie, 5);
   test_member *heir = test_join(topic, NULL, &topic, 1, NULL);
-  test_poll_until_read(heir,
-                       5); /* meanwhile the other does not poll, and is put out of the group */
+  test_poll_until_read(heir, 5); /* meanwhile the other does not poll, and is put out of the group */
   ls_kafka_offset o = {.offset = 2};
   TEST_OK(ls__kafka_producer_begin(producer, &err));
   test_send(producer, 0, 0, "-", "zombie");
@@ -243,8 +236,7 @@ START_TEST(a_member_that_slept_too_long_can_not_commit) {
   ls_buf metadata = LS_BUF_INIT;
   ck_assert_int_eq(committed(heir->consumer, &metadata), -1);
   ls__buf_fini(&metadata);
-  while (zombie->n_revocations == 0)
-    test_poll(zombie, 50);
+  while (zombie->n_revocations == 0) test_poll(zombie, 50);
   ck_assert(zombie->was_lost);
   test_leave(zombie);
   test_leave(heir);

@@ -4,11 +4,13 @@
 static __int128 from_decimal(ls_i128 v) {
   return (__int128)(((unsigned __int128)(uint64_t)v.hi << 64) | v.lo);
 }
-static ls_i128 to_decimal(__int128 v) { return (ls_i128){(uint64_t)v, (int64_t)(v >> 64)}; }
+static ls_i128 to_decimal(__int128 v) {
+  return (ls_i128){(uint64_t)v, (int64_t)(v >> 64)};
+}
 
 /* amount has 2 decimals and rate 8, so their product has 10: the last 8 are rounded away. */
-static int32_t convert_row(void *state, const ls_udf_host *host, ls_udf_call *call, int64_t row,
-                           ls_i128 amount, ls_i128 rate, ls_i128 *out) {
+static int32_t convert_row(void *state, const ls_udf_host *host, ls_udf_call *call, int64_t row, ls_i128 amount,
+                           ls_i128 rate, ls_i128 *out) {
   const __int128 unit = 100000000, half = unit / 2;
   __int128 exact;
   (void)state;

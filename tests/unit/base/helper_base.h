@@ -27,11 +27,11 @@ static inline uint64_t rng_below(test_rng *rng, uint64_t n) {
   return rng_next(rng) % n;
 }
 
-#define ck_assert_slice_eq(slice, text)                                                            \
-  do {                                                                                             \
-    ls_slice ck_slice_ = (slice);                                                                  \
-    ck_assert_msg(ls__slice_is(ck_slice_, (text)), "'%.*s' is not '%s'", (int)ck_slice_.len,       \
-                  ck_slice_.len ? ck_slice_.ptr : "", (text));                                     \
+#define ck_assert_slice_eq(slice, text)                                                                                \
+  do {                                                                                                                 \
+    ls_slice ck_slice_ = (slice);                                                                                      \
+    ck_assert_msg(ls__slice_is(ck_slice_, (text)), "'%.*s' is not '%s'", (int)ck_slice_.len,                           \
+                  ck_slice_.len ? ck_slice_.ptr : "", (text));                                                         \
   } while (0)
 
 typedef struct test_case {
@@ -54,7 +54,7 @@ static inline int run_tests(const char *suite_name, const test_case *cases, size
   srunner_free(runner);
   return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-#define TEST_CASE(name)                                                                            \
+#define TEST_CASE(name)                                                                                                \
   { #name, name }
 #define RUN_TESTS(suite, cases) run_tests((suite), (cases), sizeof(cases) / sizeof((cases)[0]))
 #endif

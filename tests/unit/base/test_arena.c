@@ -20,8 +20,7 @@ START_TEST(allocations_are_aligned_and_apart) {
     memset(seen[i].ptr, (int)(i & 255), seen[i].len);
   }
   for (size_t i = 0; i < 500; i++)
-    for (size_t k = 0; k < seen[i].len; k++)
-      ck_assert_uint_eq(seen[i].ptr[k], i & 255);
+    for (size_t k = 0; k < seen[i].len; k++) ck_assert_uint_eq(seen[i].ptr[k], i & 255);
   ls__arena_fini(&arena);
   ck_assert_uint_eq(arena.reserved_bytes, 0);
 }
@@ -35,8 +34,7 @@ START_TEST(text_helpers_terminate) {
   ck_assert_str_eq(ls__arena_strndup(&arena, NULL, 0), "");
   ck_assert_str_eq(ls__arena_printf(&arena, "%d-%s", 7, "x"), "7-x");
   char *zeros = ls__arena_zalloc(&arena, 1000);
-  for (size_t i = 0; i < 1000; i++)
-    ck_assert_int_eq(zeros[i], 0);
+  for (size_t i = 0; i < 1000; i++) ck_assert_int_eq(zeros[i], 0);
   ls__arena_fini(&arena);
 }
 END_TEST
@@ -51,14 +49,12 @@ START_TEST(regrow_keeps_contents_and_old_memory) {
     char *other = ls__arena_alloc(&arena, round % 2 ? 5 : 0); /* sometimes not the last one */
     (void)other;
     p = ls__arena_regrow(&arena, p, len, len * 2);
-    for (size_t i = 0; i < len; i++)
-      ck_assert_int_eq(p[i], 'x');
+    for (size_t i = 0; i < len; i++) ck_assert_int_eq(p[i], 'x');
     memset(p, 'x', len * 2);
     len *= 2;
   }
   ck_assert_ptr_eq(ls__arena_regrow(&arena, p, len, len / 2), p);
-  for (size_t i = 0; i < 10; i++)
-    ck_assert_int_eq(first[i], 'x');
+  for (size_t i = 0; i < 10; i++) ck_assert_int_eq(first[i], 'x');
   ls__arena_fini(&arena);
 }
 END_TEST
@@ -81,8 +77,7 @@ START_TEST(reset_reuses_blocks) {
   ls__arena_init(&arena, 1024);
   size_t reserved = 0;
   for (int round = 0; round < 20; round++) {
-    for (int i = 0; i < 100; i++)
-      memset(ls__arena_alloc(&arena, 100), 1, 100);
+    for (int i = 0; i < 100; i++) memset(ls__arena_alloc(&arena, 100), 1, 100);
     memset(ls__arena_alloc(&arena, 50000 + (size_t)round), 1, 50000);
     if (round == 0) reserved = arena.reserved_bytes;
     if (round > 1) ck_assert_uint_le(arena.reserved_bytes, reserved * 2);

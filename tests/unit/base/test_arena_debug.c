@@ -71,8 +71,7 @@ START_TEST(regrow_moves_always) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(each_allocation_has_its_exact_block),
-                             TEST_CASE(reset_gives_everything_back),
+  const test_case cases[] = {TEST_CASE(each_allocation_has_its_exact_block), TEST_CASE(reset_gives_everything_back),
                              TEST_CASE(regrow_moves_always)};
   return RUN_TESTS("base.arena_debug", cases);
 }

@@ -13,8 +13,7 @@ START_TEST(grows_and_terminates) {
     ck_assert_uint_eq(strlen(buf.ptr), (size_t)i + 1);
   }
   ls__buf_clear(&buf);
-  for (int i = 0; i < 100; i++)
-    ls__buf_printf(&buf, "%d,%s;", i, "text of some length");
+  for (int i = 0; i < 100; i++) ls__buf_printf(&buf, "%d,%s;", i, "text of some length");
   ck_assert(strncmp(buf.ptr, "0,text of some length;1,text", 28) == 0);
   ck_assert_uint_eq(strlen(buf.ptr), buf.len);
   ls__buf_fini(&buf);
@@ -25,8 +24,7 @@ END_TEST
 START_TEST(printf_fits_at_every_distance_from_the_end) {
   for (size_t n = 0; n < 200; n++) {
     ls_buf buf = LS_BUF_INIT;
-    for (size_t i = 0; i < n; i++)
-      ls__buf_putc(&buf, 'x');
+    for (size_t i = 0; i < n; i++) ls__buf_putc(&buf, 'x');
     ls__buf_printf(&buf, "%s", "0123456789");
     ck_assert_uint_eq(buf.len, n + 10);
     ck_assert_str_eq(buf.ptr + n, "0123456789");
@@ -53,8 +51,7 @@ static size_t encode_utf8(unsigned char *out, uint32_t c) {
   if (c < 0x80) return out[0] = (unsigned char)c, 1;
   if (c < 0x800) return out[0] = (unsigned char)(0xC0 | c >> 6), out[1] = 0x80 | (c & 63), 2;
   if (c < 0x10000) {
-    out[0] = (unsigned char)(0xE0 | c >> 12), out[1] = 0x80 | (c >> 6 & 63),
-    out[2] = 0x80 | (c & 63);
+    out[0] = (unsigned char)(0xE0 | c >> 12), out[1] = 0x80 | (c >> 6 & 63), out[2] = 0x80 | (c & 63);
     return 3;
   }
   out[0] = (unsigned char)(0xF0 | c >> 18), out[1] = 0x80 | (c >> 12 & 63);
@@ -92,20 +89,9 @@ START_TEST(utf8_takes_exactly_the_valid_pairs_and_triples) {
 END_TEST
 
 START_TEST(utf8_refuses_bad_and_cut_sequences) {
-  static const char *const bad[] = {"\x80",
-                                    "\xC0\x80",
-                                    "\xC1\xBF",
-                                    "\xE0\x9F\xBF",
-                                    "\xF0\x8F\xBF\xBF",
-                                    "\xF4\x90\x80\x80",
-                                    "\xF5\x80\x80\x80",
-                                    "\xFE",
-                                    "\xE2\x82",
-                                    "\xF0\x9F\x92",
-                                    "\xC3",
-                                    "12345678\xFF",
-                                    "1234567\xC3",
-                                    "1234567\xE2\x82"};
+  static const char *const bad[] = {
+      "\x80", "\xC0\x80", "\xC1\xBF",     "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+      "\xFE", "\xE2\x82", "\xF0\x9F\x92", "\xC3",         "12345678\xFF",     "1234567\xC3",      "1234567\xE2\x82"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     ck_assert_msg(!ls__utf8_valid(ls__slice_of(bad[i])), "sample %zu", i);
   ck_assert(ls__utf8_valid((ls_slice){NULL, 0}));
@@ -152,8 +138,7 @@ START_TEST(heap_wrappers_never_return_null) {
     ck_assert_uint_ge(capacity, n);
     numbers[n - 1] = (int)n;
   }
-  for (int i = 0; i < 999; i++)
-    ck_assert_int_eq(numbers[i], i + 1);
+  for (int i = 0; i < 999; i++) ck_assert_int_eq(numbers[i], i + 1);
   ls__free(numbers);
 }
 END_TEST

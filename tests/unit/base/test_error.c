@@ -8,9 +8,8 @@ START_TEST(class_follows_from_the_code) {
   static const struct {
     int code;
     ls_error_class cls;
-  } want[] = {{LS_EDATA, LS_CLASS_SKIP_RECORD}, {LS_EOVERFLOW, LS_CLASS_SKIP_RECORD},
-              {LS_ERETRY, LS_CLASS_RETRY},      {LS_EIO, LS_CLASS_FATAL},
-              {LS_EINVAL, LS_CLASS_FATAL},      {LS_EINTERNAL, LS_CLASS_FATAL}};
+  } want[] = {{LS_EDATA, LS_CLASS_SKIP_RECORD}, {LS_EOVERFLOW, LS_CLASS_SKIP_RECORD}, {LS_ERETRY, LS_CLASS_RETRY},
+              {LS_EIO, LS_CLASS_FATAL},         {LS_EINVAL, LS_CLASS_FATAL},          {LS_EINTERNAL, LS_CLASS_FATAL}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     ls_error err = LS_ERROR_INIT;
     ck_assert_int_eq(ls_error_set(&err, want[i].code, "x"), want[i].code);
@@ -50,8 +49,7 @@ START_TEST(long_text_is_cut_between_characters) {
   char text[3000];
   for (size_t shift = 0; shift < 4; shift++) {
     memset(text, 'a', shift);
-    for (size_t i = shift; i + 3 < sizeof text; i += 3)
-      memcpy(text + i, "\xE2\x82\xAC", 4);
+    for (size_t i = shift; i + 3 < sizeof text; i += 3) memcpy(text + i, "\xE2\x82\xAC", 4);
     ls_error_set(&err, LS_EDATA, "%s", text);
     size_t len = strlen(err.message);
     ck_assert_uint_ge(len, sizeof err.message - 4);
@@ -81,10 +79,9 @@ START_TEST(version_number_and_text_agree) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {
-      TEST_CASE(class_follows_from_the_code),         TEST_CASE(accepts_no_struct),
-      TEST_CASE(message_may_hold_the_old_message),    TEST_CASE(prefix_leaves_success_alone),
-      TEST_CASE(long_text_is_cut_between_characters), TEST_CASE(codes_have_names),
-      TEST_CASE(version_number_and_text_agree)};
+  const test_case cases[] = {TEST_CASE(class_follows_from_the_code),         TEST_CASE(accepts_no_struct),
+                             TEST_CASE(message_may_hold_the_old_message),    TEST_CASE(prefix_leaves_success_alone),
+                             TEST_CASE(long_text_is_cut_between_characters), TEST_CASE(codes_have_names),
+                             TEST_CASE(version_number_and_text_agree)};
   return RUN_TESTS("base.error", cases);
 }

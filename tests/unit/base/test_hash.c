@@ -71,9 +71,8 @@ START_TEST(nearest_name_is_what_was_meant) {
               {"completely_else", NULL}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     const char *got = ls__nearest_name(want[i].word, names, sizeof names / sizeof names[0]);
-    ck_assert_msg(got == want[i].meant || (got && want[i].meant && !strcmp(got, want[i].meant)),
-                  "%s: %s, not %s", want[i].word, got ? got : "none",
-                  want[i].meant ? want[i].meant : "none");
+    ck_assert_msg(got == want[i].meant || (got && want[i].meant && !strcmp(got, want[i].meant)), "%s: %s, not %s",
+                  want[i].word, got ? got : "none", want[i].meant ? want[i].meant : "none");
   }
   ck_assert_ptr_null(ls__nearest_name("x", NULL, 0));
 }
@@ -91,7 +90,6 @@ END_TEST
 
 int main(void) {
   const test_case cases[] = {TEST_CASE(hashes_never_change), TEST_CASE(map_keeps_insertion_order),
-                             TEST_CASE(nearest_name_is_what_was_meant),
-                             TEST_CASE(nearest_name_stands_long_words)};
+                             TEST_CASE(nearest_name_is_what_was_meant), TEST_CASE(nearest_name_stands_long_words)};
   return RUN_TESTS("base.hash", cases);
 }

@@ -66,8 +66,7 @@ START_TEST(clock_goes_forward_and_memory_is_counted) {
   ck_assert_int_gt(peak, 1 << 19);
   size_t n_bytes = (size_t)64 << 20;
   char *big = malloc(n_bytes);
-  for (size_t i = 0; i < n_bytes; i += 4096)
-    big[i] = 1;
+  for (size_t i = 0; i < n_bytes; i += 4096) big[i] = 1;
   ck_assert_int_ge(ls__peak_memory_bytes(), peak + ((int64_t)48 << 20));
   free(big);
 }

@@ -38,8 +38,7 @@ ls_schema *test_schema(ls_arena *arena, const test_field *fields, size_t n) {
   return schema;
 }
 
-void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format,
-                const void *descriptor) {
+void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format, const void *descriptor) {
   ls__arena_init(&codec->arena, 0);
   codec->schema = test_schema(&codec->arena, fields, n);
   ls_decoder_opts opts = {.format = format, .protobuf_descriptor = descriptor};
@@ -61,8 +60,7 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
   kept->reason = ls__arena_strdup(&result->arena, bad->reason);
   kept->field = ls__arena_strdup(&result->arena, bad->field ? bad->field : "");
   kept->error = ls__arena_strdup(&result->arena, bad->error);
-  kept->payload =
-      ls__arena_strndup(&result->arena, bad->payload.ptr ? bad->payload.ptr : "", bad->payload.len);
+  kept->payload = ls__arena_strndup(&result->arena, bad->payload.ptr ? bad->payload.ptr : "", bad->payload.len);
   ck_assert_uint_lt(strlen(bad->error), LS_BAD_TEXT_MAX);
 }
 
@@ -87,11 +85,10 @@ test_decoded *decode_lines(test_codec *codec, const char *text, size_t len, int6
   test_decoded *result = result_new(codec);
   char *block = ls__alloc(len + LS_JSON_PADDING);
   memcpy(block, text, len);
-  for (size_t i = 0; i < LS_JSON_PADDING; i++)
-    block[len + i] = traps[i % 5];
+  for (size_t i = 0; i < LS_JSON_PADDING; i++) block[len + i] = traps[i % 5];
   ls_error err = LS_ERROR_INIT;
-  int rc = ls__decode_json_lines((ls_batch *)result->batch, result->lines, codec->decoder,
-                                 (ls_slice){block, len}, first_line, on_bad, result, &err);
+  int rc = ls__decode_json_lines((ls_batch *)result->batch, result->lines, codec->decoder, (ls_slice){block, len},
+                                 first_line, on_bad, result, &err);
   ls__free(block);
   return finish(result, rc, &err);
 }
@@ -101,8 +98,8 @@ test_decoded *decode_record(test_codec *codec, const char *text, size_t len) {
   char *block = ls__alloc(len + !len);
   memcpy(block, text, len);
   ls_error err = LS_ERROR_INIT;
-  int rc = ls__decode_json_record((ls_batch *)result->batch, codec->decoder, (ls_slice){block, len},
-                                  1, on_bad, result, &err);
+  int rc = ls__decode_json_record((ls_batch *)result->batch, codec->decoder, (ls_slice){block, len}, 1, on_bad, result,
+                                  &err);
   result->lines[0] = 1;
   ls__free(block);
   return finish(result, rc, &err);
@@ -113,8 +110,8 @@ test_decoded *decode_csv(test_codec *codec, const char *text, size_t len, int64_
   char *block = ls__alloc(len + !len);
   memcpy(block, text, len);
   ls_error err = LS_ERROR_INIT;
-  int rc = ls__decode_csv((ls_batch *)result->batch, result->lines, codec->decoder,
-                          (ls_slice){block, len}, first_line, on_bad, result, &err);
+  int rc = ls__decode_csv((ls_batch *)result->batch, result->lines, codec->decoder, (ls_slice){block, len}, first_line,
+                          on_bad, result, &err);
   ls__free(block);
   return finish(result, rc, &err);
 }
@@ -124,8 +121,8 @@ test_decoded *decode_protobuf(test_codec *codec, const void *bytes, size_t len) 
   char *block = ls__alloc(len + !len);
   memcpy(block, bytes, len);
   ls_error err = LS_ERROR_INIT;
-  int rc = ls__decode_protobuf((ls_batch *)result->batch, codec->decoder, (ls_slice){block, len}, 7,
-                               on_bad, result, &err);
+  int rc =
+      ls__decode_protobuf((ls_batch *)result->batch, codec->decoder, (ls_slice){block, len}, 7, on_bad, result, &err);
   ls__free(block);
   return finish(result, rc, &err);
 }
@@ -144,12 +141,11 @@ const char *result_row(test_decoded *result, size_t row) {
 }
 
 void check_same(test_decoded *a, test_decoded *b, const char *about) {
-  ck_assert_msg(a->n_rows == b->n_rows && a->n_bads == b->n_bads,
-                "%s: %zu and %zu rows, %zu and %zu bad", about, a->n_rows, b->n_rows, a->n_bads,
-                b->n_bads);
+  ck_assert_msg(a->n_rows == b->n_rows && a->n_bads == b->n_bads, "%s: %zu and %zu rows, %zu and %zu bad", about,
+                a->n_rows, b->n_rows, a->n_bads, b->n_bads);
   for (size_t i = 0; i < a->n_rows; i++) {
-    ck_assert_msg(a->lines[i] == b->lines[i], "%s: row %zu is of line %lld and %lld", about, i,
-                  (long long)a->lines[i], (long long)b->lines[i]);
+    ck_assert_msg(a->lines[i] == b->lines[i], "%s: row %zu is of line %lld and %lld", about, i, (long long)a->lines[i],
+                  (long long)b->lines[i]);
     ck_assert_str_eq(result_row(a, i), result_row(b, i));
   }
   for (size_t i = 0; i < a->n_bads; i++) {
@@ -162,17 +158,16 @@ void check_same(test_decoded *a, test_decoded *b, const char *about) {
 
 void check_line(test_decoded *result, const test_line *line) {
   if (line->row) {
-    ck_assert_msg(result->n_rows == 1 && result->n_bads == 0, "%s: %zu rows, error %s", line->text,
-                  result->n_rows, result->n_bads ? result->bads[0].error : "none");
+    ck_assert_msg(result->n_rows == 1 && result->n_bads == 0, "%s: %zu rows, error %s", line->text, result->n_rows,
+                  result->n_bads ? result->bads[0].error : "none");
     ck_assert_str_eq(result_row(result, 0), line->row);
     return;
   }
-  ck_assert_msg(result->n_rows == 0 && result->n_bads == 1, "%s: %zu rows, %zu bad", line->text,
-                result->n_rows, result->n_bads);
+  ck_assert_msg(result->n_rows == 0 && result->n_bads == 1, "%s: %zu rows, %zu bad", line->text, result->n_rows,
+                result->n_bads);
   const test_bad *bad = &result->bads[0];
-  ck_assert_msg(strcmp(bad->reason, line->reason) == 0, "%s: reason %s (%s), not %s", line->text,
-                bad->reason, bad->error, line->reason);
-  ck_assert_msg(strcmp(bad->field, line->field ? line->field : "") == 0, "%s: field '%s'",
-                line->text, bad->field);
+  ck_assert_msg(strcmp(bad->reason, line->reason) == 0, "%s: reason %s (%s), not %s", line->text, bad->reason,
+                bad->error, line->reason);
+  ck_assert_msg(strcmp(bad->field, line->field ? line->field : "") == 0, "%s: field '%s'", line->text, bad->field);
   if (line->payload) ck_assert_str_eq(bad->payload, line->payload);
 }

@@ -36,10 +36,9 @@ typedef struct test_codec {
 
 ls_schema *test_schema(ls_arena *arena, const test_field *fields, size_t n);
 /** Decoder of a schema; the test fails when it can't be made. */
-void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format,
-                const void *descriptor);
+void codec_open(test_codec *codec, const test_field *fields, size_t n, ls_format format, const void *descriptor);
 void codec_close(test_codec *codec);
-#define CODEC_OPEN(codec, fields, format)                                                          \
+#define CODEC_OPEN(codec, fields, format)                                                                              \
   codec_open((codec), (fields), sizeof(fields) / sizeof(*(fields)), (format), NULL)
 
 /** Decodes len bytes copied to a heap block of exactly len + padding, the padding full of traps. */

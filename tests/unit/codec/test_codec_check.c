@@ -40,8 +40,7 @@ START_TEST(patterns_agree_with_the_regex_library) {
     char text[128] = "", whole[160], value[12];
     for (uint64_t n = 1 + rng_below(&rng, 4); n > 0; n--) {
       size_t len = strlen(text);
-      snprintf(text + len, sizeof text - len, "%s%s", atoms[rng_below(&rng, 8)],
-               counts[rng_below(&rng, 10)]);
+      snprintf(text + len, sizeof text - len, "%s%s", atoms[rng_below(&rng, 8)], counts[rng_below(&rng, 10)]);
     }
     snprintf(whole, sizeof whole, "^(%s)$", text);
     regex_t regex;
@@ -50,13 +49,12 @@ START_TEST(patterns_agree_with_the_regex_library) {
     n_simple += ls__value_pattern_is_simple(pattern);
     for (int k = 0; k < 30; k++) {
       size_t len = rng_below(&rng, 8);
-      for (size_t i = 0; i < len; i++)
-        value[i] = "aabc.\xC3"[rng_below(&rng, 6)];
+      for (size_t i = 0; i < len; i++) value[i] = "aabc.\xC3"[rng_below(&rng, 6)];
       value[len] = 0;
       bool expected = regexec(&regex, value, 0, NULL, 0) == 0;
       n_matches += expected;
-      ck_assert_msg(ls__value_pattern_matches(pattern, (ls_slice){value, len}) == expected,
-                    "seed %llu: %s on '%s'", (unsigned long long)rng.seed, text, value);
+      ck_assert_msg(ls__value_pattern_matches(pattern, (ls_slice){value, len}) == expected, "seed %llu: %s on '%s'",
+                    (unsigned long long)rng.seed, text, value);
     }
     regfree(&regex);
     ls__value_pattern_free(pattern);
@@ -82,8 +80,7 @@ static void check_refused(test_field field, const char *part) {
   ls_decoder *decoder;
   ls_decoder_opts opts = {.format = LS_FORMAT_JSON};
   ls_error err = LS_ERROR_INIT;
-  ck_assert_int_eq(ls__decoder_new(&decoder, test_schema(&arena, &field, 1), &opts, &err),
-                   LS_ECONFIG);
+  ck_assert_int_eq(ls__decoder_new(&decoder, test_schema(&arena, &field, 1), &opts, &err), LS_ECONFIG);
   ck_assert_msg(strstr(err.message, part) && strstr(err.message, field.name), "%s", err.message);
   ls__arena_fini(&arena);
 }
@@ -102,26 +99,23 @@ END_TEST
 
 static void on_bad(void *payload, const ls_bad_record *bad) {
   ls_buf *text = payload;
-  ls__buf_printf(text, "%lld %s %s %.*s\n", (long long)bad->line, bad->reason, bad->field,
-                 (int)bad->payload.len, bad->payload.ptr);
+  ls__buf_printf(text, "%lld %s %s %.*s\n", (long long)bad->line, bad->reason, bad->field, (int)bad->payload.len,
+                 bad->payload.ptr);
 }
 
 START_TEST(typed_batches_are_checked_row_by_row) {
-  static const test_field fields[] = {{"id", "string", "!k", NULL, NULL, NULL, NULL},
-                                      {"user_id", "string", "*", NULL, NULL, NULL, NULL},
-                                      {"s", "string", NULL, "A,B", NULL, NULL, NULL},
-                                      {"f", "float64", NULL, NULL, NULL, "0", "1"},
-                                      {"d", "decimal(18,4)", "!", NULL, NULL, NULL, "5"},
-                                      {"l", "list<string>", "!", NULL, NULL, NULL, NULL}};
-  static const char text[] =
-      "{\"id\":\"a\",\"user_id\":\"u-123\",\"s\":\"A\",\"f\":0.5,\"d\":5,\"l\":[]}\n"
-      "{\"id\":\"\",\"d\":1,\"l\":[]}\n"
-      "{\"id\":\"a\",\"user_id\":\"u-123\",\"s\":\"see u-123\",\"d\":1,\"l\":[]}\n"
-      "{\"id\":\"a\",\"f\":1.5,\"d\":1,\"l\":[]}\n"
-      "{\"id\":\"a\",\"l\":[]}\n"
-      "{\"id\":\"a\",\"d\":5.0001,\"l\":[]}\n"
-      "{\"id\":\"a\",\"d\":1}\n"
-      "{\"id\":\"a\",\"d\":1,\"l\":[null]}\n";
+  static const test_field fields[] = {
+      {"id", "string", "!k", NULL, NULL, NULL, NULL},     {"user_id", "string", "*", NULL, NULL, NULL, NULL},
+      {"s", "string", NULL, "A,B", NULL, NULL, NULL},     {"f", "float64", NULL, NULL, NULL, "0", "1"},
+      {"d", "decimal(18,4)", "!", NULL, NULL, NULL, "5"}, {"l", "list<string>", "!", NULL, NULL, NULL, NULL}};
+  static const char text[] = "{\"id\":\"a\",\"user_id\":\"u-123\",\"s\":\"A\",\"f\":0.5,\"d\":5,\"l\":[]}\n"
+                             "{\"id\":\"\",\"d\":1,\"l\":[]}\n"
+                             "{\"id\":\"a\",\"user_id\":\"u-123\",\"s\":\"see u-123\",\"d\":1,\"l\":[]}\n"
+                             "{\"id\":\"a\",\"f\":1.5,\"d\":1,\"l\":[]}\n"
+                             "{\"id\":\"a\",\"l\":[]}\n"
+                             "{\"id\":\"a\",\"d\":5.0001,\"l\":[]}\n"
+                             "{\"id\":\"a\",\"d\":1}\n"
+                             "{\"id\":\"a\",\"d\":1,\"l\":[null]}\n";
   test_field open_fields[6];
   for (size_t i = 0; i < 6; i++)
     open_fields[i] = (test_field){fields[i].name, fields[i].type, NULL, NULL, NULL, NULL, NULL};
@@ -133,23 +127,20 @@ START_TEST(typed_batches_are_checked_row_by_row) {
   uint64_t good = ~UINT64_C(0);
   ls_buf seen = LS_BUF_INIT;
   ls_error err = LS_ERROR_INIT;
-  ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 100, NULL, 0, on_bad, &seen, &good, &err),
-                   LS_OK);
+  ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 100, NULL, 0, on_bad, &seen, &good, &err), LS_OK);
   ck_assert_uint_eq(good, 0x81);
-  ck_assert_str_eq(
-      seen.ptr,
-      "101 missing_field id "
-      "{\"id\":\"\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"1.0000\",\"l\":[]}\n"
-      "102 not_allowed s "
-      "{\"id\":\"a\",\"user_id\":\"***\",\"s\":\"***\",\"f\":null,\"d\":\"1.0000\",\"l\":[]}\n"
-      "103 out_of_range f "
-      "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":1.5,\"d\":\"1.0000\",\"l\":[]}\n"
-      "104 missing_field d "
-      "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":null,\"l\":[]}\n"
-      "105 out_of_range d "
-      "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"5.0001\",\"l\":[]}\n"
-      "106 missing_field l "
-      "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"1.0000\",\"l\":null}\n");
+  ck_assert_str_eq(seen.ptr, "101 missing_field id "
+                             "{\"id\":\"\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"1.0000\",\"l\":[]}\n"
+                             "102 not_allowed s "
+                             "{\"id\":\"a\",\"user_id\":\"***\",\"s\":\"***\",\"f\":null,\"d\":\"1.0000\",\"l\":[]}\n"
+                             "103 out_of_range f "
+                             "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":1.5,\"d\":\"1.0000\",\"l\":[]}\n"
+                             "104 missing_field d "
+                             "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":null,\"l\":[]}\n"
+                             "105 out_of_range d "
+                             "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"5.0001\",\"l\":[]}\n"
+                             "106 missing_field l "
+                             "{\"id\":\"a\",\"user_id\":\"***\",\"s\":null,\"f\":null,\"d\":\"1.0000\",\"l\":null}\n");
   ls__buf_fini(&seen);
   result_free(result);
   codec_close(&open);
@@ -159,19 +150,17 @@ END_TEST
 
 /* A column that nobody wants was not read: a payload must not say that it is null. */
 START_TEST(payloads_leave_out_what_was_not_read) {
-  static const test_field fields[] = {
-      {"id", "string", "!k", NULL, NULL, NULL, NULL},
-      {"memo", "string", NULL, NULL, NULL, NULL, NULL},
-      {"user_id", "string", "*", NULL, NULL, NULL, NULL},
-      {"s", "string", NULL, "A", NULL, NULL, NULL},
-      {"card", "struct<user_id: string, brand: string>", NULL, NULL, NULL, NULL, NULL}};
+  static const test_field fields[] = {{"id", "string", "!k", NULL, NULL, NULL, NULL},
+                                      {"memo", "string", NULL, NULL, NULL, NULL, NULL},
+                                      {"user_id", "string", "*", NULL, NULL, NULL, NULL},
+                                      {"s", "string", NULL, "A", NULL, NULL, NULL},
+                                      {"card", "struct<user_id: string, brand: string>", NULL, NULL, NULL, NULL, NULL}};
   test_field open_fields[5];
   for (size_t i = 0; i < 5; i++)
     open_fields[i] = (test_field){fields[i].name, fields[i].type, NULL, NULL, NULL, NULL, NULL};
   test_codec open;
   CODEC_OPEN(&open, open_fields, LS_FORMAT_JSON);
-  static const char text[] =
-      "{\"id\":\"a\",\"s\":\"B\",\"card\":{\"user_id\":\"SECRET\",\"brand\":\"b\"}}\n";
+  static const char text[] = "{\"id\":\"a\",\"s\":\"B\",\"card\":{\"user_id\":\"SECRET\",\"brand\":\"b\"}}\n";
   test_decoded *result = decode_lines(&open, text, sizeof text - 1, 1);
   ls_arena arena;
   ls__arena_init(&arena, 0);
@@ -198,11 +187,9 @@ START_TEST(clean_batches_are_good_up_to_their_last_row) {
   static const test_field fields[] = {{"id", "string", "!k", NULL, NULL, NULL, NULL},
                                       {"s", "string", NULL, NULL, NULL, NULL, NULL},
                                       {"n", "int64", "!", NULL, NULL, NULL, NULL}};
-  test_field open_fields[3] = {{"id", "string", NULL, NULL, NULL, NULL, NULL},
-                               fields[1],
-                               {"n", "int64", NULL, NULL, NULL, NULL, NULL}};
-  static const char *const spoilers[] = {"{\"id\":\"\",\"n\":1}\n", "{\"n\":1}\n",
-                                         "{\"id\":\"a\"}\n"};
+  test_field open_fields[3] = {
+      {"id", "string", NULL, NULL, NULL, NULL, NULL}, fields[1], {"n", "int64", NULL, NULL, NULL, NULL, NULL}};
+  static const char *const spoilers[] = {"{\"id\":\"\",\"n\":1}\n", "{\"n\":1}\n", "{\"id\":\"a\"}\n"};
   test_codec open, strict;
   CODEC_OPEN(&open, open_fields, LS_FORMAT_JSON);
   CODEC_OPEN(&strict, fields, LS_FORMAT_JSON);
@@ -211,17 +198,15 @@ START_TEST(clean_batches_are_good_up_to_their_last_row) {
       ls_buf text = LS_BUF_INIT, seen = LS_BUF_INIT;
       for (int64_t i = 0; i < n; i++) {
         ls__buf_puts(&text, i == n / 2 && spoiled >= 0 ? spoilers[spoiled]
-                            : n & 1 ? "{\"id\":\"a\",\"s\":\"\xC3\xA9\",\"n\":1}\n"
-                                    : "{\"id\":\"a\",\"s\":\"e\",\"n\":1}\n");
+                            : n & 1                    ? "{\"id\":\"a\",\"s\":\"\xC3\xA9\",\"n\":1}\n"
+                                                       : "{\"id\":\"a\",\"s\":\"e\",\"n\":1}\n");
       }
       test_decoded *result = decode_lines(&open, text.ptr ? text.ptr : "", text.len, 1);
       uint64_t good[4] = {~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), 0};
-      ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 0, NULL, 0, on_bad, &seen, good, NULL),
-                       LS_OK);
+      ck_assert_int_eq(ls__check_batch(result->batch, strict.decoder, 0, NULL, 0, on_bad, &seen, good, NULL), LS_OK);
       for (int64_t i = 0; i < LS_BIT_WORDS(n) * 64; i++) {
         bool expected = i < n && !(i == n / 2 && spoiled >= 0);
-        ck_assert_msg((bool)LS_BIT_GET(good, i) == expected, "%lld rows, row %lld", (long long)n,
-                      (long long)i);
+        ck_assert_msg((bool)LS_BIT_GET(good, i) == expected, "%lld rows, row %lld", (long long)n, (long long)i);
       }
       ck_assert_int_eq(seen.len > 0, n > 0 && spoiled >= 0);
       result_free(result);

@@ -11,14 +11,13 @@ static const test_field fields[] = {
     {"pin", "int64", "*", NULL, NULL, "1000", "9999"},
     {"card", "struct<number: string, cvc: int64>", "*", NULL, NULL, NULL, NULL},
     {"tags", "list<string>", NULL, NULL, NULL, NULL, NULL},
-    {"order", "struct<id: string, userid: string, lines: list<struct<sku: string>>>", NULL, NULL,
-     NULL, NULL, NULL},
+    {"order", "struct<id: string, userid: string, lines: list<struct<sku: string>>>", NULL, NULL, NULL, NULL, NULL},
 };
 
 /* Each record is bad; payload is what may be shown. */
 static const test_line masked[] = {
-    {"{\"transaction_id\":\"t\",\"user_id\":\"usr_1\",\"amount\":\"x\"}", NULL, "bad_decimal",
-     "amount", "{\"transaction_id\":\"t\",\"user_id\":\"***\",\"amount\":\"x\"}"},
+    {"{\"transaction_id\":\"t\",\"user_id\":\"usr_1\",\"amount\":\"x\"}", NULL, "bad_decimal", "amount",
+     "{\"transaction_id\":\"t\",\"user_id\":\"***\",\"amount\":\"x\"}"},
     {"{\"transaction_id\":\"t\",\"user_id\":null,\"amount\":\"x\"}", NULL, "bad_decimal", "amount",
      "{\"transaction_id\":\"t\",\"user_id\":\"***\",\"amount\":\"x\"}"},
     /* the sensitive field is at fault itself */
@@ -30,16 +29,16 @@ static const test_line masked[] = {
      "{\"transaction_id\":\"t\",\"pin\":\"***\"}"},
     {"{\"transaction_id\":\"t\",\"pin\":\"SECRET\"}", NULL, "wrong_type", "pin",
      "{\"transaction_id\":\"t\",\"pin\":\"***\"}"},
-    {"{\"transaction_id\":\"t\",\"card\":{\"number\":\"SECRET\",\"cvc\":\"SECRET\"}}", NULL,
-     "wrong_type", "card", "{\"transaction_id\":\"t\",\"card\":\"***\"}"},
+    {"{\"transaction_id\":\"t\",\"card\":{\"number\":\"SECRET\",\"cvc\":\"SECRET\"}}", NULL, "wrong_type", "card",
+     "{\"transaction_id\":\"t\",\"card\":\"***\"}"},
     /* what the schema doesn't know is dropped, at every depth: it may be the value under any name */
     {"{\"usr_id\":\"SECRET\",\"uid\":\"SECRET\",\"customer\":\"SECRET\",\"user\":{\"id\":"
      "\"SECRET\"},\"amount\":\"1.00\"}",
      NULL, "missing_field", "transaction_id", "{\"amount\":\"1.00\"}"},
-    {"{\"a\":{\"user_id\":\"SECRET\",\"b\":[{\"USER_ID\":\"SECRET\"},1]},\"c\":true}", NULL,
-     "missing_field", "transaction_id", "{}"},
-    {"{ \"x\" : 1 , \"note\" : \"ok\" , \"y\" : [ ] , \"tags\" : [ \"a\" , \"b\" ] , \"z\" : { } }",
-     NULL, "missing_field", "transaction_id", "{\"note\":\"ok\",\"tags\":[\"a\",\"b\"]}"},
+    {"{\"a\":{\"user_id\":\"SECRET\",\"b\":[{\"USER_ID\":\"SECRET\"},1]},\"c\":true}", NULL, "missing_field",
+     "transaction_id", "{}"},
+    {"{ \"x\" : 1 , \"note\" : \"ok\" , \"y\" : [ ] , \"tags\" : [ \"a\" , \"b\" ] , \"z\" : { } }", NULL,
+     "missing_field", "transaction_id", "{\"note\":\"ok\",\"tags\":[\"a\",\"b\"]}"},
     {"{\"order\":{\"id\":\"o\",\"owner\":\"SECRET\",\"userid\":\"SECRET\",\"lines\":[{\"sku\":"
      "\"s\","
      "\"for\":\"SECRET\"},{}]}}",
@@ -48,8 +47,8 @@ static const test_line masked[] = {
     {"{\"u\\u0073er_id\":\"SECRET\",\"transaction_id\":\"t\"}", NULL, "not_allowed", "user_id",
      "{\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
     /* values of another kind than the field's were not meant for it */
-    {"{\"transaction_id\":{\"user_id\":\"SECRET\",\"x\":\"SECRET\"},\"note\":[\"SECRET\"]}", NULL,
-     "wrong_type", "transaction_id", "{\"transaction_id\":\"***\",\"note\":\"***\"}"},
+    {"{\"transaction_id\":{\"user_id\":\"SECRET\",\"x\":\"SECRET\"},\"note\":[\"SECRET\"]}", NULL, "wrong_type",
+     "transaction_id", "{\"transaction_id\":\"***\",\"note\":\"***\"}"},
     {"{\"transaction_id\":77777777,\"amount\":{\"x\":\"SECRET\"},\"tags\":\"SECRET\",\"order\":["
      "\"SECRET\"]"
      "}",
@@ -62,23 +61,20 @@ static const test_line masked[] = {
      "{\"tags\":[\"a\",\"***\",null,\"***\"],\"order\":{\"id\":\"***\",\"lines\":[\"***\",null]},"
      "\"amount\":\"***\"}"},
     /* twice */
-    {"{\"user_id\":\"SECRET\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL,
-     "not_allowed", "user_id",
+    {"{\"user_id\":\"SECRET\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL, "not_allowed", "user_id",
      "{\"user_id\":\"***\",\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
-    {"{\"user_id\":\"usr_1\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL,
-     "duplicate_field", "user_id",
+    {"{\"user_id\":\"usr_1\",\"user_id\":\"SECRET2\",\"transaction_id\":\"t\"}", NULL, "duplicate_field", "user_id",
      "{\"user_id\":\"***\",\"user_id\":\"***\",\"transaction_id\":\"t\"}"},
     /* its value elsewhere: as a whole, in a text, escaped, under a name like its own */
     {"{\"user_id\":\"usr_7777\",\"note\":\"of usr_7777, "
      "late\",\"tags\":[\"usr_7777\",\"usr\"],\"usr_7777\":1}",
-     NULL, "not_allowed", "note",
-     "{\"user_id\":\"***\",\"note\":\"***\",\"tags\":[\"***\",\"usr\"]}"},
-    {"{\"user_id\":\"usr_7777\",\"tags\":[\"usr_\\u00377\\u0037\\u0037\"]}", NULL, "missing_field",
-     "transaction_id", "{\"user_id\":\"***\",\"tags\":[\"***\"]}"},
-    {"{\"pin\":1234,\"tags\":[\"12\",\"99123499\"],\"amount\":991234}", NULL, "missing_field",
-     "transaction_id", "{\"pin\":\"***\",\"tags\":[\"12\",\"***\"],\"amount\":\"***\"}"},
-    {"{\"tags\":[\"usr_7777\"],\"x\":{\"old-user.id\":\"usr_7777\"}}", NULL, "missing_field",
-     "transaction_id", "{\"tags\":[\"***\"]}"},
+     NULL, "not_allowed", "note", "{\"user_id\":\"***\",\"note\":\"***\",\"tags\":[\"***\",\"usr\"]}"},
+    {"{\"user_id\":\"usr_7777\",\"tags\":[\"usr_\\u00377\\u0037\\u0037\"]}", NULL, "missing_field", "transaction_id",
+     "{\"user_id\":\"***\",\"tags\":[\"***\"]}"},
+    {"{\"pin\":1234,\"tags\":[\"12\",\"99123499\"],\"amount\":991234}", NULL, "missing_field", "transaction_id",
+     "{\"pin\":\"***\",\"tags\":[\"12\",\"***\"],\"amount\":\"***\"}"},
+    {"{\"tags\":[\"usr_7777\"],\"x\":{\"old-user.id\":\"usr_7777\"}}", NULL, "missing_field", "transaction_id",
+     "{\"tags\":[\"***\"]}"},
     /* nothing can be told apart */
     {"{\"user_id\":\"SECRET\",\"transaction_id\":\"t\"", NULL, "not_json", NULL, ""},
     {"user_id=SECRET", NULL, "not_json", NULL, ""},
@@ -152,13 +148,11 @@ START_TEST(errors_show_values_cut_and_printable) {
   char text[400];
   int len = snprintf(text, sizeof text, "{\"s\":\"%0100d\"}", 7);
   test_decoded *result = decode_lines(&codec, text, (size_t)len, 1);
-  ck_assert_str_eq(
-      result->bads[0].error,
-      "field s: \"0000000000000000000000000000000000000000000000000000000000000000...\" is not one "
-      "of a");
+  ck_assert_str_eq(result->bads[0].error,
+                   "field s: \"0000000000000000000000000000000000000000000000000000000000000000...\" is not one "
+                   "of a");
   result_free(result);
-  len = snprintf(text, sizeof text, "{\"s\":\"%063d\xC3\xA9z\\n\"}",
-                 7); /* not cut inside a character */
+  len = snprintf(text, sizeof text, "{\"s\":\"%063d\xC3\xA9z\\n\"}", 7); /* not cut inside a character */
   result = decode_lines(&codec, text, (size_t)len, 1);
   ck_assert_ptr_nonnull(strstr(result->bads[0].error, "7...\""));
   result_free(result);
@@ -180,8 +174,7 @@ START_TEST(unknown_text_is_never_shown) {
   static const char *const payloads[] = {"", "", "", "{\"s\":\"no\"}", "{}"};
   test_decoded *result = decode_lines(&codec, text, sizeof text - 1, 1);
   ck_assert_uint_eq(result->n_bads, 5);
-  for (size_t i = 0; i < 5; i++)
-    ck_assert_str_eq(result->bads[i].payload, payloads[i]);
+  for (size_t i = 0; i < 5; i++) ck_assert_str_eq(result->bads[i].payload, payloads[i]);
   result_free(result);
   codec_close(&codec);
 }

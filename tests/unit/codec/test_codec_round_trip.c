@@ -6,10 +6,9 @@
 
 /* Text with all that needs an escape or quotes in either format, and characters of 2 to 4 bytes. */
 static ls_slice random_text(ls_arena *arena, test_rng *rng) {
-  static const char *const parts[] = {
-      "a", "Z9", "\"",   "\\",   "\n",       "\r\n",         "\t",
-      ",", "{",  "]",    "\x01", "\xC3\xA9", "\xE2\x80\xA8", "\xF0\x9F\x98\x80",
-      " ", "/",  "null", "\x7F", "-1"};
+  static const char *const parts[] = {"a", "Z9", "\"",   "\\",   "\n",       "\r\n",         "\t",
+                                      ",", "{",  "]",    "\x01", "\xC3\xA9", "\xE2\x80\xA8", "\xF0\x9F\x98\x80",
+                                      " ", "/",  "null", "\x7F", "-1"};
   char *text = ls__arena_alloc(arena, 256);
   size_t len = 0;
   for (uint64_t n = rng_below(rng, rng_below(rng, 8) ? 6 : 40); n > 0; n--) {
@@ -49,13 +48,11 @@ static void append_readable(ls_column *column, test_rng *rng, bool may_be_null, 
     ls__column_append_slice(column, random_text(arena, rng));
     break;
   case LS_LIST:
-    for (uint64_t n = rng_below(rng, 4); n > 0; n--)
-      append_readable(&column->children[0], rng, true, arena);
+    for (uint64_t n = rng_below(rng, 4); n > 0; n--) append_readable(&column->children[0], rng, true, arena);
     ls__column_append_list_end(column);
     break;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      append_readable(&column->children[i], rng, true, arena);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) append_readable(&column->children[i], rng, true, arena);
     ls__column_append_struct_end(column);
     break;
   default:
@@ -64,16 +61,14 @@ static void append_readable(ls_column *column, test_rng *rng, bool may_be_null, 
 }
 
 static ls_schema *random_schema(ls_arena *arena, test_rng *rng) {
-  static const char *const more[] = {"decimal(18,4)", "decimal(1,0)", "decimal(38,38)", "string",
-                                     "timestamp"};
+  static const char *const more[] = {"decimal(18,4)", "decimal(1,0)", "decimal(38,38)", "string", "timestamp"};
   const char *types[12];
   uint32_t n = 2 + (uint32_t)rng_below(rng, 10);
   for (uint32_t i = 0; i < n; i++) {
     types[i] = rng_below(rng, 2) ? all_types[rng_below(rng, N_ALL_TYPES)] : more[rng_below(rng, 5)];
   }
   ls_schema *schema = schema_of(arena, types, n);
-  for (uint32_t i = 0; i < n; i++)
-    schema->fields[i].nullable = rng_below(rng, 2);
+  for (uint32_t i = 0; i < n; i++) schema->fields[i].nullable = rng_below(rng, 2);
   return schema;
 }
 
@@ -82,8 +77,7 @@ static void on_bad(void *payload, const ls_bad_record *bad) {
                (int)bad->payload.len, bad->payload.len ? bad->payload.ptr : "");
 }
 
-static ls_batch *read_back(const ls_batch *batch, ls_format format, test_rng *rng,
-                           ls_arena *arena) {
+static ls_batch *read_back(const ls_batch *batch, ls_format format, test_rng *rng, ls_arena *arena) {
   ls_decoder *decoder;
   ls_decoder_opts opts = {.format = format};
   ls_error err = LS_ERROR_INIT;
@@ -109,8 +103,7 @@ static ls_batch *read_back(const ls_batch *batch, ls_format format, test_rng *rn
     ck_assert_uint_eq(ls__csv_block_end(block, false, &n_lines), block.len);
     ck_assert_int_eq(ls__decode_csv(back, lines, decoder, block, 2, on_bad, rng, &err), LS_OK);
   } else {
-    ck_assert_int_eq(ls__decode_json_lines(back, lines, decoder, block, 1, on_bad, rng, &err),
-                     LS_OK);
+    ck_assert_int_eq(ls__decode_json_lines(back, lines, decoder, block, 1, on_bad, rng, &err), LS_OK);
   }
   ls__decoder_free(decoder);
   ls__buf_fini(&text);
@@ -135,8 +128,8 @@ static void check_format(ls_format format) {
     for (uint32_t i = 0; i < schema->n_fields; i++) {
       for (int64_t row = 0; row < batch->n_rows; row++) {
         ck_assert_msg(ls__column_value_eq(&batch->columns[i], row, &back->columns[i], row),
-                      "seed %llu, round %d, field %u, row %lld", (unsigned long long)rng.seed,
-                      round, i, (long long)row);
+                      "seed %llu, round %d, field %u, row %lld", (unsigned long long)rng.seed, round, i,
+                      (long long)row);
       }
     }
     ls__arena_fini(&arena);
@@ -153,7 +146,6 @@ START_TEST(csv_reads_back_what_it_wrote) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(json_reads_back_what_it_wrote),
-                             TEST_CASE(csv_reads_back_what_it_wrote)};
+  const test_case cases[] = {TEST_CASE(json_reads_back_what_it_wrote), TEST_CASE(csv_reads_back_what_it_wrote)};
   return RUN_TESTS("codec_round_trip", cases);
 }

@@ -12,41 +12,33 @@ static const test_field fields[] = {
     {"iban", "string", "*", NULL, "[A-Z]{2}[0-9]+", NULL, NULL},
     {"flags", "list<string>", NULL, NULL, NULL, NULL, NULL},
 };
-static const char header[] =
-    "statement_id,posting_date,amount_posted,fee_charged,memo,iban,flags,other\r\n";
+static const char header[] = "statement_id,posting_date,amount_posted,fee_charged,memo,iban,flags,other\r\n";
 
 static void open_with(test_codec *codec, const char *text) {
   CODEC_OPEN(codec, fields, LS_FORMAT_CSV);
   ls_error err = LS_ERROR_INIT;
-  ck_assert_msg(ls__decoder_csv_header(codec->decoder, ls__slice_of(text), &err) == LS_OK, "%s",
-                err.message);
+  ck_assert_msg(ls__decoder_csv_header(codec->decoder, ls__slice_of(text), &err) == LS_OK, "%s", err.message);
 }
 
-#define ROW(id, amount, fee, memo, iban, flags)                                                    \
-  "{\"statement_id\":\"" id "\",\"posting_date\":\"2026-03-01\",\"amount_posted\":\"" amount       \
-  "\",\"fee_charged\":" fee ",\"memo\":" memo ",\"iban\":" iban ",\"flags\":" flags "}"
+#define ROW(id, amount, fee, memo, iban, flags)                                                                        \
+  "{\"statement_id\":\"" id "\",\"posting_date\":\"2026-03-01\",\"amount_posted\":\"" amount "\",\"fee_charged\":" fee \
+  ",\"memo\":" memo ",\"iban\":" iban ",\"flags\":" flags "}"
 
 static const test_line table[] = {
-    {"s1,2026-03-01,12.5,0.10,hello,DE1,[],x\r\n",
-     ROW("s1", "12.5000", "\"0.1000\"", "\"hello\"", "\"DE1\"", "[]"), NULL, NULL, NULL},
-    {"s1,2026-03-01,-7,,,,,\n", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL,
-     NULL},
-    {"s1,2026-03-01,-7,,,,,", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL,
-     NULL},
-    {"s1,2026-03-01,-7,,,,,\r", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL,
-     NULL},
+    {"s1,2026-03-01,12.5,0.10,hello,DE1,[],x\r\n", ROW("s1", "12.5000", "\"0.1000\"", "\"hello\"", "\"DE1\"", "[]"),
+     NULL, NULL, NULL},
+    {"s1,2026-03-01,-7,,,,,\n", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL, NULL},
+    {"s1,2026-03-01,-7,,,,,", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL, NULL},
+    {"s1,2026-03-01,-7,,,,,\r", ROW("s1", "-7.0000", "null", "null", "null", "null"), NULL, NULL, NULL},
     {"\"s1\",\"2026-03-01\",\"-7\",,\"\",\"DE1\",\"[\"\"a\"\",null]\",\"\"\r\n",
      ROW("s1", "-7.0000", "null", "\"\"", "\"DE1\"", "[\"a\",null]"), NULL, NULL, NULL},
     {"s1,2026-03-01,1,,\"a,\"\"b\"\"\r\nc\",,,\"x\r\ny\"\r\n",
      ROW("s1", "1.0000", "null", "\"a,\\\"b\\\"\\r\\nc\"", "null", "null"), NULL, NULL, NULL},
-    {"s1,2026-03-01,1,, a\rb ,,,\n", ROW("s1", "1.0000", "null", "\" a\\rb \"", "null", "null"),
-     NULL, NULL, NULL},
-    {"s1,2026-03-01,1,,\"\"\"\",,,\n", ROW("s1", "1.0000", "null", "\"\\\"\"", "null", "null"),
-     NULL, NULL, NULL},
+    {"s1,2026-03-01,1,, a\rb ,,,\n", ROW("s1", "1.0000", "null", "\" a\\rb \"", "null", "null"), NULL, NULL, NULL},
+    {"s1,2026-03-01,1,,\"\"\"\",,,\n", ROW("s1", "1.0000", "null", "\"\\\"\"", "null", "null"), NULL, NULL, NULL},
     {"0123456789abcdefghij,2026-03-01,1,,0123456789abcdefghijklmnopqrstuvwxyz,,,\n",
-     ROW("0123456789abcdefghij", "1.0000", "null", "\"0123456789abcdefghijklmnopqrstuvwxyz\"",
-         "null", "null"),
-     NULL, NULL, NULL},
+     ROW("0123456789abcdefghij", "1.0000", "null", "\"0123456789abcdefghijklmnopqrstuvwxyz\"", "null", "null"), NULL,
+     NULL, NULL},
     /* values */
     {",2026-03-01,1,,,,,\n", NULL, "missing_field", "statement_id", NULL},
     {"\"\",2026-03-01,1,,,,,\n", NULL, "missing_field", "statement_id", NULL},
@@ -100,8 +92,7 @@ START_TEST(blocks_may_end_anywhere) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     const char *text = table[i].text;
     size_t len = strlen(text);
-    if (text[len - 1] != '\n' || strchr("\"", text[len - 2]))
-      continue; /* those at the end of a file */
+    if (text[len - 1] != '\n' || strchr("\"", text[len - 2])) continue; /* those at the end of a file */
     ls__buf_append(&file, text, len);
     if (i % 3 == 0) ls__buf_puts(&file, i % 2 ? "\r\n" : "\n");
   }
@@ -145,9 +136,8 @@ END_TEST
 START_TEST(one_stray_quote_costs_one_record) {
   test_codec codec;
   open_with(&codec, "statement_id,posting_date,amount_posted\n");
-  static const char text[] =
-      "s1,2026-03-01,1\n12\" pipe,2026-03-01,1\ns3,2026-03-01,\"1\ns4,2026-03-01,1\"\n\n"
-      "s6,2026-03-01,1\n";
+  static const char text[] = "s1,2026-03-01,1\n12\" pipe,2026-03-01,1\ns3,2026-03-01,\"1\ns4,2026-03-01,1\"\n\n"
+                             "s6,2026-03-01,1\n";
   test_decoded *result = decode_csv(&codec, text, sizeof text - 1, 10);
   ck_assert_uint_eq(result->n_rows, 2);
   ck_assert_uint_eq(result->n_bads, 2);
@@ -198,9 +188,7 @@ START_TEST(columns_go_by_name_in_any_order) {
   ck_assert_str_eq(result_row(result, 0), ROW("s1", "1.0000", "null", "\"m\"", "null", "null"));
   result_free(result);
   /* a second file with another header */
-  ck_assert_int_eq(ls__decoder_csv_header(codec.decoder,
-                                          ls__slice_of("posting_date,amount_posted,statement_id"),
-                                          NULL),
+  ck_assert_int_eq(ls__decoder_csv_header(codec.decoder, ls__slice_of("posting_date,amount_posted,statement_id"), NULL),
                    LS_OK);
   result = decode_csv(&codec, "2026-03-01,2,s2", 15, 2);
   ck_assert_uint_eq(result->n_rows, 1);
@@ -215,9 +203,7 @@ START_TEST(records_before_a_header_are_a_mistake_of_the_caller) {
   ls_batch *batch = ls__batch_new(codec.schema, &codec.arena, 0);
   int64_t lines[2];
   ls_error err = LS_ERROR_INIT;
-  ck_assert_int_eq(
-      ls__decode_csv(batch, lines, codec.decoder, ls__slice_of("a\n"), 1, NULL, NULL, &err),
-      LS_EINVAL);
+  ck_assert_int_eq(ls__decode_csv(batch, lines, codec.decoder, ls__slice_of("a\n"), 1, NULL, NULL, &err), LS_EINVAL);
   codec_close(&codec);
 }
 END_TEST

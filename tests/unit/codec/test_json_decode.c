@@ -36,11 +36,9 @@ static char *row_of(const char *changes) {
     int key_len = snprintf(key, sizeof key, "\"%s\":", rich[i].name);
     const char *at = changes, *value = "null";
     size_t len = 4;
-    while ((at = strstr(at, key)) != NULL && at > changes && at[-1] != '\n')
-      at++;
+    while ((at = strstr(at, key)) != NULL && at > changes && at[-1] != '\n') at++;
     if (at) value = at + key_len, len = strcspn(value, "\n");
-    n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%.*s", i ? "," : "{", key, (int)len,
-                          value);
+    n += (size_t)snprintf(text + n, sizeof text - n, "%s%s%.*s", i ? "," : "{", key, (int)len, value);
   }
   snprintf(text + n, sizeof text - n, "}");
   return text;
@@ -54,23 +52,19 @@ static const test_line good[] = {
     {REST("a", "\"b\":null,\"i\":null,\"l\":null,\"st\":null"), "\"id\":\"a\"", NULL, NULL, NULL},
     {REST("a", "\"i\":-5"), "\"id\":\"a\"\n\"i\":-5", NULL, NULL, NULL},
     {REST("a", "\"i\":-0"), "\"id\":\"a\"\n\"i\":0", NULL, NULL, NULL},
-    {REST("a", "\"i\":5000000000000000000"), "\"id\":\"a\"\n\"i\":5000000000000000000", NULL, NULL,
-     NULL},
+    {REST("a", "\"i\":5000000000000000000"), "\"id\":\"a\"\n\"i\":5000000000000000000", NULL, NULL, NULL},
     {REST("a", "\"f\":0.5"), "\"id\":\"a\"\n\"f\":0.5", NULL, NULL, NULL},
     {REST("a", "\"f\":1"), "\"id\":\"a\"\n\"f\":1.0", NULL, NULL, NULL},
     {REST("a", "\"f\":5e-324"), "\"id\":\"a\"\n\"f\":4.94065645841247e-324", NULL, NULL, NULL},
-    {REST("a", "\"f\":123456789012345678901234567890e-30"),
-     "\"id\":\"a\"\n\"f\":0.12345678901234568", NULL, NULL, NULL},
+    {REST("a", "\"f\":123456789012345678901234567890e-30"), "\"id\":\"a\"\n\"f\":0.12345678901234568", NULL, NULL,
+     NULL},
     {REST("a", "\"d\":\"12.50\""), "\"id\":\"a\"\n\"d\":\"12.5000\"", NULL, NULL, NULL},
     {REST("a", "\"d\":12.5"), "\"id\":\"a\"\n\"d\":\"12.5000\"", NULL, NULL, NULL},
     {REST("a", "\"d\":-0.0001"), "\"id\":\"a\"\n\"d\":\"-0.0001\"", NULL, NULL, NULL},
     {REST("a", "\"d\":\"-0\""), "\"id\":\"a\"\n\"d\":\"0.0000\"", NULL, NULL, NULL},
-    {REST("a", "\"d\":99999999999999.9999"), "\"id\":\"a\"\n\"d\":\"99999999999999.9999\"", NULL,
-     NULL, NULL},
-    {REST("a", "\"d\":\"-99999999999999.9999\""), "\"id\":\"a\"\n\"d\":\"-99999999999999.9999\"",
-     NULL, NULL, NULL},
-    {REST("a", "\"d\":\"00000000000000000007.25\""), "\"id\":\"a\"\n\"d\":\"7.2500\"", NULL, NULL,
-     NULL},
+    {REST("a", "\"d\":99999999999999.9999"), "\"id\":\"a\"\n\"d\":\"99999999999999.9999\"", NULL, NULL, NULL},
+    {REST("a", "\"d\":\"-99999999999999.9999\""), "\"id\":\"a\"\n\"d\":\"-99999999999999.9999\"", NULL, NULL, NULL},
+    {REST("a", "\"d\":\"00000000000000000007.25\""), "\"id\":\"a\"\n\"d\":\"7.2500\"", NULL, NULL, NULL},
     {REST("a", "\"d\":\"\\u0031.5\""), "\"id\":\"a\"\n\"d\":\"1.5000\"", NULL, NULL, NULL},
     {REST("a", "\"d\":0.1"), "\"id\":\"a\"\n\"d\":\"0.1000\"", NULL, NULL, NULL},
     /* with an exponent: what the value is counts, not how it is written */
@@ -78,40 +72,37 @@ static const test_line good[] = {
     {REST("a", "\"d\":1.5E-2"), "\"id\":\"a\"\n\"d\":\"0.0150\"", NULL, NULL, NULL},
     {REST("a", "\"d\":\"-12.5e+3\""), "\"id\":\"a\"\n\"d\":\"-12500.0000\"", NULL, NULL, NULL},
     {REST("a", "\"d\":10000e-4"), "\"id\":\"a\"\n\"d\":\"1.0000\"", NULL, NULL, NULL},
-    {REST("a", "\"d\":0.00000000000000000000000000000000000000000000000001e50"),
-     "\"id\":\"a\"\n\"d\":\"1.0000\"", NULL, NULL, NULL},
-    {REST("a", "\"d\":0e999999999999"), "\"id\":\"a\"\n\"d\":\"0.0000\"", NULL, NULL, NULL},
-    {REST("a", "\"d\":99999999999999.9999e0"), "\"id\":\"a\"\n\"d\":\"99999999999999.9999\"", NULL,
+    {REST("a", "\"d\":0.00000000000000000000000000000000000000000000000001e50"), "\"id\":\"a\"\n\"d\":\"1.0000\"", NULL,
      NULL, NULL},
+    {REST("a", "\"d\":0e999999999999"), "\"id\":\"a\"\n\"d\":\"0.0000\"", NULL, NULL, NULL},
+    {REST("a", "\"d\":99999999999999.9999e0"), "\"id\":\"a\"\n\"d\":\"99999999999999.9999\"", NULL, NULL, NULL},
     {REST("a", "\"dd\":9999999999999999999999999999.9999999999"),
      "\"id\":\"a\"\n\"dd\":\"9999999999999999999999999999.9999999999\"", NULL, NULL, NULL},
     {REST("a", "\"dd\":\"-10.5\""), "\"id\":\"a\"\n\"dd\":\"-10.5000000000\"", NULL, NULL, NULL},
     {REST("a", "\"s\":\"APPROVED\""), "\"id\":\"a\"\n\"s\":\"APPROVED\"", NULL, NULL, NULL},
     {REST("a", "\"s\":\"\\u0041PPROVED\""), "\"id\":\"a\"\n\"s\":\"APPROVED\"", NULL, NULL, NULL},
     {REST("a", "\"c\":\"EUR\""), "\"id\":\"a\"\n\"c\":\"EUR\"", NULL, NULL, NULL},
-    {REST("a", "\"t\":\"2026-03-01T09:15:02.125Z\""),
-     "\"id\":\"a\"\n\"t\":\"2026-03-01T09:15:02.125Z\"", NULL, NULL, NULL},
-    {REST("a", "\"t\":\"2000-01-01T00:00:00+00:00\""),
-     "\"id\":\"a\"\n\"t\":\"2000-01-01T00:00:00Z\"", NULL, NULL, NULL},
+    {REST("a", "\"t\":\"2026-03-01T09:15:02.125Z\""), "\"id\":\"a\"\n\"t\":\"2026-03-01T09:15:02.125Z\"", NULL, NULL,
+     NULL},
+    {REST("a", "\"t\":\"2000-01-01T00:00:00+00:00\""), "\"id\":\"a\"\n\"t\":\"2000-01-01T00:00:00Z\"", NULL, NULL,
+     NULL},
     {REST("a", "\"day\":\"2024-02-29\""), "\"id\":\"a\"\n\"day\":\"2024-02-29\"", NULL, NULL, NULL},
     {REST("a", "\"x\":\"AAEC/w==\""), "\"id\":\"a\"\n\"x\":\"AAEC/w==\"", NULL, NULL, NULL},
     {REST("a", "\"x\":\"\""), "\"id\":\"a\"\n\"x\":\"\"", NULL, NULL, NULL},
     {REST("a", "\"l\":[]"), "\"id\":\"a\"\n\"l\":[]", NULL, NULL, NULL},
-    {REST("a", "\"l\":[ \"p\" , null,\"\", \"\\n\"]"),
-     "\"id\":\"a\"\n\"l\":[\"p\",null,\"\",\"\\n\"]", NULL, NULL, NULL},
-    {REST("a", "\"l\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]"),
-     "\"id\":\"a\"\n\"l\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]", NULL, NULL,
+    {REST("a", "\"l\":[ \"p\" , null,\"\", \"\\n\"]"), "\"id\":\"a\"\n\"l\":[\"p\",null,\"\",\"\\n\"]", NULL, NULL,
      NULL},
+    {REST("a", "\"l\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]"),
+     "\"id\":\"a\"\n\"l\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]", NULL, NULL, NULL},
     {REST("a", "\"st\":{}"), "\"id\":\"a\"\n\"st\":{\"a\":null,\"m\":null}", NULL, NULL, NULL},
     {REST("a", "\"st\":{\"m\":[1,\"2.25\"],\"q\":[{}],\"a\":3}"),
      "\"id\":\"a\"\n\"st\":{\"a\":3,\"m\":[\"1.00\",\"2.25\"]}", NULL, NULL, NULL},
-    {REST("a", "\"zz\":{\"y\":[1,2.5e3,true,null,\"\\u00e9\"]},\"b\":true"),
-     "\"id\":\"a\"\n\"b\":true", NULL, NULL, NULL},
+    {REST("a", "\"zz\":{\"y\":[1,2.5e3,true,null,\"\\u00e9\"]},\"b\":true"), "\"id\":\"a\"\n\"b\":true", NULL, NULL,
+     NULL},
     {REST("\\u00e9\\ud83d\\ude00\\/\\\"\\\\\\b\\f\\n\\r\\t", "\"b\":true"),
      "\"id\":\"\xC3\xA9\xF0\x9F\x98\x80/\\\"\\\\\\b\\f\\n\\r\\t\"\n\"b\":true", NULL, NULL, NULL},
     {"{\"\\u0069d\":\"a\"}", "\"id\":\"a\"", NULL, NULL, NULL},
-    {"{\"id\":\"a\",\"\":1,\"zz\":1,\"zz\":2}", "\"id\":\"a\"", NULL, NULL,
-     NULL}, /* unknown ones may repeat */
+    {"{\"id\":\"a\",\"\":1,\"zz\":1,\"zz\":2}", "\"id\":\"a\"", NULL, NULL, NULL}, /* unknown ones may repeat */
     {REST("0123456789abcdef0123456789abcdef0123456789", "\"user_id\":\"u\""),
      "\"id\":\"0123456789abcdef0123456789abcdef0123456789\"\n\"user_id\":\"u\"", NULL, NULL, NULL},
 };
@@ -150,8 +141,7 @@ static const test_line bad[] = {
     {REST("a", "\"zz\":[1 2]"), NULL, "not_json", NULL, ""},
     {REST("a", "\"zz\":{\"a\":}"), NULL, "not_json", NULL, ""},
     {REST("a", "\"zz\":\"\\u12g4\""), NULL, "not_json", NULL, ""},
-    {REST("a", "\"i\":\"wrong\",\"b\":tru"), NULL, "not_json", NULL,
-     ""}, /* a wrong value before broken text */
+    {REST("a", "\"i\":\"wrong\",\"b\":tru"), NULL, "not_json", NULL, ""}, /* a wrong value before broken text */
     /* bad_utf8 */
     {"{\"id\":\"a\xFF\"}", NULL, "bad_utf8", NULL, ""},
     {"{\"id\":\"\xC0\xAF\"}", NULL, "bad_utf8", NULL, ""},
@@ -232,8 +222,7 @@ static const test_line bad[] = {
     {REST("a", "\"d\":\"12.50000\""), NULL, "too_many_decimals", "d", NULL},
     {REST("a", "\"d\":0.00001"), NULL, "too_many_decimals", "d", NULL},
     {REST("a", "\"d\":100000000000000"), NULL, "too_many_digits", "d", NULL},
-    {REST("a", "\"d\":\"-999999999999999999999999999999999999999999\""), NULL, "too_many_digits",
-     "d", NULL},
+    {REST("a", "\"d\":\"-999999999999999999999999999999999999999999\""), NULL, "too_many_digits", "d", NULL},
     {REST("a", "\"st\":{\"m\":[1.005]}"), NULL, "too_many_decimals", "st", NULL},
     /* duplicate_field */
     {"{\"id\":\"a\",\"id\":\"b\"}", NULL, "duplicate_field", "id", "{\"id\":\"a\",\"id\":\"b\"}"},
@@ -243,8 +232,7 @@ static const test_line bad[] = {
 
 static void check_both_ways(test_codec *codec, const test_line *line) {
   size_t len = strlen(line->text);
-  test_decoded *as_block = decode_lines(codec, line->text, len, 1),
-               *as_record = decode_record(codec, line->text, len);
+  test_decoded *as_block = decode_lines(codec, line->text, len, 1), *as_record = decode_record(codec, line->text, len);
   check_line(as_block, line);
   check_line(as_record, line);
   check_same(as_block, as_record, line->text);
@@ -267,8 +255,7 @@ END_TEST
 START_TEST(refuses_with_reason_and_field) {
   test_codec codec;
   CODEC_OPEN(&codec, rich, LS_FORMAT_JSON);
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    check_both_ways(&codec, &bad[i]);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_both_ways(&codec, &bad[i]);
   codec_close(&codec);
 }
 END_TEST
@@ -323,8 +310,7 @@ START_TEST(blank_lines_and_bom_are_no_records) {
   ck_assert_int_eq(result->lines[0], 4);
   ck_assert_int_eq(result->lines[1], 6);
   result_free(result);
-  result =
-      decode_lines(&codec, text, sizeof text - 1, 2); /* a mark is one at the file's start only */
+  result = decode_lines(&codec, text, sizeof text - 1, 2); /* a mark is one at the file's start only */
   ck_assert_uint_eq(result->n_bads, 1);
   result_free(result);
   result = decode_lines(&codec, "", 0, 1);
@@ -374,8 +360,7 @@ START_TEST(field_order_is_free) {
   test_field fields[40];
   char names[40][48];
   for (size_t i = 0; i < 40; i++) {
-    snprintf(names[i], sizeof names[i],
-             i % 3 ? "f%zu" : "a_rather_long_field_name_%zu" + (i % 2) * 7, i);
+    snprintf(names[i], sizeof names[i], i % 3 ? "f%zu" : "a_rather_long_field_name_%zu" + (i % 2) * 7, i);
     fields[i] = (test_field){names[i], "int64", "!", NULL, NULL, NULL, NULL};
   }
   test_codec codec;
@@ -384,16 +369,14 @@ START_TEST(field_order_is_free) {
   ls_buf text = LS_BUF_INIT;
   for (int line = 0; line < 200; line++) {
     size_t order[40];
-    for (size_t i = 0; i < 40; i++)
-      order[i] = i;
+    for (size_t i = 0; i < 40; i++) order[i] = i;
     for (size_t i = 39; i > 0 && line % 4; i--) {
       size_t k = rng_below(&rng, i + 1), swap = order[i];
       order[i] = order[k];
       order[k] = swap;
     }
     for (size_t i = 0; i < 40; i++) {
-      ls__buf_printf(&text, "%s\"%s\":%d", i ? "," : "{", names[order[i]],
-                     line * 100 + (int)order[i]);
+      ls__buf_printf(&text, "%s\"%s\":%d", i ? "," : "{", names[order[i]], line * 100 + (int)order[i]);
       if (rng_below(&rng, 10) == 0) ls__buf_printf(&text, ",\"unknown%zu\":[%zu]", i, i);
     }
     ls__buf_puts(&text, "}\n");
@@ -417,10 +400,8 @@ START_TEST(nesting_is_bounded) {
   for (int depth = 60; depth < 70; depth++) {
     ls_buf text = LS_BUF_INIT;
     ls__buf_puts(&text, "{\"id\":\"a\",\"zz\":");
-    for (int i = 0; i < depth; i++)
-      ls__buf_putc(&text, '[');
-    for (int i = 0; i < depth; i++)
-      ls__buf_putc(&text, ']');
+    for (int i = 0; i < depth; i++) ls__buf_putc(&text, '[');
+    for (int i = 0; i < depth; i++) ls__buf_putc(&text, ']');
     ls__buf_putc(&text, '}');
     test_decoded *result = decode_lines(&codec, text.ptr, text.len, 1);
     ck_assert_uint_eq(result->n_rows, depth < LS_JSON_DEPTH_MAX);
@@ -428,8 +409,7 @@ START_TEST(nesting_is_bounded) {
     ls__buf_fini(&text);
   }
   ls_buf deep = LS_BUF_INIT;
-  for (int i = 0; i < 1000000; i++)
-    ls__buf_putc(&deep, i & 1 ? '[' : '[');
+  for (int i = 0; i < 1000000; i++) ls__buf_putc(&deep, i & 1 ? '[' : '[');
   test_decoded *result = decode_lines(&codec, deep.ptr, deep.len, 1);
   ck_assert_uint_eq(result->n_bads, 1);
   result_free(result);
@@ -448,9 +428,8 @@ START_TEST(fields_not_wanted_are_checked_but_null) {
   ls_decoder_opts opts = {.format = LS_FORMAT_JSON, .wanted = &wanted};
   test_codec codec = {.schema = test_schema(&arena, fields, 3)};
   ck_assert_int_eq(ls__decoder_new(&codec.decoder, codec.schema, &opts, NULL), LS_OK);
-  static const char text[] =
-      "{\"id\":\"a\",\"d\":1,\"s\":\"A\"}\n{\"id\":\"a\",\"d\":\"x\",\"s\":\"A\"}\n"
-      "{\"id\":\"a\",\"d\":1}\n{\"id\":\"a\",\"d\":1,\"s\":\"C\"}\n";
+  static const char text[] = "{\"id\":\"a\",\"d\":1,\"s\":\"A\"}\n{\"id\":\"a\",\"d\":\"x\",\"s\":\"A\"}\n"
+                             "{\"id\":\"a\",\"d\":1}\n{\"id\":\"a\",\"d\":1,\"s\":\"C\"}\n";
   test_decoded *result = decode_lines(&codec, text, sizeof text - 1, 1);
   ck_assert_uint_eq(result->n_rows, 1);
   ck_assert_uint_eq(result->n_bads, 3);

@@ -35,8 +35,8 @@ static char *read_reference(size_t *len) {
 }
 
 static bool is_json(const test_decoded *result) {
-  return result->n_rows == 1 || (strcmp(result->bads[0].reason, "not_json") != 0 &&
-                                 strcmp(result->bads[0].reason, "bad_utf8") != 0);
+  return result->n_rows == 1 ||
+         (strcmp(result->bads[0].reason, "not_json") != 0 && strcmp(result->bads[0].reason, "bad_utf8") != 0);
 }
 
 START_TEST(agrees_with_another_parser) {
@@ -90,23 +90,19 @@ static const char neighbour[] = "{\"transaction_id\":\"n\",\"user_id\":\"v\",\"a
 /* The decoder with its short cuts taken away: no expected names, and each record alone. */
 static void open_slow(test_codec *slow) {
   CODEC_OPEN(slow, txn, LS_FORMAT_JSON);
-  for (uint32_t i = 0; i < slow->decoder->n_fields; i++)
-    slow->decoder->plans[i].quoted_len = 0;
+  for (uint32_t i = 0; i < slow->decoder->n_fields; i++) slow->decoder->plans[i].quoted_len = 0;
 }
 
-static void check_between_neighbours(test_codec *fast, test_codec *slow, const char *line,
-                                     size_t len) {
+static void check_between_neighbours(test_codec *fast, test_codec *slow, const char *line, size_t len) {
   char block[1024];
   size_t n = sizeof neighbour - 1;
   memcpy(block, neighbour, n);
   memcpy(block + n, line, len);
   block[n + len] = '\n';
   memcpy(block + n + len + 1, neighbour, n);
-  test_decoded *many = decode_lines(fast, block, n + len + 1 + n, 1),
-               *one = decode_record(slow, line, len);
-  ck_assert_msg(many->n_rows == 2 + one->n_rows && many->n_bads == one->n_bads,
-                "%.*s: %zu rows, %zu rows alone (%s)", (int)len, line, many->n_rows, one->n_rows,
-                one->n_bads ? one->bads[0].error : many->bads[0].error);
+  test_decoded *many = decode_lines(fast, block, n + len + 1 + n, 1), *one = decode_record(slow, line, len);
+  ck_assert_msg(many->n_rows == 2 + one->n_rows && many->n_bads == one->n_bads, "%.*s: %zu rows, %zu rows alone (%s)",
+                (int)len, line, many->n_rows, one->n_rows, one->n_bads ? one->bads[0].error : many->bads[0].error);
   if (one->n_rows) {
     ck_assert_str_eq(result_row(many, 1), result_row(one, 0));
     ck_assert_int_eq(many->lines[1], 2);
@@ -148,7 +144,6 @@ START_TEST(flipped_bytes_read_the_same_both_ways) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(agrees_with_another_parser),
-                             TEST_CASE(flipped_bytes_read_the_same_both_ways)};
+  const test_case cases[] = {TEST_CASE(agrees_with_another_parser), TEST_CASE(flipped_bytes_read_the_same_both_ways)};
   return RUN_TESTS("json_reference", cases);
 }

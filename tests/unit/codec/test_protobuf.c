@@ -26,8 +26,7 @@ static const test_field fields[] = {
     {"sf64", "int64", NULL, NULL, NULL, NULL, NULL},
     {"raw", "bytes", NULL, NULL, NULL, NULL, NULL},
     {"tags", "list<string>", NULL, NULL, NULL, NULL, NULL},
-    {"lines", "list<struct<sku: string, price: decimal(6,2), counts: list<int64>>>", NULL, NULL,
-     NULL, NULL, NULL},
+    {"lines", "list<struct<sku: string, price: decimal(6,2), counts: list<int64>>>", NULL, NULL, NULL, NULL, NULL},
     {"first", "struct<sku: string, nothing: int64>", NULL, NULL, NULL, NULL, NULL},
     {"left", "string", NULL, NULL, NULL, NULL, NULL},
     {"right", "int64", NULL, NULL, NULL, NULL, NULL},
@@ -54,8 +53,7 @@ static Test__Payment small_payment(void) {
 static test_decoded *decode_full(test_codec *codec) {
   Test__Payment payment = small_payment();
   Test__Instant created = TEST__INSTANT__INIT;
-  Test__Line lines[2] = {TEST__LINE__INIT, TEST__LINE__INIT},
-             *line_pointers[2] = {&lines[0], &lines[1]};
+  Test__Line lines[2] = {TEST__LINE__INIT, TEST__LINE__INIT}, *line_pointers[2] = {&lines[0], &lines[1]};
   char *tags[] = {"a", "", "\xC3\xA9"};
   int32_t counts[] = {-1, 0, 2147483647};
   int64_t packed[] = {1, -1, INT64_MIN};
@@ -107,8 +105,7 @@ static const char full_row[] =
     "\"mixed\":\"MIXED_ONE\",\"packed\":[1,-1,-9223372036854775808],\"u32\":4294967295}";
 
 static void open_payment(test_codec *codec) {
-  codec_open(codec, fields, sizeof fields / sizeof *fields, LS_FORMAT_PROTOBUF,
-             &test__payment__descriptor);
+  codec_open(codec, fields, sizeof fields / sizeof *fields, LS_FORMAT_PROTOBUF, &test__payment__descriptor);
 }
 
 START_TEST(reads_every_kind_of_field) {
@@ -129,22 +126,20 @@ START_TEST(reads_an_almost_empty_message) {
   Test__Payment payment = small_payment();
   test_decoded *result = decode(&codec, &payment);
   ck_assert_uint_eq(result->n_rows, 1);
-  ck_assert_str_eq(
-      result_row(result, 0),
-      "{\"id\":\"p1\",\"user_id\":\"SECRET\",\"amount\":null,\"status\":\"APPROVED\",\"created\":"
-      "null,"
-      "\"settled\":\"1970-01-01T00:00:00Z\",\"booked\":null,\"day\":null,\"active\":false,"
-      "\"score\":0.0,"
-      "\"ratio\":0.0,\"i32\":0,\"u64\":0,\"s64\":0,\"f32\":0,\"sf64\":0,\"raw\":null,\"tags\":[],"
-      "\"lines\":[],"
-      "\"first\":null,\"left\":null,\"right\":null,\"mixed\":\"ZERO\",\"packed\":[],\"u32\":0}");
+  ck_assert_str_eq(result_row(result, 0),
+                   "{\"id\":\"p1\",\"user_id\":\"SECRET\",\"amount\":null,\"status\":\"APPROVED\",\"created\":"
+                   "null,"
+                   "\"settled\":\"1970-01-01T00:00:00Z\",\"booked\":null,\"day\":null,\"active\":false,"
+                   "\"score\":0.0,"
+                   "\"ratio\":0.0,\"i32\":0,\"u64\":0,\"s64\":0,\"f32\":0,\"sf64\":0,\"raw\":null,\"tags\":[],"
+                   "\"lines\":[],"
+                   "\"first\":null,\"left\":null,\"right\":null,\"mixed\":\"ZERO\",\"packed\":[],\"u32\":0}");
   result_free(result);
   codec_close(&codec);
 }
 END_TEST
 
-static void check_bad(test_codec *codec, const Test__Payment *payment, const char *reason,
-                      const char *field) {
+static void check_bad(test_codec *codec, const Test__Payment *payment, const char *reason, const char *field) {
   test_decoded *result = decode(codec, payment);
   check_line(result, &(test_line){"payment", NULL, reason, field, NULL});
   ck_assert_int_eq(result->bads[0].line, 7);
@@ -154,13 +149,13 @@ static void check_bad(test_codec *codec, const Test__Payment *payment, const cha
   result_free(result);
 }
 
-#define CHECK_BAD(change, reason, field)                                                           \
-  do {                                                                                             \
-    Test__Payment payment = small_payment();                                                       \
-    Test__Instant created = TEST__INSTANT__INIT;                                                   \
-    (void)created;                                                                                 \
-    change;                                                                                        \
-    check_bad(&codec, &payment, reason, field);                                                    \
+#define CHECK_BAD(change, reason, field)                                                                               \
+  do {                                                                                                                 \
+    Test__Payment payment = small_payment();                                                                           \
+    Test__Instant created = TEST__INSTANT__INIT;                                                                       \
+    (void)created;                                                                                                     \
+    change;                                                                                                            \
+    check_bad(&codec, &payment, reason, field);                                                                        \
   } while (0)
 
 START_TEST(refuses_with_reason_and_field) {
@@ -201,8 +196,7 @@ START_TEST(payloads_show_fields_of_the_schema) {
       {"no_such", "string", NULL, NULL, NULL, NULL, NULL},
   };
   test_codec codec;
-  codec_open(&codec, few, sizeof few / sizeof *few, LS_FORMAT_PROTOBUF,
-             &test__payment__descriptor);
+  codec_open(&codec, few, sizeof few / sizeof *few, LS_FORMAT_PROTOBUF, &test__payment__descriptor);
   Test__Payment payment = small_payment();
   Test__Instant created = {PROTOBUF_C_MESSAGE_INIT(&test__instant__descriptor), -5, 7};
   Test__Line line = TEST__LINE__INIT, *lines[] = {&line};
@@ -261,8 +255,7 @@ START_TEST(memory_of_a_message_is_bounded) {
   open_payment(&codec);
   ls_buf text = LS_BUF_INIT;
   ls__buf_append(&text, "\x0A\x01p\x20\x01", 5);
-  for (int i = 0; i < 100000; i++)
-    ls__buf_append(&text, "\x9A\x01\x00", 3);
+  for (int i = 0; i < 100000; i++) ls__buf_append(&text, "\x9A\x01\x00", 3);
   test_decoded *result = decode_protobuf(&codec, text.ptr, text.len);
   ck_assert_uint_eq(result->n_rows + result->n_bads, 1);
   result_free(result);
@@ -278,8 +271,7 @@ START_TEST(writes_what_it_reads) {
   ls_buf bytes = LS_BUF_INIT;
   ls_error err = LS_ERROR_INIT;
   /* first.nothing has no field in the message: it is null, but there is no place for it */
-  ck_assert_int_eq(ls__encode_protobuf(&bytes, &test__payment__descriptor, result->batch, 0, &err),
-                   LS_ECONFIG);
+  ck_assert_int_eq(ls__encode_protobuf(&bytes, &test__payment__descriptor, result->batch, 0, &err), LS_ECONFIG);
   ck_assert_ptr_nonnull(strstr(err.message, "nothing"));
   ck_assert_uint_eq(bytes.len, 0);
   codec_close(&codec);
@@ -289,13 +281,11 @@ START_TEST(writes_what_it_reads) {
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (strcmp(without[i].name, "first") == 0) without[i].type = "struct<sku: string>";
   }
-  codec_open(&codec, without, sizeof fields / sizeof *fields, LS_FORMAT_PROTOBUF,
-             &test__payment__descriptor);
+  codec_open(&codec, without, sizeof fields / sizeof *fields, LS_FORMAT_PROTOBUF, &test__payment__descriptor);
   result_free(result);
   result = decode_full(&codec);
-  ck_assert_msg(ls__encode_protobuf(&bytes, &test__payment__descriptor, result->batch, 0, &err) ==
-                    LS_OK,
-                "%s", err.message);
+  ck_assert_msg(ls__encode_protobuf(&bytes, &test__payment__descriptor, result->batch, 0, &err) == LS_OK, "%s",
+                err.message);
   test_decoded *back = decode_protobuf(&codec, bytes.ptr, bytes.len);
   ck_assert_uint_eq(back->n_rows, 1);
   ck_assert_str_eq(result_row(back, 0), result_row(result, 0));
@@ -317,10 +307,8 @@ START_TEST(writes_what_it_reads) {
 END_TEST
 
 static const test_field presence[] = {
-    {"id", "string", "!k", NULL, NULL, NULL, NULL},
-    {"memo", "string", NULL, NULL, NULL, NULL, NULL},
-    {"kind", "string", NULL, NULL, NULL, NULL, NULL},
-    {"count", "int64", NULL, NULL, NULL, NULL, NULL},
+    {"id", "string", "!k", NULL, NULL, NULL, NULL},   {"memo", "string", NULL, NULL, NULL, NULL, NULL},
+    {"kind", "string", NULL, NULL, NULL, NULL, NULL}, {"count", "int64", NULL, NULL, NULL, NULL, NULL},
     {"raw", "bytes", NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -331,8 +319,7 @@ static void check_presence(test_codec *codec, const Test__Presence *message, con
   ck_assert_uint_eq(result->n_rows, 1);
   ck_assert_str_eq(result_row(result, 0), row);
   ls_buf again = LS_BUF_INIT;
-  ck_assert_int_eq(ls__encode_protobuf(&again, &test__presence__descriptor, result->batch, 0, NULL),
-                   LS_OK);
+  ck_assert_int_eq(ls__encode_protobuf(&again, &test__presence__descriptor, result->batch, 0, NULL), LS_OK);
   ck_assert_uint_eq(again.len, len);
   ck_assert_mem_eq(again.ptr, bytes, len);
   ls__buf_fini(&again);
@@ -344,14 +331,12 @@ START_TEST(absent_and_empty_differ_where_the_message_knows) {
   codec_open(&codec, presence, 5, LS_FORMAT_PROTOBUF, &test__presence__descriptor);
   Test__Presence message = TEST__PRESENCE__INIT;
   message.id = "a";
-  check_presence(&codec, &message,
-                 "{\"id\":\"a\",\"memo\":null,\"kind\":null,\"count\":null,\"raw\":null}");
+  check_presence(&codec, &message, "{\"id\":\"a\",\"memo\":null,\"kind\":null,\"count\":null,\"raw\":null}");
   message.memo = "";
   message.kind = "";
   message.has_count = 1;
   message.has_raw = 1;
-  check_presence(&codec, &message,
-                 "{\"id\":\"a\",\"memo\":\"\",\"kind\":\"\",\"count\":0,\"raw\":\"\"}");
+  check_presence(&codec, &message, "{\"id\":\"a\",\"memo\":\"\",\"kind\":\"\",\"count\":0,\"raw\":\"\"}");
   static const uint8_t no_id[] = {0x12, 0x01, 'x'};
   test_decoded *result = decode_protobuf(&codec, no_id, sizeof no_id);
   check_line(result, &(test_line){"no id", NULL, "bad_protobuf", NULL, NULL});
@@ -360,8 +345,8 @@ START_TEST(absent_and_empty_differ_where_the_message_knows) {
 }
 END_TEST
 
-static void check_refused(const char *name, const char *type, const char *flags,
-                          const void *descriptor, const char *part) {
+static void check_refused(const char *name, const char *type, const char *flags, const void *descriptor,
+                          const char *part) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
   test_field field = {name, type, flags, NULL, NULL, NULL, NULL};

@@ -55,15 +55,14 @@ static inline void append_random(ls_column *column, test_rng *rng, unsigned n_nu
     break;
   case LS_INT64:
   case LS_TIMESTAMP:
-    ls__column_append_i64(column,
-                          rng_next(rng) & 1 ? special[rng_below(rng, 8)] : (int64_t)rng_next(rng));
+    ls__column_append_i64(column, rng_next(rng) & 1 ? special[rng_below(rng, 8)] : (int64_t)rng_next(rng));
     break;
   case LS_DATE:
     ls__column_append_i32(column, (int32_t)rng_next(rng));
     break;
   case LS_FLOAT64:
-    ls__column_append_f64(column, rng_next(rng) & 1 ? floats[rng_below(rng, 8)]
-                                                    : (double)(int64_t)rng_next(rng) / 1024.0);
+    ls__column_append_f64(column,
+                          rng_next(rng) & 1 ? floats[rng_below(rng, 8)] : (double)(int64_t)rng_next(rng) / 1024.0);
     break;
   case LS_DECIMAL:
     ls__column_append_decimal(column, random_decimal(rng));
@@ -79,30 +78,27 @@ static inline void append_random(ls_column *column, test_rng *rng, unsigned n_nu
     break;
   }
   case LS_LIST:
-    for (uint64_t n = rng_below(rng, 4); n > 0; n--)
-      append_random(&column->children[0], rng, n_null);
+    for (uint64_t n = rng_below(rng, 4); n > 0; n--) append_random(&column->children[0], rng, n_null);
     ls__column_append_list_end(column);
     break;
   default:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      append_random(&column->children[i], rng, n_null);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) append_random(&column->children[i], rng, n_null);
     ls__column_append_struct_end(column);
   }
 }
 
-static const char *const all_types[] = {
-    "bool",
-    "int64",
-    "float64",
-    "decimal(38,4)",
-    "string",
-    "bytes",
-    "timestamp",
-    "date",
-    "list<string>",
-    "list<int64>",
-    "list<list<date>>",
-    "list<struct<a: string, b: list<bool>>>",
-    "struct<a: int64, b: string, c: struct<d: decimal(38,2), e: list<string>>>"};
+static const char *const all_types[] = {"bool",
+                                        "int64",
+                                        "float64",
+                                        "decimal(38,4)",
+                                        "string",
+                                        "bytes",
+                                        "timestamp",
+                                        "date",
+                                        "list<string>",
+                                        "list<int64>",
+                                        "list<list<date>>",
+                                        "list<struct<a: string, b: list<bool>>>",
+                                        "struct<a: int64, b: string, c: struct<d: decimal(38,2), e: list<string>>>"};
 #define N_ALL_TYPES (sizeof all_types / sizeof all_types[0])
 #endif

@@ -16,8 +16,7 @@ typedef struct nat {
 } nat;
 
 static inline nat nat_trim(nat a) {
-  while (a.n > 0 && a.d[a.n - 1] == 0)
-    a.n--;
+  while (a.n > 0 && a.d[a.n - 1] == 0) a.n--;
   return a;
 }
 static inline nat nat_of(ls_int128 value) {
@@ -30,8 +29,7 @@ static inline nat nat_shift(nat a, int k) { /* times 10^k */
   nat r = {0, {0}};
   ck_assert_int_le(a.n + k, NAT_DIGITS);
   if (a.n == 0) return r;
-  for (int i = 0; i < a.n; i++)
-    r.d[i + k] = a.d[i];
+  for (int i = 0; i < a.n; i++) r.d[i + k] = a.d[i];
   r.n = a.n + k;
   return r;
 }
@@ -64,8 +62,7 @@ static inline nat nat_sub(nat a, nat b) { /* a >= b */
 static inline nat nat_mul(nat a, nat b) {
   nat sum = {0, {0}};
   for (int i = 0; i < b.n; i++)
-    for (int k = 0; k < b.d[i]; k++)
-      sum = nat_add(sum, nat_shift(a, i));
+    for (int k = 0; k < b.d[i]; k++) sum = nat_add(sum, nat_shift(a, i));
   return sum;
 }
 static inline nat nat_divide(nat a, nat b, nat *rest) {

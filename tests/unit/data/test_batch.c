@@ -28,8 +28,7 @@ START_TEST(rows_carry_times_and_stamps) {
     ls__batch_append_meta(src, i * 10, (ls_stamp){i, (uint64_t)i * 3});
   }
   int32_t rows[] = {99, 0, 50, -1, 50};
-  for (int round = 0; round < 10; round++)
-    ls__batch_gather(batch, src, rows, 5);
+  for (int round = 0; round < 10; round++) ls__batch_gather(batch, src, rows, 5);
   ck_assert_int_eq(batch->n_rows, 50);
   for (int i = 0; i < 50; i++) {
     int32_t r = rows[i % 5];
@@ -73,18 +72,15 @@ START_TEST(json_is_a_golden_line) {
   ls__column_append_list_end(&c[9].children[1]);
   ls__column_append_struct_end(&c[9]);
   ls__batch_append_meta(batch, 0, (ls_stamp){0, 0});
-  expect_json(
-      batch, 0, false,
-      "{\"f0\":true,\"f1\":-9223372036854775808,\"f2\":0.1,\"f3\":\"12.5000\",\"f4\":\"a\\\"b\","
-      "\"f5\":\"AP9hYg==\",\"f6\":\"2024-02-29T23:59:59.500Z\",\"f7\":\"2000-02-29\","
-      "\"f8\":[\"x\",null],\"f9\":{\"a\":7,\"b\":[]}}");
-  for (int i = 0; i < 10; i++)
-    ls__column_append_null(&c[i]);
+  expect_json(batch, 0, false,
+              "{\"f0\":true,\"f1\":-9223372036854775808,\"f2\":0.1,\"f3\":\"12.5000\",\"f4\":\"a\\\"b\","
+              "\"f5\":\"AP9hYg==\",\"f6\":\"2024-02-29T23:59:59.500Z\",\"f7\":\"2000-02-29\","
+              "\"f8\":[\"x\",null],\"f9\":{\"a\":7,\"b\":[]}}");
+  for (int i = 0; i < 10; i++) ls__column_append_null(&c[i]);
   ls__batch_append_meta(batch, 0, (ls_stamp){0, 0});
-  expect_json(
-      batch, 1, true,
-      "{\"f0\":null,\"f1\":null,\"f2\":null,\"f3\":null,\"f4\":null,\"f5\":null,\"f6\":null,"
-      "\"f7\":null,\"f8\":null,\"f9\":null}");
+  expect_json(batch, 1, true,
+              "{\"f0\":null,\"f1\":null,\"f2\":null,\"f3\":null,\"f4\":null,\"f5\":null,\"f6\":null,"
+              "\"f7\":null,\"f8\":null,\"f9\":null}");
   ls__arena_fini(&arena);
 }
 END_TEST
@@ -158,15 +154,13 @@ START_TEST(stamps_order_timers_before_records) {
                              {0, LS_SEQ_MAKE(1, 0, 0)},
                              {1, 0}};
   for (int i = 0; i < 8; i++)
-    for (int k = 0; k < 8; k++)
-      ck_assert_int_eq(ls__stamp_cmp(sorted[i], sorted[k]), (i > k) - (i < k));
+    for (int k = 0; k < 8; k++) ck_assert_int_eq(ls__stamp_cmp(sorted[i], sorted[k]), (i > k) - (i < k));
 }
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {
-      TEST_CASE(rows_carry_times_and_stamps), TEST_CASE(json_is_a_golden_line),
-      TEST_CASE(sensitive_fields_are_masked), TEST_CASE(doubles_are_written_short_and_exact),
-      TEST_CASE(stamps_order_timers_before_records)};
+  const test_case cases[] = {TEST_CASE(rows_carry_times_and_stamps), TEST_CASE(json_is_a_golden_line),
+                             TEST_CASE(sensitive_fields_are_masked), TEST_CASE(doubles_are_written_short_and_exact),
+                             TEST_CASE(stamps_order_timers_before_records)};
   return RUN_TESTS("data.batch", cases);
 }

@@ -14,11 +14,9 @@ static ls_column *column_new(ls_arena *arena, const char *type, int64_t capacity
   return column;
 }
 
-static ls_column *random_column(ls_arena *arena, test_rng *rng, const char *type, int64_t n,
-                                unsigned n_null) {
+static ls_column *random_column(ls_arena *arena, test_rng *rng, const char *type, int64_t n, unsigned n_null) {
   ls_column *column = column_new(arena, type, (int64_t)rng_below(rng, 3) * n / 2);
-  while (column->n_rows < n)
-    append_random(column, rng, n_null);
+  while (column->n_rows < n) append_random(column, rng, n_null);
   return column;
 }
 
@@ -35,21 +33,17 @@ static void check_invariants(const ls_column *c) {
     if (c->offsets) ck_assert_int_eq(c->offsets[i + 1], c->offsets[i]);
     if (width) ck_assert_mem_eq((const char *)c->values + (size_t)i * width, zeros, width);
     if (kind == LS_BOOL) ck_assert_uint_eq(LS_BIT_GET(c->values, i), 0);
-    for (uint32_t k = 0; kind == LS_STRUCT && k < c->type->n_fields; k++)
-      ck_assert(ls__is_null(&c->children[k], i));
+    for (uint32_t k = 0; kind == LS_STRUCT && k < c->type->n_fields; k++) ck_assert(ls__is_null(&c->children[k], i));
   }
   if (kind == LS_LIST) ck_assert_int_eq(c->children[0].n_rows, c->offsets[c->n_rows]);
   for (uint32_t k = 0; kind == LS_STRUCT && k < c->type->n_fields; k++)
     ck_assert_int_eq(c->children[k].n_rows, c->n_rows);
   if (kind == LS_LIST) check_invariants(&c->children[0]);
-  for (uint32_t k = 0; kind == LS_STRUCT && k < c->type->n_fields; k++)
-    check_invariants(&c->children[k]);
+  for (uint32_t k = 0; kind == LS_STRUCT && k < c->type->n_fields; k++) check_invariants(&c->children[k]);
 }
 
-static void check_rows_eq(const ls_column *a, int64_t at, const ls_column *b, int64_t first,
-                          int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    ck_assert_msg(ls__column_value_eq(a, at + i, b, first + i), "row %lld", (long long)i);
+static void check_rows_eq(const ls_column *a, int64_t at, const ls_column *b, int64_t first, int64_t n) {
+  for (int64_t i = 0; i < n; i++) ck_assert_msg(ls__column_value_eq(a, at + i, b, first + i), "row %lld", (long long)i);
 }
 
 START_TEST(bits_fill_exactly_the_range) {
@@ -106,14 +100,11 @@ START_TEST(first_null_makes_the_bitmap) {
     for (size_t b = 0; b < N_BOUNDS; b++) {
       test_rng rng = rng_new();
       ls_column *column = column_new(&arena, all_types[t], 0);
-      while (column->n_rows < word_bounds[b])
-        append_random(column, &rng, 0);
+      while (column->n_rows < word_bounds[b]) append_random(column, &rng, 0);
       ck_assert_ptr_null(column->validity);
       ls__column_append_null(column);
-      while (column->n_rows < 300)
-        append_random(column, &rng, 0);
-      for (int64_t i = 0; i < 300; i++)
-        ck_assert_int_eq(ls__is_null(column, i), i == word_bounds[b]);
+      while (column->n_rows < 300) append_random(column, &rng, 0);
+      for (int64_t i = 0; i < 300; i++) ck_assert_int_eq(ls__is_null(column, i), i == word_bounds[b]);
       check_invariants(column);
     }
   ls__arena_fini(&arena);
@@ -126,8 +117,7 @@ START_TEST(gather_takes_the_rows_named) {
     for (int round = 0; round < 60; round++) {
       ls_arena arena;
       ls__arena_init(&arena, 0);
-      int64_t n_src = 1 + (int64_t)rng_below(&rng, 150),
-              n_old = word_bounds[rng_below(&rng, N_BOUNDS)];
+      int64_t n_src = 1 + (int64_t)rng_below(&rng, 150), n_old = word_bounds[rng_below(&rng, N_BOUNDS)];
       int64_t n = word_bounds[rng_below(&rng, N_BOUNDS)];
       ls_column *src = random_column(&arena, &rng, all_types[t], n_src, round % 3 ? 3 : 0);
       ls_column *column = random_column(&arena, &rng, all_types[t], n_old, round % 2 ? 4 : 0);
@@ -136,16 +126,15 @@ START_TEST(gather_takes_the_rows_named) {
       int32_t rows[256];
       bool missing = round % 4 == 3;
       for (int64_t i = 0; i < n; i++)
-        rows[i] =
-            missing && rng_below(&rng, 3) == 0 ? -1 : (int32_t)rng_below(&rng, (uint64_t)n_src);
+        rows[i] = missing && rng_below(&rng, 3) == 0 ? -1 : (int32_t)rng_below(&rng, (uint64_t)n_src);
       ls__column_gather(column, src, rows, n);
       ck_assert_int_eq(column->n_rows, n_old + n);
       check_rows_eq(column, 0, before, 0, n_old);
       for (int64_t i = 0; i < n; i++) {
         if (rows[i] < 0) ck_assert(ls__is_null(column, n_old + i));
         if (rows[i] >= 0)
-          ck_assert_msg(ls__column_value_eq(column, n_old + i, src, rows[i]), "%s seed %llu",
-                        all_types[t], (unsigned long long)rng.seed);
+          ck_assert_msg(ls__column_value_eq(column, n_old + i, src, rows[i]), "%s seed %llu", all_types[t],
+                        (unsigned long long)rng.seed);
       }
       check_invariants(column);
       append_random(column, &rng, 2); /* and it can be appended to */
@@ -180,20 +169,18 @@ START_TEST(gather_cleans_up_views) {
   uint64_t validity = 5; /* row 1 is null */
   int64_t numbers[] = {10, 777, 30};
   int32_t offsets[] = {2, 4, 9, 11};
-  const ls_type *list = type_of(&arena, "list<int64>"),
-                *record = type_of(&arena, "struct<a: int64>");
+  const ls_type *list = type_of(&arena, "list<int64>"), *record = type_of(&arena, "struct<a: int64>");
   int64_t elements[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   ls_column child = {.type = &ls__type_int64, .n_rows = 11, .values = elements};
   ls_column field = {.type = &ls__type_int64, .n_rows = 3, .values = numbers};
-  const ls_column views[] = {
-      {.type = &ls__type_int64, .n_rows = 3, .validity = &validity, .values = numbers},
-      {.type = &ls__type_string,
-       .n_rows = 3,
-       .validity = &validity,
-       .values = (char[]){"..abcdefghi"},
-       .offsets = offsets},
-      {.type = list, .n_rows = 3, .validity = &validity, .offsets = offsets, .children = &child},
-      {.type = record, .n_rows = 3, .validity = &validity, .children = &field}};
+  const ls_column views[] = {{.type = &ls__type_int64, .n_rows = 3, .validity = &validity, .values = numbers},
+                             {.type = &ls__type_string,
+                              .n_rows = 3,
+                              .validity = &validity,
+                              .values = (char[]){"..abcdefghi"},
+                              .offsets = offsets},
+                             {.type = list, .n_rows = 3, .validity = &validity, .offsets = offsets, .children = &child},
+                             {.type = record, .n_rows = 3, .validity = &validity, .children = &field}};
   static const char *const want[][2] = {
       {"10", "30"}, {"\"ab\"", "\"hi\""}, {"[2,3]", "[9,10]"}, {"{\"a\":10}", "{\"a\":30}"}};
   for (size_t i = 0; i < 4; i++)
@@ -202,8 +189,7 @@ START_TEST(gather_cleans_up_views) {
       ls__column_init(&column, views[i].type, &arena, 0);
       if (way == 0) ls__column_gather(&column, &views[i], (int32_t[]){0, 1, 2}, 3);
       if (way == 1) ls__column_append_all(&column, &views[i]);
-      for (int64_t row = 0; way == 2 && row < 3; row++)
-        ls__column_append_from(&column, &views[i], row);
+      for (int64_t row = 0; way == 2 && row < 3; row++) ls__column_append_from(&column, &views[i], row);
       check_invariants(&column);
       ck_assert(ls__is_null(&column, 1));
       for (int side = 0; side < 2; side++) {
@@ -225,10 +211,8 @@ START_TEST(ranges_append_in_place) {
       ls__arena_init(&arena, 0);
       unsigned n_null = round % 2 ? 0 : 5;
       ls_column *src = random_column(&arena, &rng, all_types[t], 200, n_null);
-      ls_column *column = random_column(&arena, &rng, all_types[t], word_bounds[round % N_BOUNDS],
-                                        round % 3 ? 0 : 4);
-      int64_t n_old = column->n_rows, first = (int64_t)rng_below(&rng, 130),
-              n = (int64_t)rng_below(&rng, 70);
+      ls_column *column = random_column(&arena, &rng, all_types[t], word_bounds[round % N_BOUNDS], round % 3 ? 0 : 4);
+      int64_t n_old = column->n_rows, first = (int64_t)rng_below(&rng, 130), n = (int64_t)rng_below(&rng, 70);
       ls__column_append_range(column, src, first, n);
       ck_assert_int_eq(column->n_rows, n_old + n);
       check_rows_eq(column, n_old, src, first, n);
@@ -253,8 +237,7 @@ START_TEST(cleared_columns_are_as_new) {
       ls_column *src = random_column(&arena, &rng, all_types[t], 150, round % 2 ? 3 : 0);
       size_t before = arena.used_bytes;
       ls__column_clear(column);
-      for (int64_t i = 0; i < 150; i++)
-        ls__column_append_from(column, src, i);
+      for (int64_t i = 0; i < 150; i++) ls__column_append_from(column, src, i);
       if (round >= 6) used += arena.used_bytes - before;
       check_rows_eq(column, 0, src, 0, 150);
       check_invariants(column);
@@ -276,8 +259,7 @@ START_TEST(resize_gives_zeros_and_keeps_rows) {
       ls__column_append_all(before, column);
       ls__column_resize(column, 210);
       ck_assert_int_eq(column->n_rows, 210);
-      for (int64_t i = word_bounds[b]; i < 210; i++)
-        ck_assert(!ls__is_null(column, i));
+      for (int64_t i = word_bounds[b]; i < 210; i++) ck_assert(!ls__is_null(column, i));
       size_t width = ls__type_width(column->type);
       for (size_t i = (size_t)word_bounds[b] * width; i < 210 * width; i++)
         ck_assert_int_eq(((const char *)column->values)[i], 0);
@@ -328,8 +310,7 @@ START_TEST(equality_knows_nulls_zeros_and_nan) {
   ls__column_append_null(column);
   ls__column_append_null(column);
   for (int a = 0; a < 6; a++)
-    for (int b = 0; b < 6; b++)
-      ck_assert_int_eq(ls__column_value_eq(column, a, column, b), a / 2 == b / 2);
+    for (int b = 0; b < 6; b++) ck_assert_int_eq(ls__column_value_eq(column, a, column, b), a / 2 == b / 2);
   ls_column *list = column_new(&arena, "list<string>", 0);
   ls__column_append_slice(&list->children[0], ls__slice_of("a"));
   ls__column_append_list_end(list);
@@ -340,8 +321,7 @@ START_TEST(equality_knows_nulls_zeros_and_nan) {
   ls__column_append_list_end(list);
   ls__column_append_null(list);
   for (int a = 0; a < 5; a++)
-    for (int b = 0; b < 5; b++)
-      ck_assert_int_eq(ls__column_value_eq(list, a, list, b), a == b);
+    for (int b = 0; b < 5; b++) ck_assert_int_eq(ls__column_value_eq(list, a, list, b), a == b);
   ls__arena_fini(&arena);
 }
 END_TEST
@@ -349,11 +329,9 @@ END_TEST
 START_TEST(bytes_grow_with_the_rows) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
-  ls_column *text = column_new(&arena, "string", 0),
-            *nested = column_new(&arena, "list<string>", 0);
+  ls_column *text = column_new(&arena, "string", 0), *nested = column_new(&arena, "list<string>", 0);
   size_t empty = ls__column_bytes(text);
-  for (int i = 0; i < 1000; i++)
-    ls__column_append_slice(text, ls__slice_of("0123456789"));
+  for (int i = 0; i < 1000; i++) ls__column_append_slice(text, ls__slice_of("0123456789"));
   ck_assert_uint_eq(ls__column_bytes(text), empty + 14000);
   ls__column_append_all(&nested->children[0], text);
   ls__column_append_list_end(nested);

@@ -24,8 +24,7 @@ START_TEST(every_day_of_the_range_round_trips) {
     if (y != year || m != month || d != day) ck_abort_msg("day %d: %d-%d-%d", days, y, m, d);
     if (ls__days_from_civil(year, month, day) != days) ck_abort_msg("%d-%d-%d", y, m, d);
     size_t len = ls__date_format(text, days);
-    if (ls__date_parse(&back, (ls_slice){text, len}) != LS_OK || back != days)
-      ck_abort_msg("%s", text);
+    if (ls__date_parse(&back, (ls_slice){text, len}) != LS_OK || back != days) ck_abort_msg("%s", text);
     if (days % 97 == 0) {
       snprintf(want, sizeof want, "%04d-%02d-%02d", year, month, day);
       ck_assert_str_eq(text, want);
@@ -73,8 +72,7 @@ START_TEST(parses_known_timestamps) {
               {"9999-12-31T23:59:59.999999Z", (DAY_MAX + 1) * LS_US_PER_DAY - 1}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     int64_t us = -777;
-    ck_assert_msg(ls__timestamp_parse(&us, ls__slice_of(want[i].text)) == LS_OK, "%s",
-                  want[i].text);
+    ck_assert_msg(ls__timestamp_parse(&us, ls__slice_of(want[i].text)) == LS_OK, "%s", want[i].text);
     ck_assert_msg(us == want[i].us, "%s: %lld", want[i].text, (long long)us);
   }
 }
@@ -128,13 +126,11 @@ START_TEST(refuses_bad_timestamps) {
 END_TEST
 
 START_TEST(refuses_bad_dates) {
-  static const char *const bad[] = {"",           "2024-1-1",   "2024-01-1",  "2024-01-011",
-                                    "2024-02-30", "2100-02-29", "0000-01-01", "2024-01-00",
-                                    "2024-13-01", "2024-aa-01", "24-01-0001"};
+  static const char *const bad[] = {"",           "2024-1-1",   "2024-01-1",  "2024-01-011", "2024-02-30", "2100-02-29",
+                                    "0000-01-01", "2024-01-00", "2024-13-01", "2024-aa-01",  "24-01-0001"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     int32_t days = -777;
-    ck_assert_msg(ls__date_parse(&days, ls__slice_of(bad[i])) == LS_EDATA && days == -777, "%s",
-                  bad[i]);
+    ck_assert_msg(ls__date_parse(&days, ls__slice_of(bad[i])) == LS_EDATA && days == -777, "%s", bad[i]);
   }
   int32_t days;
   ck_assert_int_eq(ls__date_parse(&days, ls__slice_of("2000-02-29")), LS_OK);
@@ -200,8 +196,7 @@ START_TEST(parses_durations) {
               {"1w", LS_EDATA, 0}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     int64_t us = -777;
-    ck_assert_msg(ls__duration_parse(&us, ls__slice_of(want[i].text)) == want[i].rc, "%s",
-                  want[i].text);
+    ck_assert_msg(ls__duration_parse(&us, ls__slice_of(want[i].text)) == want[i].rc, "%s", want[i].text);
     ck_assert_msg(us == (want[i].rc ? -777 : want[i].us), "%s: %lld", want[i].text, (long long)us);
   }
 }

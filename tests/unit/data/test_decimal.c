@@ -10,16 +10,14 @@
 static ls_int128 number(const char *text) {
   ls_int128 value = 0;
   bool negative = *text == '-';
-  for (const char *p = text + negative; *p; p++)
-    value = value * 10 + (*p - '0');
+  for (const char *p = text + negative; *p; p++) value = value * 10 + (*p - '0');
   return negative ? -value : value;
 }
 #define NINES "99999999999999999999999999999999999999" /* 38 */
 
 START_TEST(powers_of_ten) {
   ls_int128 power = 1;
-  for (int i = 0; i <= 38; i++, power *= i <= 38 ? 10 : 1)
-    ck_assert(ls__pow10[i] == power);
+  for (int i = 0; i <= 38; i++, power *= i <= 38 ? 10 : 1) ck_assert(ls__pow10[i] == power);
 }
 END_TEST
 
@@ -30,71 +28,69 @@ START_TEST(parses_known_texts) {
     bool exponent;
     int rc;
     const char *value;
-  } want[] = {
-      {"0", 18, 4, false, 0, "0"},
-      {"-0", 18, 4, false, 0, "0"},
-      {"+7", 18, 4, false, 0, "70000"},
-      {"12.5", 18, 4, false, 0, "125000"},
-      {"-12.5", 18, 4, false, 0, "-125000"},
-      {"000012.50000000", 18, 4, false, 0, "125000"},
-      {"0.0001", 18, 4, false, 0, "1"},
-      {"-0.0001", 18, 4, false, 0, "-1"},
-      {"0.00001", 18, 4, false, LS_EDATA, ""},
-      {"1.23456", 18, 4, false, LS_EDATA, ""},
-      {"99999999999999.9999", 18, 4, false, 0, "999999999999999999"},
-      {"100000000000000", 18, 4, false, LS_EOVERFLOW, ""},
-      {"-100000000000000", 18, 4, false, LS_EOVERFLOW, ""},
-      {"100000000000000.00001", 18, 4, false, LS_EDATA, ""},
-      {"999", 3, 0, false, 0, "999"},
-      {"1000", 3, 0, false, LS_EOVERFLOW, ""},
-      {"9.99", 3, 2, false, 0, "999"},
-      {"10", 3, 2, false, LS_EOVERFLOW, ""},
-      {"0.99", 2, 2, false, 0, "99"},
-      {"1.00", 2, 2, false, LS_EOVERFLOW, ""},
-      {NINES, 38, 0, false, 0, NINES},
-      {"-" NINES, 38, 0, false, 0, "-" NINES},
-      {"1" NINES, 38, 0, false, LS_EOVERFLOW, ""},
-      {NINES, 37, 0, false, LS_EOVERFLOW, ""},
-      {"0." NINES, 38, 38, false, 0, NINES},
-      {"0." NINES "0000", 38, 38, false, 0, NINES},
-      {"0." NINES "1", 38, 38, false, LS_EDATA, ""},
-      {"1", 38, 38, false, LS_EOVERFLOW, ""},
-      {"340282366920938463463374607431768211456", 38, 0, false, LS_EOVERFLOW, ""}, /* 2^128 */
-      {"000000000000000000000000000000000000000000000000000001.5", 2, 1, false, 0, "15"},
-      {"", 18, 4, false, LS_EDATA, ""},
-      {"-", 18, 4, false, LS_EDATA, ""},
-      {".", 18, 4, false, LS_EDATA, ""},
-      {".5", 18, 4, false, LS_EDATA, ""},
-      {"5.", 18, 4, false, LS_EDATA, ""},
-      {"1.2.3", 18, 4, false, LS_EDATA, ""},
-      {"1 ", 18, 4, false, LS_EDATA, ""},
-      {" 1", 18, 4, false, LS_EDATA, ""},
-      {"--1", 18, 4, false, LS_EDATA, ""},
-      {"+-1", 18, 4, false, LS_EDATA, ""},
-      {"1,5", 18, 4, false, LS_EDATA, ""},
-      {"0x10", 18, 4, false, LS_EDATA, ""},
-      {"NaN", 18, 4, false, LS_EDATA, ""},
-      {"1-2", 18, 4, false, LS_EDATA, ""},
-      {"1e2", 18, 4, false, LS_EDATA, ""},
-      {"1e2", 18, 4, true, 0, "1000000"},
-      {"1E+2", 18, 4, true, 0, "1000000"},
-      {"1.5e-3", 18, 4, true, 0, "15"},
-      {"1.5e-4", 18, 4, true, LS_EDATA, ""},
-      {"15e-5", 18, 4, true, LS_EDATA, ""},
-      {"10e-5", 18, 4, true, 0, "1"},
-      {"0e99999999999999999999", 18, 4, true, 0, "0"},
-      {"1e99999999999999999999", 18, 4, true, LS_EOVERFLOW, ""},
-      {"1e-99999999999999999999", 18, 4, true, LS_EDATA, ""},
-      {"0.00000000000000000000000000000000000000000000000001e50", 18, 4, true, 0, "10000"},
-      {"100000000000000000000000000000000000000000000000000e-50", 18, 4, true, 0, "10000"},
-      {"1e", 18, 4, true, LS_EDATA, ""},
-      {"1e+", 18, 4, true, LS_EDATA, ""},
-      {"e5", 18, 4, true, LS_EDATA, ""},
-      {"1e5.0", 18, 4, true, LS_EDATA, ""}};
+  } want[] = {{"0", 18, 4, false, 0, "0"},
+              {"-0", 18, 4, false, 0, "0"},
+              {"+7", 18, 4, false, 0, "70000"},
+              {"12.5", 18, 4, false, 0, "125000"},
+              {"-12.5", 18, 4, false, 0, "-125000"},
+              {"000012.50000000", 18, 4, false, 0, "125000"},
+              {"0.0001", 18, 4, false, 0, "1"},
+              {"-0.0001", 18, 4, false, 0, "-1"},
+              {"0.00001", 18, 4, false, LS_EDATA, ""},
+              {"1.23456", 18, 4, false, LS_EDATA, ""},
+              {"99999999999999.9999", 18, 4, false, 0, "999999999999999999"},
+              {"100000000000000", 18, 4, false, LS_EOVERFLOW, ""},
+              {"-100000000000000", 18, 4, false, LS_EOVERFLOW, ""},
+              {"100000000000000.00001", 18, 4, false, LS_EDATA, ""},
+              {"999", 3, 0, false, 0, "999"},
+              {"1000", 3, 0, false, LS_EOVERFLOW, ""},
+              {"9.99", 3, 2, false, 0, "999"},
+              {"10", 3, 2, false, LS_EOVERFLOW, ""},
+              {"0.99", 2, 2, false, 0, "99"},
+              {"1.00", 2, 2, false, LS_EOVERFLOW, ""},
+              {NINES, 38, 0, false, 0, NINES},
+              {"-" NINES, 38, 0, false, 0, "-" NINES},
+              {"1" NINES, 38, 0, false, LS_EOVERFLOW, ""},
+              {NINES, 37, 0, false, LS_EOVERFLOW, ""},
+              {"0." NINES, 38, 38, false, 0, NINES},
+              {"0." NINES "0000", 38, 38, false, 0, NINES},
+              {"0." NINES "1", 38, 38, false, LS_EDATA, ""},
+              {"1", 38, 38, false, LS_EOVERFLOW, ""},
+              {"340282366920938463463374607431768211456", 38, 0, false, LS_EOVERFLOW, ""}, /* 2^128 */
+              {"000000000000000000000000000000000000000000000000000001.5", 2, 1, false, 0, "15"},
+              {"", 18, 4, false, LS_EDATA, ""},
+              {"-", 18, 4, false, LS_EDATA, ""},
+              {".", 18, 4, false, LS_EDATA, ""},
+              {".5", 18, 4, false, LS_EDATA, ""},
+              {"5.", 18, 4, false, LS_EDATA, ""},
+              {"1.2.3", 18, 4, false, LS_EDATA, ""},
+              {"1 ", 18, 4, false, LS_EDATA, ""},
+              {" 1", 18, 4, false, LS_EDATA, ""},
+              {"--1", 18, 4, false, LS_EDATA, ""},
+              {"+-1", 18, 4, false, LS_EDATA, ""},
+              {"1,5", 18, 4, false, LS_EDATA, ""},
+              {"0x10", 18, 4, false, LS_EDATA, ""},
+              {"NaN", 18, 4, false, LS_EDATA, ""},
+              {"1-2", 18, 4, false, LS_EDATA, ""},
+              {"1e2", 18, 4, false, LS_EDATA, ""},
+              {"1e2", 18, 4, true, 0, "1000000"},
+              {"1E+2", 18, 4, true, 0, "1000000"},
+              {"1.5e-3", 18, 4, true, 0, "15"},
+              {"1.5e-4", 18, 4, true, LS_EDATA, ""},
+              {"15e-5", 18, 4, true, LS_EDATA, ""},
+              {"10e-5", 18, 4, true, 0, "1"},
+              {"0e99999999999999999999", 18, 4, true, 0, "0"},
+              {"1e99999999999999999999", 18, 4, true, LS_EOVERFLOW, ""},
+              {"1e-99999999999999999999", 18, 4, true, LS_EDATA, ""},
+              {"0.00000000000000000000000000000000000000000000000001e50", 18, 4, true, 0, "10000"},
+              {"100000000000000000000000000000000000000000000000000e-50", 18, 4, true, 0, "10000"},
+              {"1e", 18, 4, true, LS_EDATA, ""},
+              {"1e+", 18, 4, true, LS_EDATA, ""},
+              {"e5", 18, 4, true, LS_EDATA, ""},
+              {"1e5.0", 18, 4, true, LS_EDATA, ""}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     ls_int128 value = UNTOUCHED;
-    int rc = ls__decimal_parse(&value, ls__slice_of(want[i].text), want[i].precision, want[i].scale,
-                               want[i].exponent);
+    int rc = ls__decimal_parse(&value, ls__slice_of(want[i].text), want[i].precision, want[i].scale, want[i].exponent);
     ck_assert_msg(rc == want[i].rc, "'%s': rc %d, not %d", want[i].text, rc, want[i].rc);
     ls_int128 expected = rc == LS_OK ? number(want[i].value) : UNTOUCHED;
     ck_assert_msg(value == expected, "'%s' scale %d", want[i].text, want[i].scale);
@@ -148,11 +144,9 @@ START_TEST(text_and_value_round_trip) {
     /* the same number written longer takes the other path through the parser */
     const char *digits = text + (*text == '-');
     if (*text == '-') *p++ = '-';
-    p += snprintf(p, 100, "%.*s%s%s", (int)rng_below(&rng, 20), "00000000000000000000", digits,
-                  scale ? "000000" : "");
+    p += snprintf(p, 100, "%.*s%s%s", (int)rng_below(&rng, 20), "00000000000000000000", digits, scale ? "000000" : "");
     back = UNTOUCHED;
-    ck_assert_int_eq(
-        ls__decimal_parse(&back, (ls_slice){longer, (size_t)(p - longer)}, 38, scale, true), LS_OK);
+    ck_assert_int_eq(ls__decimal_parse(&back, (ls_slice){longer, (size_t)(p - longer)}, 38, scale, true), LS_OK);
     ck_assert_msg(back == value, "seed %llu: %s", (unsigned long long)rng.seed, longer);
   }
 }
@@ -166,13 +160,11 @@ START_TEST(precision_is_a_sharp_limit) {
     for (int scale = 0; scale <= precision; scale++) {
       char text[LS_DECIMAL_TEXT_MAX];
       size_t len = ls__decimal_format(text, most, scale);
-      ck_assert_int_eq(ls__decimal_parse(&value, (ls_slice){text, len}, precision, scale, false),
-                       LS_OK);
+      ck_assert_int_eq(ls__decimal_parse(&value, (ls_slice){text, len}, precision, scale, false), LS_OK);
       ck_assert(value == most);
       if (scale < 38) len = ls__decimal_format(text, most + 1, scale);
       if (scale < 38)
-        ck_assert_int_eq(ls__decimal_parse(&value, (ls_slice){text, len}, precision, scale, false),
-                         LS_EOVERFLOW);
+        ck_assert_int_eq(ls__decimal_parse(&value, (ls_slice){text, len}, precision, scale, false), LS_EOVERFLOW);
     }
   }
 }
@@ -223,8 +215,8 @@ START_TEST(multiplies_exactly) {
     int rc = ls__decimal_mul(&product, a, b);
     ck_assert_int_eq(rc, want.n > 38 ? LS_EOVERFLOW : LS_OK);
     n_overflows += rc != LS_OK;
-    ck_assert_msg(rc ? product == UNTOUCHED : nat_is(want, (a < 0) != (b < 0), product),
-                  "seed %llu", (unsigned long long)rng.seed);
+    ck_assert_msg(rc ? product == UNTOUCHED : nat_is(want, (a < 0) != (b < 0), product), "seed %llu",
+                  (unsigned long long)rng.seed);
   }
   ck_assert_int_gt(n_overflows, 100);
   ck_assert_int_lt(n_overflows, ROUNDS - 100);
@@ -260,13 +252,11 @@ START_TEST(divides_known_values) {
               {NINES, 0, NINES, 0, 37, 0, "10000000000000000000000000000000000000"},
               {NINES, 0, NINES, 0, 38, LS_EOVERFLOW, ""},
               {NINES, 0, "1", 38, 38, LS_EOVERFLOW, ""},
-              {"12345678901234567890123456789012345678", 0,
-               "98765432109876543210987654321098765432", 0, 38, 0,
+              {"12345678901234567890123456789012345678", 0, "98765432109876543210987654321098765432", 0, 38, 0,
                "12499999886093750001423828124982202148"}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     ls_int128 out = UNTOUCHED;
-    int rc = ls__decimal_div(&out, number(want[i].a), want[i].sa, number(want[i].b), want[i].sb,
-                             want[i].scale);
+    int rc = ls__decimal_div(&out, number(want[i].a), want[i].sa, number(want[i].b), want[i].sb, want[i].scale);
     ck_assert_msg(rc == want[i].rc, "sample %zu: rc %d", i, rc);
     char text[LS_DECIMAL_TEXT_MAX];
     ls__decimal_format(text, out, 0);
@@ -280,20 +270,18 @@ START_TEST(divides_as_by_long_hand) {
   int n_overflows = 0, n_wide = 0;
   for (int i = 0; i < ROUNDS; i++) {
     ls_int128 a = random_decimal(&rng), b = random_decimal(&rng), out = UNTOUCHED;
-    int sa = (int)rng_below(&rng, 39), sb = (int)rng_below(&rng, 39),
-        scale = (int)rng_below(&rng, 39);
+    int sa = (int)rng_below(&rng, 39), sb = (int)rng_below(&rng, 39), scale = (int)rng_below(&rng, 39);
     if (b == 0) b = 1;
     int up = scale + sb - sa;
-    nat dividend = nat_shift(nat_of(a), up > 0 ? up : 0),
-        divisor = nat_shift(nat_of(b), up < 0 ? -up : 0);
+    nat dividend = nat_shift(nat_of(a), up > 0 ? up : 0), divisor = nat_shift(nat_of(b), up < 0 ? -up : 0);
     bool exact;
     nat want = nat_round(dividend, divisor, LS_ROUND_HALF_UP, &exact);
     n_wide += dividend.n > 39 && want.n <= 38;
     int rc = ls__decimal_div(&out, a, sa, b, sb, scale);
     n_overflows += rc != LS_OK;
     ck_assert_int_eq(rc, want.n > 38 ? LS_EOVERFLOW : LS_OK);
-    ck_assert_msg(rc ? out == UNTOUCHED : nat_is(want, (a < 0) != (b < 0), out),
-                  "seed %llu round %d", (unsigned long long)rng.seed, i);
+    ck_assert_msg(rc ? out == UNTOUCHED : nat_is(want, (a < 0) != (b < 0), out), "seed %llu round %d",
+                  (unsigned long long)rng.seed, i);
   }
   ck_assert_int_gt(n_wide, 100);
   ck_assert_int_gt(n_overflows, 100);
@@ -346,27 +334,23 @@ START_TEST(rescales_known_values) {
               {NINES, 1, 0, LS_ROUND_HALF_UP, 0, "10000000000000000000000000000000000000"}};
   for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
     ls_int128 out = UNTOUCHED;
-    int rc = ls__decimal_rescale(&out, number(want[i].value), want[i].from, want[i].to, 38,
-                                 want[i].rounding);
+    int rc = ls__decimal_rescale(&out, number(want[i].value), want[i].from, want[i].to, 38, want[i].rounding);
     ck_assert_msg(rc == want[i].rc, "sample %zu: rc %d", i, rc);
     ck_assert_msg(out == (rc ? UNTOUCHED : number(want[i].want)), "sample %zu", i);
   }
   ls_int128 out = UNTOUCHED;
-  ck_assert_int_eq(ls__decimal_rescale(&out, 995, 2, 1, 2, LS_ROUND_HALF_UP),
-                   LS_EOVERFLOW); /* 10.0 */
+  ck_assert_int_eq(ls__decimal_rescale(&out, 995, 2, 1, 2, LS_ROUND_HALF_UP), LS_EOVERFLOW); /* 10.0 */
   ck_assert_int_eq(ls__decimal_rescale(&out, 994, 2, 1, 2, LS_ROUND_HALF_UP), LS_OK);
   ck_assert(out == 99);
 }
 END_TEST
 
 START_TEST(rescales_as_by_long_hand) {
-  static const ls_rounding roundings[] = {LS_ROUND_EXACT, LS_ROUND_HALF_EVEN, LS_ROUND_HALF_UP,
-                                          LS_ROUND_DOWN};
+  static const ls_rounding roundings[] = {LS_ROUND_EXACT, LS_ROUND_HALF_EVEN, LS_ROUND_HALF_UP, LS_ROUND_DOWN};
   test_rng rng = rng_new();
   for (int i = 0; i < ROUNDS; i++) {
     ls_int128 value = random_decimal(&rng), out = UNTOUCHED;
-    int from = (int)rng_below(&rng, 39), to = (int)rng_below(&rng, 39),
-        precision = 1 + (int)rng_below(&rng, 38);
+    int from = (int)rng_below(&rng, 39), to = (int)rng_below(&rng, 39), precision = 1 + (int)rng_below(&rng, 38);
     if (i % 4 == 0) value = value / 10 * 10 + (value < 0 ? -5 : 5); /* ties */
     if (i % 4 == 0) to = from > 0 ? from - 1 : 0;
     if (!ls__decimal_fits(value, 38)) continue;
@@ -375,9 +359,7 @@ START_TEST(rescales_as_by_long_hand) {
     nat want = nat_round(nat_shift(nat_of(value), to > from ? to - from : 0),
                          nat_shift(nat_of(1), from > to ? from - to : 0), rounding, &exact);
     int rc = ls__decimal_rescale(&out, value, from, to, precision, rounding);
-    int expected = rounding == LS_ROUND_EXACT && !exact ? LS_EDATA
-                   : want.n > precision                 ? LS_EOVERFLOW
-                                                        : LS_OK;
+    int expected = rounding == LS_ROUND_EXACT && !exact ? LS_EDATA : want.n > precision ? LS_EOVERFLOW : LS_OK;
     ck_assert_msg(rc == expected, "seed %llu: rc %d", (unsigned long long)rng.seed, rc);
     ck_assert(rc ? out == UNTOUCHED : nat_is(want, value < 0, out));
   }
@@ -397,8 +379,7 @@ START_TEST(compares_across_scales) {
     if (a < 0 || b < 0) want = a < 0 && b < 0 ? -want : a < 0 ? (na.n || nb.n ? -1 : 0) : 1;
     int got = ls__decimal_cmp(a, sa, b, sb), mirrored = ls__decimal_cmp(b, sb, a, sa);
     n_equal += got == 0;
-    ck_assert_msg((got > 0) - (got < 0) == want, "seed %llu round %d", (unsigned long long)rng.seed,
-                  i);
+    ck_assert_msg((got > 0) - (got < 0) == want, "seed %llu round %d", (unsigned long long)rng.seed, i);
     ck_assert_int_eq((mirrored > 0) - (mirrored < 0), -want);
   }
   ck_assert_int_gt(n_equal, 100);

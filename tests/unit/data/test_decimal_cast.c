@@ -12,8 +12,7 @@ START_TEST(to_double_gives_the_nearest) {
     char text[LS_DECIMAL_TEXT_MAX];
     ls__decimal_format(text, value, scale);
     double want = strtod(text, NULL);
-    ck_assert_msg(ls__decimal_to_double(value, scale) == want, "%s seed %llu", text,
-                  (unsigned long long)rng.seed);
+    ck_assert_msg(ls__decimal_to_double(value, scale) == want, "%s seed %llu", text, (unsigned long long)rng.seed);
   }
   ck_assert(ls__decimal_to_double(1, 1) == 0.1);
   ck_assert(ls__decimal_to_double(-125, 1) == -12.5);
@@ -84,16 +83,13 @@ START_TEST(from_double_agrees_with_exact_digits) {
     int rc = ls__decimal_parse(&want, ls__slice_of(text), 38, scale, false);
     int rc_got = ls__decimal_from_double(&got, value, 38, scale);
     ck_assert_msg(rc == rc_got, "%s scale %d: %d and %d", text, scale, rc, rc_got);
-    if (!is_tie)
-      ck_assert_msg(want == got, "%a scale %d seed %llu", value, scale,
-                    (unsigned long long)rng.seed);
+    if (!is_tie) ck_assert_msg(want == got, "%a scale %d seed %llu", value, scale, (unsigned long long)rng.seed);
   }
 }
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {TEST_CASE(to_double_gives_the_nearest),
-                             TEST_CASE(from_double_rounds_the_exact_value),
+  const test_case cases[] = {TEST_CASE(to_double_gives_the_nearest), TEST_CASE(from_double_rounds_the_exact_value),
                              TEST_CASE(from_double_agrees_with_exact_digits)};
   return RUN_TESTS("data.decimal_cast", cases);
 }

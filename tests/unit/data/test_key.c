@@ -68,8 +68,7 @@ START_TEST(order_of_bytes_is_order_of_values) {
     ls__arena_init(&arena, 0);
     ls_column column;
     ls__column_init(&column, type_of(&arena, all_types[t]), &arena, 0);
-    for (int i = 0; i < 400; i++)
-      append_random(&column, &rng, 10);
+    for (int i = 0; i < 400; i++) append_random(&column, &rng, 10);
     ls_slice *keys = encode_all(&arena, &column);
     for (int64_t a = 0; a < 400; a++)
       for (int64_t b = 0; b < 400; b++)
@@ -89,13 +88,11 @@ START_TEST(no_key_is_the_start_of_another) {
     ls__arena_init(&arena, 0);
     ls_column column;
     ls__column_init(&column, type_of(&arena, all_types[t]), &arena, 0);
-    for (int i = 0; i < 400; i++)
-      append_random(&column, &rng, 10);
+    for (int i = 0; i < 400; i++) append_random(&column, &rng, 10);
     ls_slice *keys = encode_all(&arena, &column);
     for (int64_t a = 0; a < 400; a++)
       for (int64_t b = 0; b < 400; b++)
-        if (keys[a].len < keys[b].len)
-          ck_assert(memcmp(keys[a].ptr, keys[b].ptr, keys[a].len) != 0);
+        if (keys[a].len < keys[b].len) ck_assert(memcmp(keys[a].ptr, keys[b].ptr, keys[a].len) != 0);
     ls__arena_fini(&arena);
   }
 }
@@ -111,8 +108,7 @@ START_TEST(composite_keys_order_field_by_field) {
   const uint32_t fields[] = {3, 0, 2};
   ls_slice keys[300];
   for (int i = 0; i < 300; i++) {
-    for (int k = 0; k < 4; k++)
-      append_random(&batch->columns[k], &rng, 6);
+    for (int k = 0; k < 4; k++) append_random(&batch->columns[k], &rng, 6);
     ls__batch_append_meta(batch, 0, (ls_stamp){0, 0});
     ls_buf out = LS_BUF_INIT;
     ls__buf_puts(&out, "prefix"); /* key bytes are appended */
@@ -121,15 +117,13 @@ START_TEST(composite_keys_order_field_by_field) {
     keys[i] = (ls_slice){ls__arena_strndup(&arena, out.ptr, out.len), out.len};
     ls__buf_fini(&out);
     bool null = false;
-    for (int k = 0; k < 3; k++)
-      null |= ls__is_null(&batch->columns[fields[k]], i);
+    for (int k = 0; k < 3; k++) null |= ls__is_null(&batch->columns[fields[k]], i);
     ck_assert_int_eq(ls__key_has_null(batch, fields, 3, i), null);
   }
   for (int a = 0; a < 300; a++)
     for (int b = 0; b < 300; b++) {
       int want = 0;
-      for (int k = 0; k < 3 && want == 0; k++)
-        want = cmp_values(&batch->columns[fields[k]], a, b);
+      for (int k = 0; k < 3 && want == 0; k++) want = cmp_values(&batch->columns[fields[k]], a, b);
       ck_assert_int_eq(sign(ls__slice_cmp(keys[a], keys[b])), want);
     }
   ls__arena_fini(&arena);
@@ -181,34 +175,28 @@ START_TEST(one_zero_one_nan_and_short_strings) {
   ls__arena_init(&arena, 0);
   ls_column c;
   ls__column_init(&c, &ls__type_float64, &arena, 0);
-  const double values[] = {-(double)INFINITY, -1e300,     -5e-324, 0.0, 5e-324, 1.0,
-                           (double)INFINITY,  (double)NAN};
-  for (int i = 0; i < 8; i++)
-    ls__column_append_f64(&c, values[i]);
+  const double values[] = {-(double)INFINITY, -1e300, -5e-324, 0.0, 5e-324, 1.0, (double)INFINITY, (double)NAN};
+  for (int i = 0; i < 8; i++) ls__column_append_f64(&c, values[i]);
   ls__column_append_f64(&c, -0.0);
   ls__column_append_f64(&c, -(double)NAN);
   ls_slice *keys = encode_all(&arena, &c);
   for (int a = 0; a < 8; a++)
-    for (int b = 0; b < 8; b++)
-      ck_assert_int_eq(sign(ls__slice_cmp(keys[a], keys[b])), CMP(a, b));
+    for (int b = 0; b < 8; b++) ck_assert_int_eq(sign(ls__slice_cmp(keys[a], keys[b])), CMP(a, b));
   ck_assert(ls__slice_eq(keys[8], keys[3]) && ls__slice_eq(keys[9], keys[7]));
   ls_column text;
   ls__column_init(&text, &ls__type_string, &arena, 0);
   char big[1000];
   memset(big, 'x', sizeof big);
-  for (size_t len = 0; len < sizeof big; len += 111)
-    ls__column_append_slice(&text, (ls_slice){big, len});
+  for (size_t len = 0; len < sizeof big; len += 111) ls__column_append_slice(&text, (ls_slice){big, len});
   keys = encode_all(&arena, &text);
-  for (int64_t i = 0; i < text.n_rows; i++)
-    ck_assert_uint_eq(keys[i].len, (size_t)i * 111 + 3);
+  for (int64_t i = 0; i < text.n_rows; i++) ck_assert_uint_eq(keys[i].len, (size_t)i * 111 + 3);
   ls__arena_fini(&arena);
 }
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {
-      TEST_CASE(order_of_bytes_is_order_of_values), TEST_CASE(no_key_is_the_start_of_another),
-      TEST_CASE(composite_keys_order_field_by_field), TEST_CASE(bytes_never_change),
-      TEST_CASE(one_zero_one_nan_and_short_strings)};
+  const test_case cases[] = {TEST_CASE(order_of_bytes_is_order_of_values), TEST_CASE(no_key_is_the_start_of_another),
+                             TEST_CASE(composite_keys_order_field_by_field), TEST_CASE(bytes_never_change),
+                             TEST_CASE(one_zero_one_nan_and_short_strings)};
   return RUN_TESTS("data.key", cases);
 }

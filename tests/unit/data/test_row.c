@@ -12,16 +12,14 @@ typedef struct fixture {
   ls_batch *batch;
 } fixture;
 
-static void fixture_init(fixture *f, const char *const *types, uint32_t n, int64_t n_rows,
-                         unsigned n_null) {
+static void fixture_init(fixture *f, const char *const *types, uint32_t n, int64_t n_rows, unsigned n_null) {
   test_rng rng = rng_new();
   ls__arena_init(&f->arena, 0);
   f->schema = schema_of(&f->arena, types, n);
   ls__row_layout_init(&f->layout, f->schema, &f->arena);
   f->batch = ls__batch_new(f->schema, &f->arena, 0);
   for (int64_t i = 0; i < n_rows; i++) {
-    for (uint32_t k = 0; k < n; k++)
-      append_random(&f->batch->columns[k], &rng, n_null);
+    for (uint32_t k = 0; k < n; k++) append_random(&f->batch->columns[k], &rng, n_null);
     ls__batch_append_meta(f->batch, i, (ls_stamp){i, 0});
   }
 }
@@ -39,10 +37,9 @@ START_TEST(rows_of_all_types_round_trip) {
       ck_assert_int_eq(ls__row_decode(back->columns, &f.layout, ls__buf_slice(&row), &err), LS_OK);
       ls__batch_append_meta(back, i, (ls_stamp){i, 0});
       for (uint32_t k = 0; k < N_ALL_TYPES; k++) {
-        ck_assert_msg(ls__column_value_eq(&back->columns[k], i, &f.batch->columns[k], i),
-                      "%s row %lld", all_types[k], (long long)i);
-        ck_assert_int_eq(ls__row_is_null(&f.layout, ls__buf_slice(&row), k),
-                         ls__is_null(&f.batch->columns[k], i));
+        ck_assert_msg(ls__column_value_eq(&back->columns[k], i, &f.batch->columns[k], i), "%s row %lld", all_types[k],
+                      (long long)i);
+        ck_assert_int_eq(ls__row_is_null(&f.layout, ls__buf_slice(&row), k), ls__is_null(&f.batch->columns[k], i));
       }
       ls__row_encode(&again, &f.layout, back, i); /* the same row, the same bytes */
       ck_assert(ls__slice_eq(ls__buf_slice(&row), ls__buf_slice(&again)));
@@ -55,8 +52,7 @@ START_TEST(rows_of_all_types_round_trip) {
 END_TEST
 
 START_TEST(fields_are_read_alone) {
-  static const char *const types[] = {"string", "date",      "bytes",       "int64",
-                                      "bool",   "timestamp", "list<string>"};
+  static const char *const types[] = {"string", "date", "bytes", "int64", "bool", "timestamp", "list<string>"};
   fixture f;
   fixture_init(&f, types, 7, 300, 4);
   const ls_column *c = f.batch->columns;
@@ -85,8 +81,7 @@ END_TEST
 START_TEST(fixed_values_do_not_overlap_and_nothing_is_padded) {
   const char *types[130];
   fixture f;
-  for (size_t i = 0; i < 130; i++)
-    types[i] = all_types[i % N_ALL_TYPES];
+  for (size_t i = 0; i < 130; i++) types[i] = all_types[i % N_ALL_TYPES];
   fixture_init(&f, types, 130, 40, 3);
   uint32_t at = (130 + 7) / 8;
   for (uint32_t i = 0; i < 130; i++) {
@@ -103,8 +98,7 @@ START_TEST(fixed_values_do_not_overlap_and_nothing_is_padded) {
   for (int64_t i = 0; i < 40; i++) {
     ls__row_encode(&row, &f.layout, f.batch, i);
     ck_assert_int_eq(ls__row_decode(back->columns, &f.layout, ls__buf_slice(&row), &err), LS_OK);
-    for (uint32_t k = 0; k < 130; k++)
-      ck_assert(ls__column_value_eq(&back->columns[k], i, &f.batch->columns[k], i));
+    for (uint32_t k = 0; k < 130; k++) ck_assert(ls__column_value_eq(&back->columns[k], i, &f.batch->columns[k], i));
   }
   ls__buf_fini(&row);
   ls__arena_fini(&f.arena);
@@ -152,17 +146,15 @@ START_TEST(bytes_after_a_nested_value_are_refused) {
   ck_assert_int_eq(ls__row_decode(f.batch->columns, &f.layout, ls__buf_slice(&row), &err), LS_OK);
   ls__buf_putc(&row, 0);
   row.ptr[f.layout.fixed_bytes]++; /* the length */
-  ck_assert_int_eq(ls__row_decode(f.batch->columns, &f.layout, ls__buf_slice(&row), &err),
-                   LS_EINTERNAL);
+  ck_assert_int_eq(ls__row_decode(f.batch->columns, &f.layout, ls__buf_slice(&row), &err), LS_EINTERNAL);
   ls__buf_fini(&row);
   ls__arena_fini(&f.arena);
 }
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {
-      TEST_CASE(rows_of_all_types_round_trip), TEST_CASE(fields_are_read_alone),
-      TEST_CASE(fixed_values_do_not_overlap_and_nothing_is_padded), TEST_CASE(malformed_rows_do_no_harm),
-      TEST_CASE(bytes_after_a_nested_value_are_refused)};
+  const test_case cases[] = {TEST_CASE(rows_of_all_types_round_trip), TEST_CASE(fields_are_read_alone),
+                             TEST_CASE(fixed_values_do_not_overlap_and_nothing_is_padded),
+                             TEST_CASE(malformed_rows_do_no_harm), TEST_CASE(bytes_after_a_nested_value_are_refused)};
   return RUN_TESTS("data.row", cases);
 }

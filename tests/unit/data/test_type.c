@@ -8,20 +8,19 @@
 START_TEST(text_round_trips) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
-  static const char *const texts[] = {
-      "bool",
-      "int64",
-      "float64",
-      "string",
-      "bytes",
-      "timestamp",
-      "date",
-      "decimal(1,0)",
-      "decimal(38,38)",
-      "list<string>",
-      "list<list<decimal(18,4)>>",
-      "struct<a: int64, b: date>",
-      "struct<a: list<struct<b: bool, c: bytes>>, d: decimal(9,2)>"};
+  static const char *const texts[] = {"bool",
+                                      "int64",
+                                      "float64",
+                                      "string",
+                                      "bytes",
+                                      "timestamp",
+                                      "date",
+                                      "decimal(1,0)",
+                                      "decimal(38,38)",
+                                      "list<string>",
+                                      "list<list<decimal(18,4)>>",
+                                      "struct<a: int64, b: date>",
+                                      "struct<a: list<struct<b: bool, c: bytes>>, d: decimal(9,2)>"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     ls_buf out = LS_BUF_INIT;
     const ls_type *type = type_of(&arena, texts[i]);
@@ -107,8 +106,7 @@ START_TEST(schema_finds_whole_names) {
 END_TEST
 
 int main(void) {
-  const test_case cases[] = {
-      TEST_CASE(text_round_trips), TEST_CASE(errors_name_the_column_and_what_is_meant),
-      TEST_CASE(widths_are_those_of_the_columns), TEST_CASE(schema_finds_whole_names)};
+  const test_case cases[] = {TEST_CASE(text_round_trips), TEST_CASE(errors_name_the_column_and_what_is_meant),
+                             TEST_CASE(widths_are_those_of_the_columns), TEST_CASE(schema_finds_whole_names)};
   return RUN_TESTS("data.type", cases);
 }

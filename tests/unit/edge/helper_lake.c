@@ -78,10 +78,8 @@ char *test_list(test_lake *t, const char *pattern, const char *from, const char 
   ls_error err = LS_ERROR_INIT;
   ls_lake_files files;
   ls_buf text = LS_BUF_INIT;
-  ck_ok(ls__lake_list(&files, t->lake, pattern, days_of(from, INT32_MIN), days_of(to, INT32_MAX),
-                      &err));
-  for (size_t i = 0; i < files.n; i++)
-    ls__buf_printf(&text, "%s%s", i ? " " : "", files.files[i].path);
+  ck_ok(ls__lake_list(&files, t->lake, pattern, days_of(from, INT32_MIN), days_of(to, INT32_MAX), &err));
+  for (size_t i = 0; i < files.n; i++) ls__buf_printf(&text, "%s%s", i ? " " : "", files.files[i].path);
   ls__lake_files_free(&files);
   char *out = ls__arena_strndup(&t->arena, text.ptr, text.len);
   ls__buf_fini(&text);
@@ -117,8 +115,7 @@ ls_schema *test_schema(ls_arena *arena, const char *text) {
     if (!field->nullable) type.len -= 9;
     ck_ok(ls__type_parse(&field->type, arena, type, &err));
     at += len;
-    while (*at == ',' || *at == ' ')
-      at++;
+    while (*at == ',' || *at == ' ') at++;
   }
   return schema;
 }
@@ -195,13 +192,11 @@ static void append_random(ls_column *column, uint64_t *state, bool nullable) {
     append_text(column, state, true);
     break;
   case LS_LIST:
-    for (uint64_t n = next_random(state) % 4; n > 0; n--)
-      append_random(&column->children[0], state, true);
+    for (uint64_t n = next_random(state) % 4; n > 0; n--) append_random(&column->children[0], state, true);
     ls__column_append_list_end(column);
     break;
   case LS_STRUCT:
-    for (uint32_t i = 0; i < column->type->n_fields; i++)
-      append_random(&column->children[i], state, true);
+    for (uint32_t i = 0; i < column->type->n_fields; i++) append_random(&column->children[i], state, true);
     ls__column_append_struct_end(column);
     break;
   case LS_NONE:
@@ -221,8 +216,7 @@ ls_batch *test_rows(ls_arena *arena, const ls_schema *schema, int64_t n_rows, ui
   return batch;
 }
 
-static void view_column(ls_column *out, const ls_column *column, int64_t first, int64_t n,
-                        ls_arena *arena) {
+static void view_column(ls_column *out, const ls_column *column, int64_t first, int64_t n, ls_arena *arena) {
   *out = *column;
   out->arena = NULL;
   out->n_rows = n;
@@ -251,13 +245,11 @@ ls_batch *test_view(ls_arena *arena, const ls_batch *batch, int64_t first, int64
   return view;
 }
 
-void test_same_rows(const ls_batch *a, int64_t first_a, const ls_batch *b, int64_t first_b,
-                    int64_t n) {
+void test_same_rows(const ls_batch *a, int64_t first_a, const ls_batch *b, int64_t first_b, int64_t n) {
   for (uint32_t i = 0; i < a->schema->n_fields; i++) {
     for (int64_t row = 0; row < n; row++) {
-      ck_assert_msg(
-          ls__column_value_eq(&a->columns[i], first_a + row, &b->columns[i], first_b + row),
-          "column %s, row %lld differs", a->schema->fields[i].name, (long long)row);
+      ck_assert_msg(ls__column_value_eq(&a->columns[i], first_a + row, &b->columns[i], first_b + row),
+                    "column %s, row %lld differs", a->schema->fields[i].name, (long long)row);
     }
   }
 }
@@ -308,15 +300,14 @@ int test_read_parquet_faults(ls_batch *out, test_lake *t, const char *path, cons
   for (int32_t group = 0; group < ls__parquet_reader_n_groups(reader) && rc == LS_OK; group++) {
     int64_t before = out->n_rows;
     rc = ls__parquet_read_group(out, reader, group, count_fault, n_faults, err);
-    if (rc == LS_OK)
-      ck_assert_int_eq(out->n_rows - before, ls__parquet_reader_group_rows(reader, group));
+    if (rc == LS_OK) ck_assert_int_eq(out->n_rows - before, ls__parquet_reader_group_rows(reader, group));
   }
   ls__parquet_reader_close(reader);
   return rc;
 }
 
-int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema,
-                      const uint64_t *wanted, ls_error *err) {
+int test_read_parquet(ls_batch *out, test_lake *t, const char *path, const ls_schema *schema, const uint64_t *wanted,
+                      ls_error *err) {
   int64_t n_faults;
   int rc = test_read_parquet_faults(out, t, path, schema, wanted, &n_faults, err);
   ck_assert_int_eq(n_faults, 0);

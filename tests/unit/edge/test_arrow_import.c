@@ -41,8 +41,7 @@ static const ls_type *type_of(fixture *f, const char *text) {
 }
 
 /* Appends an array of one flat layout to a new column of a type. */
-static int import(ls_column *out, fixture *f, const char *type, const char *format,
-                  struct ArrowArray *array) {
+static int import(ls_column *out, fixture *f, const char *type, const char *format, struct ArrowArray *array) {
   struct ArrowSchema schema = {.format = format, .name = "x"};
   ls_arrow_plan *plan = NULL;
   ls__column_init(out, type_of(f, type), &f->arena, 0);
@@ -62,17 +61,15 @@ static const char *text_of(fixture *f, const ls_column *column) {
   return out;
 }
 
-#define ARRAY(n, first, nulls, ...)                                                                \
-  (struct ArrowArray) {                                                                            \
-    .length = (n), .offset = (first), .null_count = (nulls),                                       \
-    .n_buffers = sizeof((const void *[]){__VA_ARGS__}) / sizeof(void *),                           \
-    .buffers = (const void *[]) {                                                                  \
-      __VA_ARGS__                                                                                  \
-    }                                                                                              \
+#define ARRAY(n, first, nulls, ...)                                                                                    \
+  (struct ArrowArray) {                                                                                                \
+    .length = (n), .offset = (first), .null_count = (nulls),                                                           \
+    .n_buffers = sizeof((const void *[]){__VA_ARGS__}) / sizeof(void *), .buffers = (const void *[]) {                 \
+      __VA_ARGS__                                                                                                      \
+    }                                                                                                                  \
   }
 
-static void imports_as(const char *type, const char *format, struct ArrowArray array,
-                       const char *want) {
+static void imports_as(const char *type, const char *format, struct ArrowArray array, const char *want) {
   fixture f;
   ls_column column;
   fixture_init(&f);
@@ -95,15 +92,13 @@ static void tells(const char *type, const char *format, struct ArrowArray array,
   fixture_fini(&f);
 }
 
-static void refuses(const char *type, const char *format, struct ArrowArray array,
-                    const char *text) {
+static void refuses(const char *type, const char *format, struct ArrowArray array, const char *text) {
   fixture f;
   ls_column column;
   fixture_init(&f);
   int rc = import(&column, &f, type, format, &array);
   ck_assert_msg(rc == LS_EDATA, "%s from '%s': %s, want LS_EDATA", type, format, ls_error_name(rc));
-  ck_assert_msg(strstr(f.err.message, text) && strstr(f.err.message, "column 'x'"), "%s",
-                f.err.message);
+  ck_assert_msg(strstr(f.err.message, text) && strstr(f.err.message, "column 'x'"), "%s", f.err.message);
   fixture_fini(&f);
 }
 
@@ -131,8 +126,7 @@ START_TEST(null_values_are_not_looked_at) {
   const uint64_t u64[] = {1, 2, UINT64_MAX, 4};
   const int64_t ns[] = {1000, 2000, 1, 4000};
   imports_as("int64", "L", ARRAY(4, 0, 1, bits_1011, u64), "1 2 null 4");
-  imports_as("timestamp", "tsn:", ARRAY(2, 2, 1, bits_1011, ns),
-             "null \"1970-01-01T00:00:00.000004Z\"");
+  imports_as("timestamp", "tsn:", ARRAY(2, 2, 1, bits_1011, ns), "null \"1970-01-01T00:00:00.000004Z\"");
 }
 END_TEST
 
@@ -146,8 +140,7 @@ END_TEST
 START_TEST(decimals_of_all_widths_are_exact) {
   const int32_t d32[] = {-12345, 100};
   const int64_t d64[] = {-123456789, 5};
-  const uint64_t d256[] = {5, 0, 0, 0, (uint64_t)-7, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                           1, 0, 1, 0};
+  const uint64_t d256[] = {5, 0, 0, 0, (uint64_t)-7, UINT64_MAX, UINT64_MAX, UINT64_MAX, 1, 0, 1, 0};
   const ls_i128 d128[] = {ls__i128_make(ls__pow10[18] - 1), ls__i128_make(ls__pow10[18])};
   imports_as("decimal(18,4)", "d:9,2,32", ARRAY(2, 0, 0, NULL, d32), "\"-123.4500\" \"1.0000\"");
   imports_as("decimal(18,4)", "d:18,4,64", ARRAY(2, 0, 0, NULL, d64), "\"-12345.6789\" \"0.0005\"");
@@ -165,8 +158,7 @@ START_TEST(times_become_microseconds_only_when_exact) {
   const int64_t s[] = {1, -1}, ns[] = {1000, 1500}, far[] = {INT64_MAX / 1000};
   const int64_t ms_days[] = {86400000, -86400000, 5}, years[] = {0, INT64_MAX};
   const int32_t dates[] = {0, INT32_MAX, INT32_MIN};
-  imports_as("timestamp", "tss:UTC", ARRAY(2, 0, 0, NULL, s),
-             "\"1970-01-01T00:00:01Z\" \"1969-12-31T23:59:59Z\"");
+  imports_as("timestamp", "tss:UTC", ARRAY(2, 0, 0, NULL, s), "\"1970-01-01T00:00:01Z\" \"1969-12-31T23:59:59Z\"");
   imports_as("timestamp", "tsm:", ARRAY(1, 0, 0, NULL, s), "\"1970-01-01T00:00:00.001Z\"");
   imports_as("timestamp", "tsn:UTC", ARRAY(1, 0, 0, NULL, ns), "\"1970-01-01T00:00:00.000001Z\"");
   imports_as("date", "tdm", ARRAY(2, 0, 0, NULL, ms_days), "\"1970-01-02\" \"1969-12-31\"");
@@ -182,8 +174,7 @@ END_TEST
 START_TEST(bits_start_anywhere) {
   uint8_t bits[32];
   uint64_t state = 99;
-  for (size_t i = 0; i < sizeof bits; i++)
-    bits[i] = (uint8_t)((state = state * 6364136223846793005u + 1) >> 56);
+  for (size_t i = 0; i < sizeof bits; i++) bits[i] = (uint8_t)((state = state * 6364136223846793005u + 1) >> 56);
   for (int64_t first = 0; first < 130; first += 7) {
     fixture f;
     ls_column column;
@@ -212,8 +203,7 @@ START_TEST(text_of_all_layouts_is_read) {
   imports_as("string", "u", ARRAY(4, 0, 1, bits_1011, offsets, bytes), "\"ab\" \"\" null \"fgh\"");
   imports_as("string", "u", ARRAY(2, 2, 1, bits_1011, offsets, bytes), "null \"fgh\"");
   imports_as("string", "U", ARRAY(3, 1, 1, bits_1011, large, bytes), "\"\" null \"fgh\"");
-  imports_as("string", "vu", ARRAY(2, 0, 0, NULL, views, longer, NULL),
-             "\"xyz\" \"text that is longer than twelve\"");
+  imports_as("string", "vu", ARRAY(2, 0, 0, NULL, views, longer, NULL), "\"xyz\" \"text that is longer than twelve\"");
   imports_as("string", "w:4", ARRAY(2, 0, 0, NULL, bytes), "\"abcd\" \"efgh\"");
   imports_as("string", "z", ARRAY(1, 0, 0, NULL, offsets, bytes), "\"ab\"");
   imports_as("string", "u", ARRAY(0, 0, 0, NULL, NULL, NULL), "");
@@ -231,8 +221,8 @@ START_TEST(text_must_be_utf8_value_by_value) {
              "\"\xC3\xBC\" \"ab\"");
   tells("string", "u",
         ARRAY(2, 0, 0, NULL, split,
-                "\xC3\xBC"
-                "ab"),
+              "\xC3\xBC"
+              "ab"),
         "0 bad_utf8, 1 bad_utf8");
   tells("string", "u", ARRAY(2, 0, 0, NULL, whole, "ab\xFF\xFE"), "1 bad_utf8");
 }
@@ -247,8 +237,7 @@ START_TEST(dictionaries_are_read_as_plain) {
   fixture_init(&f);
   struct ArrowArray words = ARRAY(3, 0, 0, NULL, offsets, "abbccc");
   struct ArrowArray array = ARRAY(4, 0, 1, bits_1011, index);
-  struct ArrowSchema word_schema = {.format = "u"},
-                     schema = {.format = "c", .dictionary = &word_schema};
+  struct ArrowSchema word_schema = {.format = "u"}, schema = {.format = "c", .dictionary = &word_schema};
   array.dictionary = &words;
   ls__column_init(&column, &ls__type_string, &f.arena, 0);
   ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, column.type, &schema, "x", &f.err), LS_OK);
@@ -303,13 +292,10 @@ START_TEST(lists_are_cut_out_of_their_elements) {
   const int64_t large[] = {0, 2, 2, 5, 6};
   fixture_init(&f);
   struct ArrowArray child = ARRAY(6, 1, 0, NULL, values), *children[] = {&child};
-  struct ArrowSchema child_schema = {.format = "s", .name = "item"},
-                     *child_schemas[] = {&child_schema};
+  struct ArrowSchema child_schema = {.format = "s", .name = "item"}, *child_schemas[] = {&child_schema};
   for (int is_large = 0; is_large < 2; is_large++) {
-    struct ArrowArray array =
-        ARRAY(4, 0, 1, bits_1011, is_large ? (const void *)large : (const void *)offsets);
-    struct ArrowSchema schema = {
-        .format = is_large ? "+L" : "+l", .n_children = 1, .children = child_schemas};
+    struct ArrowArray array = ARRAY(4, 0, 1, bits_1011, is_large ? (const void *)large : (const void *)offsets);
+    struct ArrowSchema schema = {.format = is_large ? "+L" : "+l", .n_children = 1, .children = child_schemas};
     array.n_children = 1;
     array.children = children;
     ls__column_init(&column, type_of(&f, "list<int64>"), &f.arena, 0);
@@ -345,12 +331,10 @@ START_TEST(exported_rows_come_back) {
     ls_batch *back = ls__batch_new(schema, &f.arena, 0);
     for (uint32_t i = 0; i < schema->n_fields; i++) {
       ls_arrow_plan *plan = NULL;
-      ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, schema->fields[i].type,
-                                          out_schema.children[i], "x", &f.err),
+      ck_assert_int_eq(ls__arrow_plan_new(&plan, &f.arena, schema->fields[i].type, out_schema.children[i], "x", &f.err),
                        LS_OK);
       ck_assert_int_eq(
-          ls__arrow_append(&back->columns[i], plan, out.children[i], &f.scratch, "x", note_fault, &f, &f.err),
-          LS_OK);
+          ls__arrow_append(&back->columns[i], plan, out.children[i], &f.scratch, "x", note_fault, &f, &f.err), LS_OK);
     }
     test_same_rows(rows, first, back, 0, 500);
     out.release(&out);

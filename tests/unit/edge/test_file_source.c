@@ -1,5 +1,6 @@
 /**
- * @file test_file_source.c  Files that are broken. Compressed files that are cut or corrupt: the rows before the damage count, the rest is one
+ * @file test_file_source.c  Files that are broken. Compressed files that are cut or corrupt:
+ * the rows before the damage count, the rest is one
  * dead letter, the next file is read. The files are made by hand, as blocks that are stored and not packed, so that a test
  * knows which byte of a file is which byte of its text.
  */
@@ -7,9 +8,9 @@
 
 #include "edge/file_source.h"
 
-#define N_ROWS 2000
+#define N_ROWS     2000
 #define BLOCK_ROWS 200
-#define FIRST_N 10000
+#define FIRST_N    10000
 
 typedef struct collected {
   ls_dead_letter_port port;
@@ -43,7 +44,8 @@ static void put_le(ls_buf *out, uint64_t value, int n_bytes) {
 
 /** One gzip member or zstd frame; block_ends: where each block's text ends in out. */
 static void pack(ls_buf *out, bool gzip, const char *text, size_t len, size_t block_bytes, size_t *block_ends) {
-  static const char gzip_head[] = {0x1f, (char)0x8b, 8, 0, 0, 0, 0, 0, 0, 3}, zstd_head[] = {0x28, (char)0xb5, 0x2f, (char)0xfd, 0, 0x58};
+  static const char gzip_head[] = {0x1f, (char)0x8b, 8, 0, 0, 0, 0, 0, 0, 3},
+                    zstd_head[] = {0x28, (char)0xb5, 0x2f, (char)0xfd, 0, 0x58};
   ls__buf_append(out, gzip ? gzip_head : zstd_head, gzip ? sizeof gzip_head : sizeof zstd_head);
   for (size_t at = 0; at < len; at += block_bytes) {
     size_t n = len - at < block_bytes ? len - at : block_bytes;
@@ -74,10 +76,13 @@ typedef struct packed {
 } packed;
 
 static void packed_init(packed *p, bool gzip) {
-  *p = (packed){.gzip = gzip, .first = gzip ? "in/0-a.jsonl.gz" : "in/0-a.jsonl.zst", .second = gzip ? "in/1-b.jsonl.gz" : "in/1-b.jsonl.zst"};
+  *p = (packed){.gzip = gzip,
+                .first = gzip ? "in/0-a.jsonl.gz" : "in/0-a.jsonl.zst",
+                .second = gzip ? "in/1-b.jsonl.gz" : "in/1-b.jsonl.zst"};
   p->row_bytes = put_row(&p->text, 0);
   for (int i = 1; i < N_ROWS; i++) put_row(&p->text, i);
-  pack(&p->bytes, gzip, p->text.ptr, p->text.len, BLOCK_ROWS * p->row_bytes + 7, p->block_ends); /* 7: blocks end within rows */
+  pack(&p->bytes, gzip, p->text.ptr, p->text.len, BLOCK_ROWS * p->row_bytes + 7,
+       p->block_ends); /* 7: blocks end within rows */
 }
 
 static void packed_fini(packed *p) {
@@ -96,10 +101,17 @@ static void check_rows(const ls_batch *batch, int64_t *next) {
 }
 
 /** Reads in/0-* and in/1-*: rows of the first file, of both, and the letters. */
-static int read_all(test_lake *t, ls_format format, const char *pattern, collected *letters, int64_t *n_first, int64_t *n_all, ls_error *err) {
-  ls_file_source_opts opts = {.lake = t->lake, .name = "rows", .index = 3, .format = format, .pattern = pattern,
-                              .schema = test_schema(&t->arena, "id: string not null, n: int64"), .from_days = INT32_MIN,
-                              .to_days = INT32_MAX, .dead_letters = &letters->port};
+static int read_all(test_lake *t, ls_format format, const char *pattern, collected *letters, int64_t *n_first,
+                    int64_t *n_all, ls_error *err) {
+  ls_file_source_opts opts = {.lake = t->lake,
+                              .name = "rows",
+                              .index = 3,
+                              .format = format,
+                              .pattern = pattern,
+                              .schema = test_schema(&t->arena, "id: string not null, n: int64"),
+                              .from_days = INT32_MIN,
+                              .to_days = INT32_MAX,
+                              .dead_letters = &letters->port};
   ls_file_source *source = NULL;
   ls_file_worker *worker = NULL;
   letters->port.write = collect_letter;
@@ -130,10 +142,12 @@ static void expect_damage(test_lake *t, const packed *p, size_t n_bytes, int64_t
   int64_t n_first, n_all;
   test_put(t, p->first, p->bytes.ptr, n_bytes);
   ck_ok(read_all(t, LS_FORMAT_JSON, p->gzip ? "in/*.gz" : "in/*.zst", &letters, &n_first, &n_all, &err));
-  ck_assert_msg(n_first == n_rows && n_all == n_rows + 1, "%s cut at %zu: %lld and %lld rows, %lld expected; %s", p->first, n_bytes,
-                (long long)n_first, (long long)n_all, (long long)n_rows, letters.text.ptr);
-  snprintf(expected, sizeof expected, "%s:%lld damaged_file the compressed data is %s", p->first, (long long)n_rows + 1, why);
-  ck_assert_msg(letters.text.ptr != NULL && strncmp(letters.text.ptr, expected, strlen(expected)) == 0, "%s, expected %s", letters.text.ptr, expected);
+  ck_assert_msg(n_first == n_rows && n_all == n_rows + 1, "%s cut at %zu: %lld and %lld rows, %lld expected; %s",
+                p->first, n_bytes, (long long)n_first, (long long)n_all, (long long)n_rows, letters.text.ptr);
+  snprintf(expected, sizeof expected, "%s:%lld damaged_file the compressed data is %s", p->first, (long long)n_rows + 1,
+           why);
+  ck_assert_msg(letters.text.ptr != NULL && strncmp(letters.text.ptr, expected, strlen(expected)) == 0,
+                "%s, expected %s", letters.text.ptr, expected);
   ck_assert_ptr_eq(strchr(letters.text.ptr, '\n'), letters.text.ptr + letters.text.len - 1); /* one letter */
   ls__buf_fini(&letters.text);
 }
@@ -149,7 +163,9 @@ static void put_second(test_lake *t, const packed *p) {
 }
 
 /** Whole rows in the first n blocks. */
-static int64_t rows_of(const packed *p, size_t n_blocks) { return (int64_t)(n_blocks * (BLOCK_ROWS * p->row_bytes + 7) / p->row_bytes); }
+static int64_t rows_of(const packed *p, size_t n_blocks) {
+  return (int64_t)(n_blocks * (BLOCK_ROWS * p->row_bytes + 7) / p->row_bytes);
+}
 
 START_TEST(a_cut_file_costs_its_rest_only) {
   test_lake t;
@@ -162,7 +178,9 @@ START_TEST(a_cut_file_costs_its_rest_only) {
     expect_damage(&t, &p, 5, 0, "truncated");
     expect_damage(&t, &p, p.block_ends[3], rows_of(&p, 4), "truncated");
     expect_damage(&t, &p, p.block_ends[3] + 2, rows_of(&p, 4), "truncated");
-    if (gzip) expect_damage(&t, &p, p.bytes.len - 1, N_ROWS, "truncated"); /* every row is there, but nothing vouches for them */
+    if (gzip)
+      expect_damage(&t, &p, p.bytes.len - 1, N_ROWS,
+                    "truncated"); /* every row is there, but nothing vouches for them */
     packed_fini(&p);
   }
   test_lake_close(&t);
@@ -217,7 +235,10 @@ END_TEST
 
 START_TEST(a_csv_file_may_be_cut_in_its_header_and_in_quotes) {
   static const char text[] = "id,n\na,1\n\"b\nb\",2\n\"c\nc\",3\n";
-  static const struct { size_t len; int64_t n_rows, line; } cuts[] = {{3, 0, 1}, {5, 0, 2}, {8, 0, 2}, {9, 1, 3}, {12, 1, 3}, {17, 2, 5}, {20, 2, 5}};
+  static const struct {
+    size_t len;
+    int64_t n_rows, line;
+  } cuts[] = {{3, 0, 1}, {5, 0, 2}, {8, 0, 2}, {9, 1, 3}, {12, 1, 3}, {17, 2, 5}, {20, 2, 5}};
   test_lake t;
   ls_error err = LS_ERROR_INIT;
   test_lake_open(&t);
@@ -232,7 +253,8 @@ START_TEST(a_csv_file_may_be_cut_in_its_header_and_in_quotes) {
     ck_ok(read_all(&t, LS_FORMAT_CSV, "csv/*.csv.gz", &letters, &n_first, &n_all, &err));
     ck_assert_int_eq(n_all, cuts[i].n_rows);
     snprintf(expected, sizeof expected, "csv/0.csv.gz:%lld damaged_file", (long long)cuts[i].line);
-    ck_assert_msg(strncmp(letters.text.ptr, expected, strlen(expected)) == 0, "%s, expected %s", letters.text.ptr, expected);
+    ck_assert_msg(strncmp(letters.text.ptr, expected, strlen(expected)) == 0, "%s, expected %s", letters.text.ptr,
+                  expected);
     ls__buf_fini(&bytes);
     ls__buf_fini(&letters.text);
   }
@@ -255,7 +277,11 @@ END_TEST
 
 /* A header that can't be used says nothing of its file's rows: the file is broken as a whole. */
 START_TEST(a_csv_file_without_a_usable_header_ends_the_run) {
-  static const struct { const char *text; size_t len; const char *why; } files[] = {
+  static const struct {
+    const char *text;
+    size_t len;
+    const char *why;
+  } files[] = {
       {"", 0, "csv/0.csv:1: the file is empty: the CSV header is missing"},
       {"\n", 1, "csv/0.csv:1: the first line is empty"},
       {"n\n1\n", 4, "csv/0.csv:1: the CSV header has no column 'id'"},

@@ -39,12 +39,11 @@ START_TEST(secrets_are_known_by_name) {
                                        "ssl.key.pem",
                                        "sasl.oauthbearer.client.secret",
                                        "sasl.oauthbearer.config"};
-  static const char *const open[] = {"bootstrap.servers", "sasl.username", "sasl.mechanism",
-                                     "ssl.ca.location", "linger.ms"};
+  static const char *const open[] = {"bootstrap.servers", "sasl.username", "sasl.mechanism", "ssl.ca.location",
+                                     "linger.ms"};
   for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++)
     ck_assert_msg(ls__kafka_is_secret(secret[i]), "%s", secret[i]);
-  for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
-    ck_assert_msg(!ls__kafka_is_secret(open[i]), "%s", open[i]);
+  for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) ck_assert_msg(!ls__kafka_is_secret(open[i]), "%s", open[i]);
 }
 END_TEST
 
@@ -68,21 +67,15 @@ START_TEST(an_unknown_property_is_refused_with_the_nearest_name) {
   size_t at = 9;
   ck_assert_int_eq(check("sesion.timeout.ms", "10000", &at), LS_ECONFIG);
   ck_assert_uint_eq(at, 1);
-  ck_assert_msg(strstr(err.message, "'sesion.timeout.ms'") &&
-                    strstr(err.message, "'session.timeout.ms'"),
-                "%s", err.message);
+  ck_assert_msg(strstr(err.message, "'sesion.timeout.ms'") && strstr(err.message, "'session.timeout.ms'"), "%s",
+                err.message);
 }
 END_TEST
 
 START_TEST(what_libstream_owns_is_refused_with_the_reason) {
-  static const char *const owned[] = {"enable.auto.commit",
-                                      "isolation.level",
-                                      "group.id",
-                                      "transactional.id",
-                                      "partition.assignment.strategy",
-                                      "enable.idempotence",
-                                      "queued.min.messages",
-                                      "acks"};
+  static const char *const owned[] = {
+      "enable.auto.commit", "isolation.level",     "group.id", "transactional.id", "partition.assignment.strategy",
+      "enable.idempotence", "queued.min.messages", "acks"};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
     ck_assert_int_eq(check(owned[i], "1", NULL), LS_ECONFIG);
     ck_assert_msg(strstr(err.message, "libstream sets it itself"), "%s", err.message);
@@ -117,8 +110,7 @@ START_TEST(a_secret_is_in_no_message) {
   ls_kafka_admin *admin;
   ck_assert_int_eq(ls__kafka_admin_new(&admin, &cluster, &err), LS_ECONFIG);
   ls__log_set(LS_LOG_INFO, NULL, NULL);
-  ck_assert_msg(strstr(err.message, "ssl.key.pem") && !strstr(err.message, "4711"), "%s",
-                err.message);
+  ck_assert_msg(strstr(err.message, "ssl.key.pem") && !strstr(err.message, "4711"), "%s", err.message);
   ck_assert_msg(logged[0] && !strstr(logged, "4711"), "%s", logged);
 }
 END_TEST

@@ -32,8 +32,7 @@ static const sample samples[] = {
 
 static void expect(test_lake *t, const char *path, size_t piece_bytes, ls_slice want) {
   ls_buf got = test_get(t, path, piece_bytes);
-  ck_assert_msg(ls__slice_eq(ls__buf_slice(&got), want), "%s: %zu bytes, want %zu", path, got.len,
-                want.len);
+  ck_assert_msg(ls__slice_eq(ls__buf_slice(&got), want), "%s: %zu bytes, want %zu", path, got.len, want.len);
   ls__buf_fini(&got);
 }
 
@@ -42,8 +41,7 @@ START_TEST(all_members_and_frames_are_read) {
   test_lake_open(&t);
   for (size_t i = 0; i < N_SAMPLES; i++) {
     test_put(&t, samples[i].path, samples[i].bytes, samples[i].len);
-    for (size_t piece = 1; piece < 20; piece += 3)
-      expect(&t, samples[i].path, piece, ls__slice_of(both_lines));
+    for (size_t piece = 1; piece < 20; piece += 3) expect(&t, samples[i].path, piece, ls__slice_of(both_lines));
   }
   test_put(&t, "in/plain.jsonl", both_lines, strlen(both_lines));
   expect(&t, "in/plain.jsonl", 3, ls__slice_of(both_lines));
@@ -76,8 +74,7 @@ static int read_to_end(test_lake *t, const char *path, ls_error *err) {
   size_t n = 1;
   LS_TRY(ls__lake_reader_open(&reader, t->lake, path, err));
   int rc = LS_OK;
-  while (rc == LS_OK && n > 0)
-    rc = ls__lake_read(reader, piece, sizeof piece, &n, err);
+  while (rc == LS_OK && n > 0) rc = ls__lake_read(reader, piece, sizeof piece, &n, err);
   ls__lake_reader_close(reader);
   return rc;
 }
@@ -127,10 +124,9 @@ START_TEST(missing_files_are_not_found) {
   ls_parquet_reader *parquet = NULL;
   test_lake_open(&t);
   ls_schema *schema = test_schema(&t.arena, "id: string");
-  ck_fails(ls__lake_reader_open(&reader, t.lake, "no/such.jsonl", &err), LS_ENOTFOUND,
-           "no/such.jsonl");
-  ck_fails(ls__parquet_reader_open(&parquet, t.lake, "no/such.parquet", schema, NULL, &err),
-           LS_ENOTFOUND, "no/such.parquet");
+  ck_fails(ls__lake_reader_open(&reader, t.lake, "no/such.jsonl", &err), LS_ENOTFOUND, "no/such.jsonl");
+  ck_fails(ls__parquet_reader_open(&parquet, t.lake, "no/such.parquet", schema, NULL, &err), LS_ENOTFOUND,
+           "no/such.parquet");
   test_lake_close(&t);
 }
 END_TEST
@@ -172,8 +168,7 @@ START_TEST(a_file_replaced_while_read_is_never_a_mixture) {
   int rc = LS_OK;
   for (n_old = n; rc == LS_OK && n > 0; n_old += n) {
     rc = ls__lake_read(reader, bytes, len, &n, &err);
-    if (rc == LS_OK && ls__lake_is_local(t.lake))
-      ck_assert(n == 0 || (bytes[0] == 'a' && bytes[n - 1] == 'a'));
+    if (rc == LS_OK && ls__lake_is_local(t.lake)) ck_assert(n == 0 || (bytes[0] == 'a' && bytes[n - 1] == 'a'));
   }
   if (ls__lake_is_local(t.lake)) {
     ck_assert_uint_eq(n_old, len);

@@ -72,8 +72,7 @@ START_TEST(large_and_empty_files_are_published_whole) {
   test_lake_open(&t);
   size_t len = (size_t)23 << 20; /* several parts on S3, several blocks when read */
   char *bytes = ls__alloc(len);
-  for (size_t i = 0; i < len; i++)
-    bytes[i] = (char)((i * 2654435761u) >> 13);
+  for (size_t i = 0; i < len; i++) bytes[i] = (char)((i * 2654435761u) >> 13);
   test_put(&t, "big.bin", bytes, len);
   ls_buf back = test_get(&t, "big.bin", 777777);
   ck_assert_uint_eq(back.len, len);
@@ -98,8 +97,7 @@ START_TEST(bad_names_are_refused) {
     ck_fails(ls__lake_stage_new(&stage, t.lake, bad[i], t.work, &err), LS_EINVAL, "run id");
   }
   ck_ok(ls__lake_stage_new(&stage, t.lake, "run", t.work, &err));
-  ck_fails(ls__lake_stage_bytes(stage, "../x", ls__slice_of("x"), &err), LS_EINVAL,
-           "relative path");
+  ck_fails(ls__lake_stage_bytes(stage, "../x", ls__slice_of("x"), &err), LS_EINVAL, "relative path");
   ls__lake_stage_free(stage);
   test_lake_close(&t);
 }
@@ -129,8 +127,7 @@ static pid_t start_child(const test_lake *t, const char *run, const char *fault,
 static void wait_killed(pid_t pid) {
   int status = 0;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-  ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-                "the child ended with status %d", status);
+  ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended with status %d", status);
 }
 
 /* test_lake_open without the lake, so that children are forked before any thread is there. */
@@ -157,8 +154,7 @@ START_TEST(leftovers_of_dead_runs_are_removed_and_live_ones_stay) {
   ck_assert_int_eq(pipe(ready), 0);
   pid_t dead = start_child(&t, "dead", "sink.stage_file:2", -1);
   wait_killed(dead);
-  pid_t live =
-      start_child(&t, "live", NULL, ready[1]); /* its start removes what the dead one left */
+  pid_t live = start_child(&t, "live", NULL, ready[1]); /* its start removes what the dead one left */
   ck_assert_int_eq(read(ready[0], &byte, 1), 1);
   ck_ok(ls__lake_open(&t.lake, t.root, &err));
   ck_assert(!staging_has(&t, "/dead") && !staging_has(&t, "/dead.lock"));
@@ -171,8 +167,7 @@ START_TEST(leftovers_of_dead_runs_are_removed_and_live_ones_stay) {
   wait_killed(live);
   ls__lake_stage_free(stage);
   ck_assert(staging_has(&t, "/live/out/a.txt"));
-  ck_ok(ls__lake_stage_new(&stage, t.lake, "live", t.work,
-                           &err)); /* the run itself, again: from nothing */
+  ck_ok(ls__lake_stage_new(&stage, t.lake, "live", t.work, &err)); /* the run itself, again: from nothing */
   ck_assert(!staging_has(&t, "/live/out"));
   ls__lake_stage_free(stage);
   ck_assert(!staging_has(&t, ""));
@@ -220,8 +215,7 @@ typedef struct republish {
 static void check_version(republish *r, const ls_batch *rows) {
   int64_t version = ls__column_i64(&rows->columns[0])[0];
   ck_assert_int_eq(rows->n_rows, VERSION_ROWS + version);
-  for (int64_t row = 0; row < rows->n_rows; row++)
-    ck_assert_int_eq(ls__column_i64(&rows->columns[0])[row], version);
+  for (int64_t row = 0; row < rows->n_rows; row++) ck_assert_int_eq(ls__column_i64(&rows->columns[0])[row], version);
   ck_assert_int_ge(version, r->last_version);
   r->last_version = version;
 }
@@ -268,8 +262,7 @@ START_TEST(readers_see_one_complete_version_while_it_is_republished) {
   publish_version(&t, r.schema, 0);
   pthread_t reader;
   ck_assert_int_eq(pthread_create(&reader, NULL, read_all_the_time, &r), 0);
-  for (int64_t version = 1; version <= REPUBLISHED; version++)
-    publish_version(&t, r.schema, version);
+  for (int64_t version = 1; version <= REPUBLISHED; version++) publish_version(&t, r.schema, version);
   atomic_store(&r.done, true);
   pthread_join(reader, NULL);
   ck_assert_int_eq(r.last_version, REPUBLISHED);

@@ -15,8 +15,13 @@ static void setup(fixture *f, ls_format format, size_t memory_bytes) {
   test_lake_open(&f->t);
   ck_ok(ls__lake_stage_new(&f->stage, f->t.lake, "run", f->t.work, &err));
   f->schema = test_schema(&f->t.arena, "id: string not null, n: int64");
-  ls_live_files_opts opts = {.stage = f->stage, .name = "sink", .directory = "_live/app/sink-00003", .partition = 3, .schema = f->schema,
-                             .format = format, .memory_bytes = memory_bytes};
+  ls_live_files_opts opts = {.stage = f->stage,
+                             .name = "sink",
+                             .directory = "_live/app/sink-00003",
+                             .partition = 3,
+                             .schema = f->schema,
+                             .format = format,
+                             .memory_bytes = memory_bytes};
   ls__live_files_new(&f->files, &opts);
 }
 

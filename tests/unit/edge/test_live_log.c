@@ -29,7 +29,11 @@ static void refuse_cuts(const ls_buf *bytes) {
 
 START_TEST(records_come_back) {
   ls_buf bytes = LS_BUF_INIT, entries = LS_BUF_INIT;
-  ls_live_record file = {.kind = LS_LIVE_FILE, .epoch = 3, .staged = ls__slice_of("_live/a/s/f"), .path = ls__slice_of("t/f"), .n_rows = 7};
+  ls_live_record file = {.kind = LS_LIVE_FILE,
+                         .epoch = 3,
+                         .staged = ls__slice_of("_live/a/s/f"),
+                         .path = ls__slice_of("t/f"),
+                         .n_rows = 7};
   ls_live_record out = round_trip(&bytes, &file);
   ck_assert(ls__slice_is(out.staged, "_live/a/s/f") && ls__slice_is(out.path, "t/f"));
   ck_assert_int_eq(out.n_rows, 7);
@@ -42,7 +46,10 @@ START_TEST(records_come_back) {
   ls__live_log_add_entry(&entries, 'p', ls__slice_of("t/dt=2026-03-01"));
   ls__live_log_add_entry(&entries, 'r', (ls_slice){"\0\1\2", 3});
   ls__live_log_add_entry(&entries, 'd', (ls_slice){"", 0});
-  out = round_trip(&bytes, &(ls_live_record){.kind = LS_LIVE_ROWS, .epoch = 9, .fingerprint = 77, .first_row = 5, .entries = ls__buf_slice(&entries)});
+  out = round_trip(
+      &bytes,
+      &(ls_live_record){
+          .kind = LS_LIVE_ROWS, .epoch = 9, .fingerprint = 77, .first_row = 5, .entries = ls__buf_slice(&entries)});
   ck_assert_uint_eq(out.fingerprint, 77);
   ck_assert_int_eq(out.first_row, 5);
   ck_assert(ls__slice_eq(out.entries, ls__buf_slice(&entries)));

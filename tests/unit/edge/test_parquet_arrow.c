@@ -14,8 +14,7 @@ static void round_trip(const char *types, int64_t n_rows, int64_t cut, uint64_t 
   ls_batch *back = ls__batch_new(schema, &t.arena, 0);
   ck_ok(test_read_parquet(back, &t, "out/part.parquet", schema, NULL, &err));
   ck_assert_int_eq(back->n_rows, n_rows);
-  for (uint32_t i = 0; i < schema->n_fields; i++)
-    ck_assert_int_eq(back->columns[i].n_rows, n_rows);
+  for (uint32_t i = 0; i < schema->n_fields; i++) ck_assert_int_eq(back->columns[i].n_rows, n_rows);
   test_same_rows(rows, 0, back, 0, n_rows);
   test_lake_close(&t);
 }
@@ -26,7 +25,8 @@ START_TEST(all_types_come_back) {
 END_TEST
 START_TEST(several_row_groups_come_back) {
   /* under sanitizers one column of each kind: rows can't be fewer, or there is one group */
-  const char *few = "id: string not null, amount: decimal(18,4), flag: bool, parts: list<string>, pair: struct<left: int64, right: string>";
+  const char *few = "id: string not null, amount: decimal(18,4), flag: bool, parts: list<string>, pair: struct<left: "
+                    "int64, right: string>";
   round_trip(LS_TEST_SHARE > 1 ? few : test_all_types, 140000, 30016, 2);
 }
 END_TEST
@@ -43,8 +43,7 @@ START_TEST(values_under_nulls_are_zero) {
   test_lake t;
   ls_error err = LS_ERROR_INIT;
   test_lake_open(&t);
-  ls_schema *schema =
-      test_schema(&t.arena, "id: string not null, n: int64, s: string, l: list<string>");
+  ls_schema *schema = test_schema(&t.arena, "id: string not null, n: int64, s: string, l: list<string>");
   test_write_parquet(&t, "p.parquet", test_rows(&t.arena, schema, 1000, 5), 1000);
   ls_batch *back = ls__batch_new(schema, &t.arena, 0);
   ck_ok(test_read_parquet(back, &t, "p.parquet", schema, NULL, &err));
@@ -73,8 +72,7 @@ START_TEST(bytes_do_not_depend_on_batch_cuts) {
       first = bytes;
       continue;
     }
-    ck_assert_msg(ls__slice_eq(ls__buf_slice(&first), ls__buf_slice(&bytes)), "cut %d differs",
-                  (int)cuts[i]);
+    ck_assert_msg(ls__slice_eq(ls__buf_slice(&first), ls__buf_slice(&bytes)), "cut %d differs", (int)cuts[i]);
     ls__buf_fini(&bytes);
   }
   ls__buf_fini(&first);
@@ -88,8 +86,7 @@ START_TEST(views_are_written_like_copies) {
   test_lake_open(&t);
   ls_schema *schema = test_schema(&t.arena, test_all_types);
   ls_batch *rows = test_rows(&t.arena, schema, 50000, 7);
-  test_write_parquet(&t, "p.parquet", test_view(&t.arena, rows, 6400, 33000),
-                     33000); /* direct and pending rows */
+  test_write_parquet(&t, "p.parquet", test_view(&t.arena, rows, 6400, 33000), 33000); /* direct and pending rows */
   ls_batch *back = ls__batch_new(schema, &t.arena, 0);
   ck_ok(test_read_parquet(back, &t, "p.parquet", schema, NULL, &err));
   test_same_rows(rows, 6400, back, 0, 33000);
@@ -104,17 +101,14 @@ START_TEST(columns_are_found_by_name) {
   ls_schema *wide = test_schema(&t.arena, test_all_types);
   ls_batch *rows = test_rows(&t.arena, wide, 2000, 8);
   test_write_parquet(&t, "p.parquet", rows, 2000);
-  ls_schema *narrow = test_schema(
-      &t.arena, "pair: struct<right: string>, total: decimal(38,10), id: string not null");
+  ls_schema *narrow = test_schema(&t.arena, "pair: struct<right: string>, total: decimal(38,10), id: string not null");
   ls_batch *back = ls__batch_new(narrow, &t.arena, 0);
   ck_ok(test_read_parquet(back, &t, "p.parquet", narrow, NULL, &err));
-  int32_t total = ls__schema_find(wide, ls__slice_of("total")),
-          pair = ls__schema_find(wide, ls__slice_of("pair"));
+  int32_t total = ls__schema_find(wide, ls__slice_of("total")), pair = ls__schema_find(wide, ls__slice_of("pair"));
   for (int64_t row = 0; row < 2000; row++) {
     ck_assert(ls__column_value_eq(&back->columns[2], row, &rows->columns[0], row));
     ck_assert(ls__column_value_eq(&back->columns[1], row, &rows->columns[total], row));
-    ck_assert(ls__column_value_eq(&back->columns[0].children[0], row,
-                                  &rows->columns[pair].children[1], row));
+    ck_assert(ls__column_value_eq(&back->columns[0].children[0], row, &rows->columns[pair].children[1], row));
   }
   test_lake_close(&t);
 }
@@ -214,8 +208,7 @@ START_TEST(broken_files_are_data_errors) {
   fails_to_read(&t, "id: string", LS_EDATA, "");
   test_put(&t, "p.parquet", good.ptr, good.len / 2);
   fails_to_read(&t, "id: string", LS_EDATA, "");
-  for (size_t i = 100; i < good.len / 2; i += 50)
-    good.ptr[i] ^= 0x55;
+  for (size_t i = 100; i < good.len / 2; i += 50) good.ptr[i] ^= 0x55;
   test_put(&t, "p.parquet", good.ptr, good.len);
   fails_to_read(&t, "id: string", LS_EDATA, "");
   ls__buf_fini(&good);

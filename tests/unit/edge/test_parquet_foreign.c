@@ -41,8 +41,7 @@ static void append_row(ls_batch *out, int64_t i) {
   }
   ls__column_append_i32(&c[5], (int32_t)(20000 + i % 400));
   if (i % 17) {
-    for (int64_t k = 0; k < i % 3; k++)
-      ls__column_append_slice(&c[6].children[0], ls__slice_of(k ? "KYC" : "AML"));
+    for (int64_t k = 0; k < i % 3; k++) ls__column_append_slice(&c[6].children[0], ls__slice_of(k ? "KYC" : "AML"));
     ls__column_append_list_end(&c[6]);
   } else {
     ls__column_append_null(&c[6]);
@@ -90,8 +89,7 @@ START_TEST(files_of_other_writers_are_read) {
   open_dir(&t, dir);
   ls_schema *schema = test_schema(&t.arena, schema_text);
   ls_batch *want = ls__batch_new(schema, &t.arena, 0);
-  for (int64_t i = 0; i < N_ROWS; i++)
-    append_row(want, i);
+  for (int64_t i = 0; i < N_ROWS; i++) append_row(want, i);
   ck_ok(ls__lake_list(&files, t.lake, "foreign-*.parquet", INT32_MIN, INT32_MAX, &err));
   ck_assert_uint_ge(files.n, 8);
   for (size_t i = 0; i < files.n; i++) {
@@ -143,8 +141,7 @@ START_TEST(our_file_is_written_for_other_readers) {
   open_dir(&t, dir);
   ls_schema *schema = test_schema(&t.arena, schema_text);
   ls_batch *rows = ls__batch_new(schema, &t.arena, 0);
-  for (int64_t i = 0; i < N_ROWS; i++)
-    append_row(rows, i);
+  for (int64_t i = 0; i < N_ROWS; i++) append_row(rows, i);
   test_write_parquet(&t, "ours/part-0.parquet", rows, N_ROWS);
   ls_batch *none = ls__batch_new(schema, &t.arena, 0);
   test_write_parquet(&t, "ours/empty-0.parquet", none, N_ROWS);

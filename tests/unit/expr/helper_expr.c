@@ -8,10 +8,8 @@ static ls_slice next_part(ls_slice *rest, char separator) {
   ls_slice part = {rest->ptr, at ? (size_t)(at - rest->ptr) : rest->len};
   size_t used = part.len + (at ? 1 : 0);
   *rest = (ls_slice){rest->ptr + used, rest->len - used};
-  while (part.len && (part.ptr[0] == ' ' || part.ptr[0] == '\n'))
-    part = (ls_slice){part.ptr + 1, part.len - 1};
-  while (part.len && part.ptr[part.len - 1] == ' ')
-    part.len--;
+  while (part.len && (part.ptr[0] == ' ' || part.ptr[0] == '\n')) part = (ls_slice){part.ptr + 1, part.len - 1};
+  while (part.len && part.ptr[part.len - 1] == ' ') part.len--;
   return part;
 }
 
@@ -84,8 +82,7 @@ void cell_append(ls_column *col, const char *cell) {
     ls__column_append_f64(col, strtod(cell, NULL));
     break;
   case LS_DECIMAL:
-    ck_assert_int_eq(ls__decimal_parse(&value, text, col->type->precision, col->type->scale, false),
-                     LS_OK);
+    ck_assert_int_eq(ls__decimal_parse(&value, text, col->type->precision, col->type->scale, false), LS_OK);
     ls__column_append_decimal(col, value);
     break;
   case LS_TIMESTAMP:
@@ -111,23 +108,20 @@ void cell_append(ls_column *col, const char *cell) {
 
 void bench_row(bench *b, const char *const *cells) {
   int64_t n = b->batch->n_rows;
-  for (uint32_t i = 0; i < b->schema.n_fields; i++)
-    cell_append(&b->batch->columns[i], cells[i]);
+  for (uint32_t i = 0; i < b->schema.n_fields; i++) cell_append(&b->batch->columns[i], cells[i]);
   ls__batch_append_meta(b->batch, 1000000 * (n + 1), (ls_stamp){2000000 * (n + 1), (uint64_t)n});
 }
 
 void bench_standard(bench *b) {
   static const char *const rows[][17] = {
       {"t1", "12.5000", "1.25", "7", "9223372036854775807", "0.8", "t", "2026-03-01T09:15:02.125Z",
-       "2026-03-01T09:20:00Z", "2026-03-01", "Ada", "[KYC,AML]", "[1,2]", "{1,x}", "HIGH", "u1",
-       "raw"},
-      {"t2", "-0.0001", "~", "0", "-9223372036854775808", "0.25", "f",
-       "1969-12-31T23:59:59.999999Z", "~", "2024-02-29", "~", "[]", "~", "~", "~", "u2", "b"},
-      {"t3", "10000.0000", "99999999.99", "~", "1", "~", "~", "2026-12-31T23:59:59Z",
-       "2026-03-01T00:00:00Z", "2026-12-31", "Zürich", "[b,~,a]", "[3,~]", "{~,y}", "LOW", "u3",
-       ""},
-      {"t4", "0.0000", "0.00", "-3", "0", "-1.5", "t", "2000-02-29T12:00:00Z",
-       "2000-02-28T12:00:00Z", "2000-02-29", "", "~", "[]", "{4,~}", "MEDIUM", "u4", "~"},
+       "2026-03-01T09:20:00Z", "2026-03-01", "Ada", "[KYC,AML]", "[1,2]", "{1,x}", "HIGH", "u1", "raw"},
+      {"t2", "-0.0001", "~", "0", "-9223372036854775808", "0.25", "f", "1969-12-31T23:59:59.999999Z", "~", "2024-02-29",
+       "~", "[]", "~", "~", "~", "u2", "b"},
+      {"t3", "10000.0000", "99999999.99", "~", "1", "~", "~", "2026-12-31T23:59:59Z", "2026-03-01T00:00:00Z",
+       "2026-12-31", "Zürich", "[b,~,a]", "[3,~]", "{~,y}", "LOW", "u3", ""},
+      {"t4", "0.0000", "0.00", "-3", "0", "-1.5", "t", "2000-02-29T12:00:00Z", "2000-02-28T12:00:00Z", "2000-02-29", "",
+       "~", "[]", "{4,~}", "MEDIUM", "u4", "~"},
   };
   bench_init(b, "id string; amount decimal(18,4); fee decimal(10,2) null; qty int64 null; big "
                 "int64; score float64 null; "
@@ -136,22 +130,19 @@ void bench_standard(bench *b) {
                 "nums list<int64> null; st struct<a: int64, b: string> null; merchants.risk_level "
                 "string null; "
                 "user_id string sensitive; raw bytes null");
-  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-    bench_row(b, rows[i]);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) bench_row(b, rows[i]);
 }
 
 static char result_text[1 << 20];
 static ls_expr_error where;
 
 static void format_error(void) {
-  snprintf(result_text, sizeof result_text, "E%zu+%zu %s", where.offset, where.length,
-           where.message);
+  snprintf(result_text, sizeof result_text, "E%zu+%zu %s", where.offset, where.length, where.message);
 }
 
 static void keep_error(void *payload, int64_t row, const char *message) {
   const char **errors = payload;
-  ck_assert_msg(errors[row] == NULL, "row %d reported twice: %s, %s", (int)row, errors[row],
-                message);
+  ck_assert_msg(errors[row] == NULL, "row %d reported twice: %s, %s", (int)row, errors[row], message);
   errors[row] = message;
 }
 
@@ -168,8 +159,7 @@ const char *run_active(bench *b, const char *text, const uint64_t *active) {
   ck_assert_msg(ls__expr_state_new(&state, expr, &b->env, &err) == LS_OK, "%s", err.message);
   const char **errors = (const char **)LS_ARENA_ARRAY(&b->scratch, char *, b->batch->n_rows + 1);
   ls_column out;
-  ck_assert_int_eq(
-      ls__expr_eval(&out, state, b->batch, active, &b->scratch, keep_error, errors, &err), LS_OK);
+  ck_assert_int_eq(ls__expr_eval(&out, state, b->batch, active, &b->scratch, keep_error, errors, &err), LS_OK);
   ck_assert_int_eq(out.n_rows, b->batch->n_rows);
   ck_assert(ls__type_eq(out.type, ls__expr_type(expr)));
   ls_buf buf = LS_BUF_INIT;
@@ -185,8 +175,7 @@ const char *run_active(bench *b, const char *text, const uint64_t *active) {
       ls__buf_printf(&buf, "!%s", errors[i]);
     } else {
       ls__column_format_json(&buf, &out, i);
-      if (ls__is_null(&out, i))
-        ck_assert_msg(ls__expr_nullable(expr), "%s: null, but not nullable", text);
+      if (ls__is_null(&out, i)) ck_assert_msg(ls__expr_nullable(expr), "%s: null, but not nullable", text);
     }
   }
   snprintf(result_text, sizeof result_text, "%s", buf.ptr);
@@ -223,8 +212,7 @@ int run_suite(const char *name, const TTest *const *tests, size_t n) {
   Suite *suite = suite_create(name);
   TCase *tc = tcase_create(name);
   tcase_set_timeout(tc, 120);
-  for (size_t i = 0; i < n; i++)
-    tcase_add_test(tc, tests[i]);
+  for (size_t i = 0; i < n; i++) tcase_add_test(tc, tests[i]);
   suite_add_tcase(suite, tc);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

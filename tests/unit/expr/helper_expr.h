@@ -36,11 +36,10 @@ const char *run_active(bench *b, const char *text, const uint64_t *active);
 const char *type_of(bench *b, const char *text);
 ls_expr *must_compile(bench *b, const char *text);
 
-#define ck_run(b, text, want)                                                                      \
-  do {                                                                                             \
-    const char *ck_got_ = run((b), (text));                                                        \
-    ck_assert_msg(strcmp(ck_got_, (want)) == 0, "%s\n   gives %s\n   wanted %s", (text), ck_got_,  \
-                  (want));                                                                         \
+#define ck_run(b, text, want)                                                                                          \
+  do {                                                                                                                 \
+    const char *ck_got_ = run((b), (text));                                                                            \
+    ck_assert_msg(strcmp(ck_got_, (want)) == 0, "%s\n   gives %s\n   wanted %s", (text), ck_got_, (want));             \
   } while (0)
 
 int run_suite(const char *name, const TTest *const *tests, size_t n);

@@ -10,8 +10,7 @@ static void setup(void) {
   ck_assert_msg(dirs[0] != NULL, "LS_TEST_PLUGIN_DIR is not set: run this test by ctest");
   bench_standard(&b);
   ls__udf_registry_new(&registry);
-  ck_assert_msg(ls__udf_load(registry, "expr_probe", dirs, 1, NULL, NULL, 0, &err) == LS_OK, "%s",
-                err.message);
+  ck_assert_msg(ls__udf_load(registry, "expr_probe", dirs, 1, NULL, NULL, 0, &err) == LS_OK, "%s", err.message);
   b.env.udfs = registry;
 }
 
@@ -76,8 +75,7 @@ START_TEST(refuses) {
   setup();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     const char *got = run(&b, wrong[i][0]);
-    ck_assert_msg(strncmp(got, wrong[i][1], strlen(wrong[i][1])) == 0, "%s\n   gives %s",
-                  wrong[i][0], got);
+    ck_assert_msg(strncmp(got, wrong[i][1], strlen(wrong[i][1])) == 0, "%s\n   gives %s", wrong[i][0], got);
   }
   b.env.volatile_allowed = true;
   ck_run(&b, "probe_tick(1e0)", "0 0 0 0");
@@ -92,8 +90,7 @@ START_TEST(a_call_that_fails_as_a_whole_fails_the_evaluation) {
   setup();
   ls_expr *expr = must_compile(&b, "CASE WHEN flag IS NOT NULL THEN probe_same(amount) END");
   ck_assert_int_eq(ls__expr_state_new(&state, expr, &b.env, &err), LS_OK);
-  ck_assert_int_eq(ls__expr_eval(&out, state, b.batch, NULL, &b.scratch, NULL, NULL, &err),
-                   LS_EFUNCTION);
+  ck_assert_int_eq(ls__expr_eval(&out, state, b.batch, NULL, &b.scratch, NULL, NULL, &err), LS_EFUNCTION);
   ck_assert_ptr_nonnull(strstr(err.message, "probe: broken"));
   ls__expr_state_free(state);
   teardown();
@@ -101,7 +98,6 @@ START_TEST(a_call_that_fails_as_a_whole_fails_the_evaluation) {
 END_TEST
 
 int main(void) {
-  const TTest *tests[] = {calls_plugins, fits_arguments, refuses,
-                          a_call_that_fails_as_a_whole_fails_the_evaluation};
+  const TTest *tests[] = {calls_plugins, fits_arguments, refuses, a_call_that_fails_as_a_whole_fails_the_evaluation};
   return run_suite("calls", tests, sizeof tests / sizeof tests[0]);
 }

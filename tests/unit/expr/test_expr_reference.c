@@ -9,8 +9,7 @@ static bench none;
 static void check_example(const char *signature, const char *example, const char *result) {
   if (!example) return;
   const char *got = run(&none, example);
-  ck_assert_msg(strcmp(got, result) == 0, "%s: %s\n   gives %s\n   documented %s", signature,
-                example, got, result);
+  ck_assert_msg(strcmp(got, result) == 0, "%s: %s\n   gives %s\n   documented %s", signature, example, got, result);
 }
 
 START_TEST(examples_give_the_documented_results) {
@@ -26,8 +25,7 @@ START_TEST(examples_give_the_documented_results) {
     check_example(fn->signature, fn->example, fn->result);
     ck_assert_msg(fn->example || strcmp(fn->args, "") == 0, "%s has no example", fn->name);
     ck_assert_msg(fn->kernel || fn->form, "%s has neither kernel nor form", fn->name);
-    ck_assert_msg(strncmp(fn->signature, fn->name, strlen(fn->name)) == 0, "%s: signature",
-                  fn->name);
+    ck_assert_msg(strncmp(fn->signature, fn->name, strlen(fn->name)) == 0, "%s: signature", fn->name);
   }
   ck_assert_uint_gt(n, 70);
   bench_fini(&none);
@@ -50,18 +48,15 @@ START_TEST(document_is_generated_from_the_tables) {
   FILE *file = fopen(path, "rb");
   ck_assert_msg(file != NULL, "%s is missing: run this test with LS_UPDATE=1", path);
   char chunk[4096];
-  for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0;)
-    ls__buf_append(&have, chunk, n);
+  for (size_t n; (n = fread(chunk, 1, sizeof chunk, file)) > 0;) ls__buf_append(&have, chunk, n);
   fclose(file);
-  ck_assert_msg(ls__slice_eq(ls__buf_slice(&want), ls__buf_slice(&have)),
-                "docs/EXPRESSIONS.md is old: LS_UPDATE=1");
+  ck_assert_msg(ls__slice_eq(ls__buf_slice(&want), ls__buf_slice(&have)), "docs/EXPRESSIONS.md is old: LS_UPDATE=1");
   ls__buf_fini(&want);
   ls__buf_fini(&have);
 }
 END_TEST
 
 int main(void) {
-  const TTest *tests[] = {examples_give_the_documented_results,
-                          document_is_generated_from_the_tables};
+  const TTest *tests[] = {examples_give_the_documented_results, document_is_generated_from_the_tables};
   return run_suite("reference", tests, sizeof tests / sizeof tests[0]);
 }

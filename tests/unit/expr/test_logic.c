@@ -103,15 +103,13 @@ START_TEST(truth_tables) {
   bench b;
   bench_init(&b, "a bool null; b bool null");
   for (int a = 0; a < 3; a++) {
-    for (int c = 0; c < 3; c++)
-      bench_row(&b, (const char *const[]){cells[a], cells[c]});
+    for (int c = 0; c < 3; c++) bench_row(&b, (const char *const[]){cells[a], cells[c]});
   }
   for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
     for (int form = 0; form < 16; form++) { /* a: column, T, F, N times b: the same */
       char text[256], want[256] = "";
       int fixed_a = form / 4 - 1, fixed_b = form % 4 - 1;
-      fill(text, rules[r].form, fixed_a < 0 ? "a" : names[fixed_a],
-           fixed_b < 0 ? "b" : names[fixed_b]);
+      fill(text, rules[r].form, fixed_a < 0 ? "a" : names[fixed_a], fixed_b < 0 ? "b" : names[fixed_b]);
       for (int row = 0; row < 9; row++) {
         int va = fixed_a < 0 ? row / 3 : fixed_a, vb = fixed_b < 0 ? row % 3 : fixed_b;
         sprintf(want + strlen(want), "%s%s", row ? " " : "", texts[rules[r].want(va, vb)]);
@@ -163,8 +161,7 @@ static void check_clean(const ls_column *col) {
   static const char zeros[16];
   for (int64_t row = 0; row < col->n_rows; row++) {
     if (!ls__is_null(col, row)) continue;
-    if (width)
-      ck_assert(memcmp((const char *)col->values + (size_t)row * width, zeros, width) == 0);
+    if (width) ck_assert(memcmp((const char *)col->values + (size_t)row * width, zeros, width) == 0);
     if (col->type->kind == LS_BOOL) ck_assert(!LS_BIT_GET(col->values, row));
     if (col->offsets) ck_assert_int_eq(col->offsets[row], col->offsets[row + 1]);
   }
@@ -200,8 +197,7 @@ static int64_t want_int(int which, int64_t a, int64_t c) {
 }
 
 START_TEST(strict_kernels_at_word_borders) {
-  static const char *const exprs[] = {"a + b",    "a - b", "a * b", "a + 1000",
-                                      "1000 - a", "-a",    "abs(a)"};
+  static const char *const exprs[] = {"a + b", "a - b", "a * b", "a + 1000", "1000 - a", "-a", "abs(a)"};
   for (size_t s = 0; s < N_SIZES; s++) {
     for (int p = 0; p < 36; p++) {
       bench b;
@@ -212,8 +208,7 @@ START_TEST(strict_kernels_at_word_borders) {
         for (int64_t row = 0; row < sizes[s]; row++) {
           bool null = null_at(p / 6, row) || (e < 3 && null_at(p % 6, row));
           ck_assert_int_eq(ls__is_null(&out, row), null);
-          if (!null)
-            ck_assert_int_eq(ls__column_i64(&out)[row], want_int(e, row % 11 - 5, row % 7 - 3));
+          if (!null) ck_assert_int_eq(ls__column_i64(&out)[row], want_int(e, row % 11 - 5, row % 7 - 3));
         }
       }
       bench_fini(&b);
@@ -266,7 +261,6 @@ START_TEST(other_kernels_leave_clean_columns) {
 END_TEST
 
 int main(void) {
-  const TTest *tests[] = {truth_tables, strict_kernels_at_word_borders,
-                          other_kernels_leave_clean_columns};
+  const TTest *tests[] = {truth_tables, strict_kernels_at_word_borders, other_kernels_leave_clean_columns};
   return run_suite("logic", tests, sizeof tests / sizeof tests[0]);
 }

@@ -46,31 +46,27 @@ static void expand(ls_buf *out, const char *form, int depth) {
 
 static void gen(ls_buf *out, kind k, int depth) {
   static const char *const forms[N_KINDS][12] = {
-      {"($i + $i)", "($i - $i)", "($i * $i)", "($i / $i)", "($i % $i)", "(- $i)", "abs($i)",
-       "length($t)", "CASE WHEN $b THEN $i ELSE $i END", "COALESCE($i, $i)",
-       "date_diff('day', $m, $m)", "TRY_CAST($t AS int64)"},
-      {"($d + $d)", "($d - $d)", "($d * $d)", "($d / $d)", "($d % $d)", "(- $d)", "round($d, 1)",
-       "floor($d)", "COALESCE($d, $d)", "CASE $i WHEN $i THEN $d ELSE $d END",
-       "CAST($d AS decimal(12,2))", "greatest($d, $d)"},
-      {"($f + $f)", "($f - $f)", "($f * $f)", "($f / $f)", "abs($f)", "round($f)",
-       "COALESCE($f, $f)", "IF($b, $f, $f)", "CAST($d AS float64)", "least($f, $f)", "(- $f)",
-       "NULLIF($f, $f)"},
-      {"($i < $i)", "($d >= $d)", "($t = $t)", "($b AND $b AND $b)", "($b OR $b)", "(NOT $b)",
-       "($t IN ($t, $t, 'a'))", "($i BETWEEN $i AND $i)", "($t IS NOT NULL)",
-       "($i IS DISTINCT FROM $i)", "($t LIKE '%a%')", "list_contains($l, $t)"},
-      {"($t || $t)", "upper($t)", "substr($t, $i)", "left($t, 2)", "CAST($i AS string)",
-       "CAST($d AS string)", "concat($t, $t)", "CASE WHEN $b THEN $t WHEN $b THEN 'x' END", "$l[1]",
-       "list_to_string($l, '-')", "replace($t, 'a', $t)", "COALESCE($t, $t)"},
-      {"($m + INTERVAL '1h')", "($m - INTERVAL '40d')", "date_trunc('week', $m)",
-       "date_trunc('month', $m)", "CASE WHEN $b THEN $m END", "COALESCE($m, $m)",
-       "greatest($m, $m)", "CAST($y AS timestamp)", "to_timestamp_us($i)", "NULLIF($m, $m)",
-       "IF($b, $m)", "least($m, $m)"},
-      {"($y + INTERVAL '1d')", "date($m)", "date_trunc('year', $y)", "COALESCE($y, $y)",
-       "CASE WHEN $b THEN $y END", "CAST($m AS date)", "greatest($y, $y)", "NULLIF($y, $y)",
-       "TRY_CAST($t AS date)", "IF($b, $y, $y)", "least($y, $y)", "($y - INTERVAL '7d')"},
-      {"list_sort($l)", "list_distinct($l)", "list_compact($l)", "list_concat($l, $l)", "[$t, $t]",
-       "COALESCE($l, $l)", "split($t, 'a')", "CASE WHEN $b THEN $l ELSE [] END",
-       "[CAST($i AS string)]", "list_compact([$t, NULL])", "list_concat($l, [$t])", "IF($b, $l)"}};
+      {"($i + $i)", "($i - $i)", "($i * $i)", "($i / $i)", "($i % $i)", "(- $i)", "abs($i)", "length($t)",
+       "CASE WHEN $b THEN $i ELSE $i END", "COALESCE($i, $i)", "date_diff('day', $m, $m)", "TRY_CAST($t AS int64)"},
+      {"($d + $d)", "($d - $d)", "($d * $d)", "($d / $d)", "($d % $d)", "(- $d)", "round($d, 1)", "floor($d)",
+       "COALESCE($d, $d)", "CASE $i WHEN $i THEN $d ELSE $d END", "CAST($d AS decimal(12,2))", "greatest($d, $d)"},
+      {"($f + $f)", "($f - $f)", "($f * $f)", "($f / $f)", "abs($f)", "round($f)", "COALESCE($f, $f)", "IF($b, $f, $f)",
+       "CAST($d AS float64)", "least($f, $f)", "(- $f)", "NULLIF($f, $f)"},
+      {"($i < $i)", "($d >= $d)", "($t = $t)", "($b AND $b AND $b)", "($b OR $b)", "(NOT $b)", "($t IN ($t, $t, 'a'))",
+       "($i BETWEEN $i AND $i)", "($t IS NOT NULL)", "($i IS DISTINCT FROM $i)", "($t LIKE '%a%')",
+       "list_contains($l, $t)"},
+      {"($t || $t)", "upper($t)", "substr($t, $i)", "left($t, 2)", "CAST($i AS string)", "CAST($d AS string)",
+       "concat($t, $t)", "CASE WHEN $b THEN $t WHEN $b THEN 'x' END", "$l[1]", "list_to_string($l, '-')",
+       "replace($t, 'a', $t)", "COALESCE($t, $t)"},
+      {"($m + INTERVAL '1h')", "($m - INTERVAL '40d')", "date_trunc('week', $m)", "date_trunc('month', $m)",
+       "CASE WHEN $b THEN $m END", "COALESCE($m, $m)", "greatest($m, $m)", "CAST($y AS timestamp)",
+       "to_timestamp_us($i)", "NULLIF($m, $m)", "IF($b, $m)", "least($m, $m)"},
+      {"($y + INTERVAL '1d')", "date($m)", "date_trunc('year', $y)", "COALESCE($y, $y)", "CASE WHEN $b THEN $y END",
+       "CAST($m AS date)", "greatest($y, $y)", "NULLIF($y, $y)", "TRY_CAST($t AS date)", "IF($b, $y, $y)",
+       "least($y, $y)", "($y - INTERVAL '7d')"},
+      {"list_sort($l)", "list_distinct($l)", "list_compact($l)", "list_concat($l, $l)", "[$t, $t]", "COALESCE($l, $l)",
+       "split($t, 'a')", "CASE WHEN $b THEN $l ELSE [] END", "[CAST($i AS string)]", "list_compact([$t, NULL])",
+       "list_concat($l, [$t])", "IF($b, $l)"}};
   if (depth <= 0 || pick(5) == 0) {
     leaf(out, k);
   } else {
@@ -107,8 +103,8 @@ static void note(void *payload, int64_t row, const char *message) {
 }
 
 /* Evaluates over rows [first, first + n) of which bits in active, as a batch of its own. */
-static void evaluate(outcome *out, bench *b, ls_expr_state *st, const ls_expr *expr, ls_batch *part,
-                     int64_t first, const uint64_t *active, ls_arena *arena) {
+static void evaluate(outcome *out, bench *b, ls_expr_state *st, const ls_expr *expr, ls_batch *part, int64_t first,
+                     const uint64_t *active, ls_arena *arena) {
   const char *errors[N_ROWS] = {NULL};
   ls_error err = LS_ERROR_INIT;
   ls_column col;
@@ -132,18 +128,15 @@ static void evaluate(outcome *out, bench *b, ls_expr_state *st, const ls_expr *e
   }
 }
 
-static void compare(const outcome *want, const outcome *got, const char *text, uint64_t seed,
-                    const char *how) {
+static void compare(const outcome *want, const outcome *got, const char *text, uint64_t seed, const char *how) {
   for (int i = 0; i < N_ROWS; i++) {
     if (!got->texts[i]) continue;
-    ck_assert_msg(strcmp(want->texts[i], got->texts[i]) == 0,
-                  "LS_SEED=%llu row %d %s: %s\n  whole %s\n  here  %s", (unsigned long long)seed, i,
-                  how, text, want->texts[i], got->texts[i]);
+    ck_assert_msg(strcmp(want->texts[i], got->texts[i]) == 0, "LS_SEED=%llu row %d %s: %s\n  whole %s\n  here  %s",
+                  (unsigned long long)seed, i, how, text, want->texts[i], got->texts[i]);
   }
 }
 
-static void check_one(bench *b, ls_batch *const *rows, uint64_t seed, const char *text,
-                      int *n_errors) {
+static void check_one(bench *b, ls_batch *const *rows, uint64_t seed, const char *text, int *n_errors) {
   ls_arena arena;
   ls__arena_init(&arena, 0);
   ls_expr *expr = NULL, *again = NULL;
@@ -152,8 +145,8 @@ static void check_one(bench *b, ls_batch *const *rows, uint64_t seed, const char
   ls_expr_state *st = NULL;
   if (ls__expr_compile(&expr, ls__slice_of(text), &b->env, &arena, &where) != LS_OK) {
     /* no decimal type holds both: the one error such text may have */
-    ck_assert_msg(strstr(where.message, "mixes decimal"), "LS_SEED=%llu %s\n%zu+%zu %s",
-                  (unsigned long long)seed, text, where.offset, where.length, where.message);
+    ck_assert_msg(strstr(where.message, "mixes decimal"), "LS_SEED=%llu %s\n%zu+%zu %s", (unsigned long long)seed, text,
+                  where.offset, where.length, where.message);
     ls__arena_fini(&arena);
     return;
   }
@@ -172,8 +165,8 @@ static void check_one(bench *b, ls_batch *const *rows, uint64_t seed, const char
 
   ls_buf buf = LS_BUF_INIT, twice = LS_BUF_INIT;
   ls__expr_format(&buf, expr);
-  ck_assert_msg(ls__expr_compile(&again, ls__buf_slice(&buf), &b->env, &arena, &where) == LS_OK,
-                "%s\n%s\n%s", text, buf.ptr, where.message);
+  ck_assert_msg(ls__expr_compile(&again, ls__buf_slice(&buf), &b->env, &arena, &where) == LS_OK, "%s\n%s\n%s", text,
+                buf.ptr, where.message);
   ls__expr_format(&twice, again);
   ck_assert_str_eq(buf.ptr, twice.ptr);
   ck_assert_int_eq(ls__expr_state_new(&st, again, &b->env, &err), LS_OK);

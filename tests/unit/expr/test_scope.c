@@ -108,42 +108,41 @@ START_TEST(columns_read) {
 END_TEST
 
 START_TEST(canonical_text) {
-  static const char *const pairs[][2] = {
-      {"1+2*3", "1 + 2 * 3"},
-      {"(1+2)*3", "(1 + 2) * 3"},
-      {"1-(2-3)", "1 - (2 - 3)"},
-      {"(1-2)-3", "1 - 2 - 3"},
-      {"-(-qty)", "-(-qty)"},
-      {"-(-1)", "-(-1)"},
-      {"-(9223372036854775808)", "-(9223372036854775808)"},
-      {"- qty", "-qty"},
-      {"not flag and(flag or flag)", "NOT flag AND (flag OR flag)"},
-      {"not (flag and flag)", "NOT (flag AND flag)"},
-      {"id!='x'", "id <> 'x'"},
-      {"id in('a' ,'it''s')", "id IN ('a', 'it''s')"},
-      {"id not like 'a%' escape '!'", "id NOT LIKE 'a%' ESCAPE '!'"},
-      {"qty is  not null", "qty IS NOT NULL"},
-      {"qty not between 1 and 2", "qty NOT BETWEEN 1 AND 2"},
-      {"qty is distinct from 1", "qty IS DISTINCT FROM 1"},
-      {"(qty = 1) = flag", "(qty = 1) = flag"},
-      {"case when flag then 1 else 2 end", "CASE WHEN flag THEN 1 ELSE 2 END"},
-      {"cast(qty as decimal( 10 , 2 ))", "CAST(qty AS decimal(10,2))"},
-      {"try_cast(id as int64)", "TRY_CAST(id AS int64)"},
-      {"\"id\"", "id"},
-      {"\"merchants.risk_level\"", "\"merchants.risk_level\""},
-      {"merchants . risk_level", "merchants.risk_level"},
-      {"(st).a", "(st).a"},
-      {"st.a", "st.a"},
-      {"(tags)[ 1 ]", "tags[1]"},
-      {"struct(a:=1)", "struct(a := 1)"},
-      {"date '2026-03-01'", "DATE '2026-03-01'"},
-      {"[1,2]", "[1, 2]"},
-      {"ts+interval '1h'", "ts + INTERVAL '1h'"},
-      {"id||(name||id)", "id || (name || id)"},
-      {"true", "TRUE"},
-      {".5", ".5"},
-      {"+qty", "qty"},
-      {"coalesce(NULL,qty) -- why", "coalesce(NULL, qty)"}};
+  static const char *const pairs[][2] = {{"1+2*3", "1 + 2 * 3"},
+                                         {"(1+2)*3", "(1 + 2) * 3"},
+                                         {"1-(2-3)", "1 - (2 - 3)"},
+                                         {"(1-2)-3", "1 - 2 - 3"},
+                                         {"-(-qty)", "-(-qty)"},
+                                         {"-(-1)", "-(-1)"},
+                                         {"-(9223372036854775808)", "-(9223372036854775808)"},
+                                         {"- qty", "-qty"},
+                                         {"not flag and(flag or flag)", "NOT flag AND (flag OR flag)"},
+                                         {"not (flag and flag)", "NOT (flag AND flag)"},
+                                         {"id!='x'", "id <> 'x'"},
+                                         {"id in('a' ,'it''s')", "id IN ('a', 'it''s')"},
+                                         {"id not like 'a%' escape '!'", "id NOT LIKE 'a%' ESCAPE '!'"},
+                                         {"qty is  not null", "qty IS NOT NULL"},
+                                         {"qty not between 1 and 2", "qty NOT BETWEEN 1 AND 2"},
+                                         {"qty is distinct from 1", "qty IS DISTINCT FROM 1"},
+                                         {"(qty = 1) = flag", "(qty = 1) = flag"},
+                                         {"case when flag then 1 else 2 end", "CASE WHEN flag THEN 1 ELSE 2 END"},
+                                         {"cast(qty as decimal( 10 , 2 ))", "CAST(qty AS decimal(10,2))"},
+                                         {"try_cast(id as int64)", "TRY_CAST(id AS int64)"},
+                                         {"\"id\"", "id"},
+                                         {"\"merchants.risk_level\"", "\"merchants.risk_level\""},
+                                         {"merchants . risk_level", "merchants.risk_level"},
+                                         {"(st).a", "(st).a"},
+                                         {"st.a", "st.a"},
+                                         {"(tags)[ 1 ]", "tags[1]"},
+                                         {"struct(a:=1)", "struct(a := 1)"},
+                                         {"date '2026-03-01'", "DATE '2026-03-01'"},
+                                         {"[1,2]", "[1, 2]"},
+                                         {"ts+interval '1h'", "ts + INTERVAL '1h'"},
+                                         {"id||(name||id)", "id || (name || id)"},
+                                         {"true", "TRUE"},
+                                         {".5", ".5"},
+                                         {"+qty", "qty"},
+                                         {"coalesce(NULL,qty) -- why", "coalesce(NULL, qty)"}};
   bench b;
   bench_standard(&b);
   for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
@@ -196,10 +195,8 @@ START_TEST(exists) {
   ck_run(&b, "EXISTS(policies, policy_type = 'KYC' AND active_flag)", "true true true true");
   ck_run(&b, "EXISTS(policies, policy_type = 'AML' AND active_flag)", "false false false false");
   ck_run(&b, "EXISTS(policies, policy_type = 'X' AND active_flag)", "false false false false");
-  ck_run(&b, "qty > 0 AND EXISTS(policies, upper(policy_type) IN ('KYC'))",
-         "true false null false");
-  ck_run(&b, "CASE WHEN NOT EXISTS(policies, max > 5) THEN 'no' ELSE id END",
-         "\"t1\" \"t2\" \"t3\" \"t4\"");
+  ck_run(&b, "qty > 0 AND EXISTS(policies, upper(policy_type) IN ('KYC'))", "true false null false");
+  ck_run(&b, "CASE WHEN NOT EXISTS(policies, max > 5) THEN 'no' ELSE id END", "\"t1\" \"t2\" \"t3\" \"t4\"");
   /* an error in one row counts unless another row settles it */
   ck_run(&b, "EXISTS(policies, 10 / max = 1)", "true true true true");
   ck_run(&b, "EXISTS(policies, 10 / max = 7)",
@@ -207,15 +204,12 @@ START_TEST(exists) {
          "!EXISTS(policies): division by zero !EXISTS(policies): division by zero");
   ck_run(&b, "qty > 0 AND EXISTS(policies, 10 / max = 7)",
          "!EXISTS(policies): division by zero false !EXISTS(policies): division by zero false");
-  ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policie, active_flag)"),
-                               "E7+7 unknown table `policie`: did you mean `policies`?"));
+  ck_assert_ptr_nonnull(
+      strstr(run(&b, "EXISTS(policie, active_flag)"), "E7+7 unknown table `policie`: did you mean `policies`?"));
   ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policies, qty > 1)"), "E17+3 unknown column `qty`"));
-  ck_assert_ptr_nonnull(
-      strstr(run(&b, "EXISTS(policies, max)"), "E17+3 the condition of EXISTS must be bool"));
-  ck_assert_ptr_nonnull(
-      strstr(run(&b, "EXISTS(policies, EXISTS(policies))"), "E17+6 EXISTS can't stand inside"));
-  ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policies, event_time() > ts)"),
-                               "E17+10 rows of a table have no time"));
+  ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policies, max)"), "E17+3 the condition of EXISTS must be bool"));
+  ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policies, EXISTS(policies))"), "E17+6 EXISTS can't stand inside"));
+  ck_assert_ptr_nonnull(strstr(run(&b, "EXISTS(policies, event_time() > ts)"), "E17+10 rows of a table have no time"));
   bench_fini(&b);
 }
 END_TEST

@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#define MEMBERS_MAX 8
+#define MEMBERS_MAX    8
 #define PARTITIONS_MAX 13
 
 /* Processes a, b, c, ...; member i belongs to process owner[i]. */
@@ -47,8 +47,7 @@ static void check_plan(const char *owner, int n_partitions, int n_lost) {
       if (y != 'a' && n_lost >= 2) lost[k++] = y;
       char owners[PARTITIONS_MAX];
       range(owners, n_partitions, owner, lost);
-      for (int p = 0; p < n_partitions; p++)
-        expected[p] = expected[p] || owners[p] == 'a';
+      for (int p = 0; p < n_partitions; p++) expected[p] = expected[p] || owners[p] == 'a';
     }
   }
   for (int p = 0; p < n_partitions; p++)

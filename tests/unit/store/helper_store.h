@@ -26,12 +26,14 @@ static inline uint64_t rng_next(test_rng *rng) {
   z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
   return z ^ (z >> 31);
 }
-static inline uint64_t rng_below(test_rng *rng, uint64_t n) { return rng_next(rng) % n; }
+static inline uint64_t rng_below(test_rng *rng, uint64_t n) {
+  return rng_next(rng) % n;
+}
 
-#define ck_ok(expr)                                                            \
-  do {                                                                         \
-    int ck_rc_ = (expr);                                                       \
-    ck_assert_msg(ck_rc_ >= 0, "%s: %d: %s", #expr, ck_rc_, err.message);      \
+#define ck_ok(expr)                                                                                                    \
+  do {                                                                                                                 \
+    int ck_rc_ = (expr);                                                                                               \
+    ck_assert_msg(ck_rc_ >= 0, "%s: %d: %s", #expr, ck_rc_, err.message);                                              \
   } while (0)
 
 /* A directory of this process's own for RocksDB, in the build tree or in TMPDIR. */
@@ -66,6 +68,7 @@ static inline int run_tests(const char *suite_name, const test_case *cases, size
   srunner_free(runner);
   return n_failed != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-#define TEST_CASE(name) {#name, name}
+#define TEST_CASE(name)                                                                                                \
+  { #name, name }
 #define RUN_TESTS(suite, cases) run_tests((suite), (cases), sizeof(cases) / sizeof((cases)[0]))
 #endif

@@ -6,9 +6,9 @@
  */
 #include "helper_store.h"
 
-#define N_KEYS 300
+#define N_KEYS   300
 #define N_STORES 3 /* kv, table, window */
-#define BUDGET ((size_t)256 << 10)
+#define BUDGET   ((size_t)256 << 10)
 
 static const ls_store_db_opts small_opts = {(size_t)1 << 20, (size_t)1 << 20, false};
 
@@ -31,13 +31,15 @@ typedef struct world {
   size_t n_log, log_capacity;
   ls_buf bytes;
   ls_store_set *mirror_set;
-  ls_kv *mirror;           /* the changelog, applied: store (one byte) and key -> value */
-  size_t n_before;         /* records before the commit that is being made */
+  ls_kv *mirror;   /* the changelog, applied: store (one byte) and key -> value */
+  size_t n_before; /* records before the commit that is being made */
   int64_t now_us;
   size_t n_left_out, n_deletes, n_restored;
 } world;
 
-static ls_slice log_key(const world *w, const record *r) { return (ls_slice){w->bytes.ptr + r->key_at, r->key_len}; }
+static ls_slice log_key(const world *w, const record *r) {
+  return (ls_slice){w->bytes.ptr + r->key_at, r->key_len};
+}
 static ls_slice log_value(const world *w, const record *r) {
   return r->deleted ? (ls_slice){NULL, 0} : (ls_slice){w->bytes.ptr + r->value_at, r->value_len};
 }
@@ -53,8 +55,10 @@ static void mirror_put(ls_kv *mirror, uint32_t store, ls_slice key, ls_slice val
   ls_error err = LS_ERROR_INIT;
   ls_buf whole = LS_BUF_INIT;
   ls_slice at = mirror_key(&whole, store, key);
-  if (value.ptr == NULL) ck_ok(ls__kv_delete(mirror, at, ls__hash64(at), &err));
-  else ck_ok(ls__kv_put(mirror, at, ls__hash64(at), value, &err));
+  if (value.ptr == NULL)
+    ck_ok(ls__kv_delete(mirror, at, ls__hash64(at), &err));
+  else
+    ck_ok(ls__kv_put(mirror, at, ls__hash64(at), value, &err));
   ls__buf_fini(&whole);
 }
 
@@ -72,7 +76,9 @@ static int take_row(void *payload, ls_slice key, ls_slice value, ls_error *err) 
   return 0;
 }
 
-static uint64_t big_endian(int64_t n) { return __builtin_bswap64((uint64_t)n ^ UINT64_C(1) << 63); }
+static uint64_t big_endian(int64_t n) {
+  return __builtin_bswap64((uint64_t)n ^ UINT64_C(1) << 63);
+}
 
 static int take_window_row(void *payload, const ls_window_entry *entry, ls_error *err) {
   ls_buf key = LS_BUF_INIT, value = LS_BUF_INIT;
@@ -118,7 +124,8 @@ static void check_content(world *w) {
     ls_slice key = key_of(buffer, i);
     ck_ok(ls__window_fetch(w->window, key, ls__hash64(key), INT64_MIN, INT64_MAX, take_window_row, &c, &err));
   }
-  ck_assert_uint_eq(ls__kv_count(c.rows), ls__kv_count(w->kv) + ls__table_count(w->table) + ls__window_count(w->window));
+  ck_assert_uint_eq(ls__kv_count(c.rows),
+                    ls__kv_count(w->kv) + ls__table_count(w->table) + ls__window_count(w->window));
   ck_assert_uint_eq(ls__kv_count(c.rows), ls__kv_count(w->mirror));
   ck_ok(ls__kv_scan(w->mirror, false, is_same_row, c.rows, &err));
   ls__store_set_free(set);
@@ -172,7 +179,8 @@ static void world_restore(world *w) {
       w->n_restored++;
     }
     uint64_t done = i + 1 > start ? i + 1 : start;
-    if (rng_below(&w->rng, 500) == 0) ck_ok(ls__store_set_restored(w->set, (ls_slice){(const char *)&done, sizeof done}, &err));
+    if (rng_below(&w->rng, 500) == 0)
+      ck_ok(ls__store_set_restored(w->set, (ls_slice){(const char *)&done, sizeof done}, &err));
     if (kills == 0 || rng_below(&w->rng, w->n_log) != 0) continue;
     kills--;
     world_close(w);
@@ -197,8 +205,10 @@ static void write_kv(world *w, bool to_table) {
   uint64_t hash = ls__hash64(key);
   for (size_t k = 0; k < len; k++) value[k] = (char)rng_next(&w->rng);
   if (rng_below(&w->rng, 3) == 0) {
-    if (to_table) ck_ok(ls__table_delete(w->table, key, hash, (ls_stamp){0, 0}, &err));
-    else ck_ok(ls__kv_delete(w->kv, key, hash, &err));
+    if (to_table)
+      ck_ok(ls__table_delete(w->table, key, hash, (ls_stamp){0, 0}, &err));
+    else
+      ck_ok(ls__kv_delete(w->kv, key, hash, &err));
   } else if (to_table) {
     ck_ok(ls__table_put(w->table, key, hash, (ls_slice){value, len}, (ls_stamp){0, 0}, &err));
   } else {
@@ -217,7 +227,8 @@ static void write_window(world *w) {
   uint64_t what = rng_below(&w->rng, 10);
   w->now_us++;
   if (what < 6) { /* sometimes a row again that has just expired */
-    ls_window_entry entry = {.key = key, .ts_us = w->now_us - (int64_t)rng_below(&w->rng, 120), .flags = (uint32_t)what};
+    ls_window_entry entry = {
+        .key = key, .ts_us = w->now_us - (int64_t)rng_below(&w->rng, 120), .flags = (uint32_t)what};
     entry.ts_us -= entry.ts_us % 8;
     entry.stamp = (ls_stamp){(int64_t)rng_below(&w->rng, 3) - 1, rng_below(&w->rng, 2)};
     memset(value, (int)rng_below(&w->rng, 256), sizeof value);
@@ -280,7 +291,8 @@ static void world_commit(world *w) {
 static void world_abort(world *w) {
   ls_error err = LS_ERROR_INIT;
   if (ls__store_set_abort(w->set, &err) < 0) { /* a memory store was written: rebuild */
-    ck_assert(w->backends[0] == LS_STORE_MEMORY || w->backends[1] == LS_STORE_MEMORY || w->backends[2] == LS_STORE_MEMORY);
+    ck_assert(w->backends[0] == LS_STORE_MEMORY || w->backends[1] == LS_STORE_MEMORY ||
+              w->backends[2] == LS_STORE_MEMORY);
     world_close(w);
     world_open(w);
     world_restore(w);
@@ -323,12 +335,18 @@ static void run(const ls_store_backend backends[N_STORES], uint64_t more, int n_
   world_open(w);
   for (int i = 0; i < n_steps; i++) {
     uint64_t what = rng_below(&w->rng, 1000);
-    if (what < 300) write_kv(w, false);
-    else if (what < 600) write_kv(w, true);
-    else write_window(w);
-    if (ls__store_set_pressure(w->set) || rng_below(&w->rng, 200) == 0) world_commit(w);
-    else if (rng_below(&w->rng, 1500) == 0) world_abort(w);
-    else if (rng_below(&w->rng, (uint64_t)n_steps / 4) == 0) world_move(w);
+    if (what < 300)
+      write_kv(w, false);
+    else if (what < 600)
+      write_kv(w, true);
+    else
+      write_window(w);
+    if (ls__store_set_pressure(w->set) || rng_below(&w->rng, 200) == 0)
+      world_commit(w);
+    else if (rng_below(&w->rng, 1500) == 0)
+      world_abort(w);
+    else if (rng_below(&w->rng, (uint64_t)n_steps / 4) == 0)
+      world_move(w);
   }
   world_commit(w);
   check_content(w);
@@ -347,9 +365,13 @@ static void run(const ls_store_backend backends[N_STORES], uint64_t more, int n_
 
 #define M LS_STORE_MEMORY
 #define R LS_STORE_ROCKSDB
-START_TEST(memory_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){M, M, M}, 1, 10000 / LS_TEST_SHARE); }
+START_TEST(memory_stores_are_what_their_changelogs_say) {
+  run((const ls_store_backend[]){M, M, M}, 1, 10000 / LS_TEST_SHARE);
+}
 END_TEST
-START_TEST(rocksdb_stores_are_what_their_changelogs_say) { run((const ls_store_backend[]){R, R, R}, 2, 10000 / LS_TEST_SHARE); }
+START_TEST(rocksdb_stores_are_what_their_changelogs_say) {
+  run((const ls_store_backend[]){R, R, R}, 2, 10000 / LS_TEST_SHARE);
+}
 END_TEST
 START_TEST(mixed_stores_are_what_their_changelogs_say) {
   run((const ls_store_backend[]){M, R, M}, 3, 5000 / LS_TEST_SHARE);
@@ -369,8 +391,10 @@ static int note_change(void *payload, uint32_t store, ls_slice key, ls_slice val
 static void put(ls_kv *kv, const char *key, const char *value) {
   ls_error err = LS_ERROR_INIT;
   ls_slice k = ls__slice_of(key);
-  if (value == NULL) ck_ok(ls__kv_delete(kv, k, ls__hash64(k), &err));
-  else ck_ok(ls__kv_put(kv, k, ls__hash64(k), ls__slice_of(value), &err));
+  if (value == NULL)
+    ck_ok(ls__kv_delete(kv, k, ls__hash64(k), &err));
+  else
+    ck_ok(ls__kv_put(kv, k, ls__hash64(k), ls__slice_of(value), &err));
 }
 
 static void expect_changes(ls_store_set *set, const char *expected) {
@@ -397,18 +421,18 @@ static void check_changes(ls_store_db *db, ls_store_backend backend) {
   put(b, "k1", "v1");
   put(a, "k2", "v1");
   put(a, "k3", "v1");
-  put(a, "k2", "v2");       /* the last write only */
+  put(a, "k2", "v2"); /* the last write only */
   put(a, "k4", "v1");
-  put(a, "k4", NULL);       /* there and gone */
+  put(a, "k4", NULL); /* there and gone */
   put(a, "k5", "");
   expect_changes(set, "0 k2=v2\n0 k3=v1\n0 k5=\n1 k1=v1\n");
   expect_changes(set, "0 k2=v2\n0 k3=v1\n0 k5=\n1 k1=v1\n"); /* reading changes nothing */
   ck_assert_int_eq(ls__store_set_changes(set, stop_at_once, NULL, &err), 7);
   ck_ok(ls__store_set_commit(set, (ls_slice){"1", 1}, &err));
   expect_changes(set, "");
-  put(a, "k2", "v2");       /* as it was */
+  put(a, "k2", "v2"); /* as it was */
   put(a, "k5", "");
-  put(a, "k9", NULL);       /* never there */
+  put(a, "k9", NULL); /* never there */
   expect_changes(set, "");
   put(a, "k2", NULL);
   put(a, "k3", NULL);
@@ -502,7 +526,8 @@ static void restore_row(ls_store_set *set, size_t i, uint32_t random, bool delet
   ls__buf_puts(&key, i % 2 == 0 ? "even" : "odd");
   ls__buf_append(&key, tail, sizeof tail);
   char value[40] = {0};
-  ck_ok(ls__store_set_restore(set, 0, ls__buf_slice(&key), (ls_slice){deleted ? NULL : value, deleted ? 0 : 4 + random % 36}, &err));
+  ck_ok(ls__store_set_restore(set, 0, ls__buf_slice(&key),
+                              (ls_slice){deleted ? NULL : value, deleted ? 0 : 4 + random % 36}, &err));
   ls__buf_fini(&key);
 }
 

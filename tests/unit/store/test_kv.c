@@ -1,8 +1,8 @@
 /** @file test_kv.c  Key-value stores of both backends against a plain array; budgets, commit, abort, reopening. */
 #include "helper_store.h"
 
-#define N_KEYS 700
-#define STORE_BUDGET_TINY ((size_t)56 << 10) /* about half of the rows */
+#define N_KEYS             700
+#define STORE_BUDGET_TINY  ((size_t)56 << 10) /* about half of the rows */
 #define STORE_BUDGET_LARGE ((size_t)64 << 20)
 
 /* The reference: every key that can occur, its value now and at the last commit. */
@@ -32,9 +32,12 @@ static ls_slice model_bytes(char *buffer, const model_value *value) {
 
 static size_t random_len(test_rng *rng) {
   switch (rng_below(rng, 40)) {
-    case 0: return 0;
-    case 1: return rng_below(rng, 5000);
-    default: return rng_below(rng, 260);
+  case 0:
+    return 0;
+  case 1:
+    return rng_below(rng, 5000);
+  default:
+    return rng_below(rng, 260);
   }
 }
 
@@ -94,17 +97,19 @@ static void step(test_rng *rng, ls_kv *kv, model *m, bool large_values) {
   char key_buffer[64], bytes[300000];
   ls_slice key = model_key(key_buffer, i);
   switch (rng_below(rng, 8)) {
-    case 0:
-    case 1: check_key(kv, m, i); break;
-    case 2:
-    case 3:
-      ck_ok(ls__kv_delete(kv, key, ls__hash64(key), &err));
-      m->now[i].there = false;
-      break;
-    default:
-      m->now[i] = (model_value){true, random_len(rng), rng_next(rng)};
-      if (large_values && rng_below(rng, 500) == 0) m->now[i].len = 260000 + rng_below(rng, 40000);
-      ck_ok(ls__kv_put(kv, key, ls__hash64(key), model_bytes(bytes, &m->now[i]), &err));
+  case 0:
+  case 1:
+    check_key(kv, m, i);
+    break;
+  case 2:
+  case 3:
+    ck_ok(ls__kv_delete(kv, key, ls__hash64(key), &err));
+    m->now[i].there = false;
+    break;
+  default:
+    m->now[i] = (model_value){true, random_len(rng), rng_next(rng)};
+    if (large_values && rng_below(rng, 500) == 0) m->now[i].len = 260000 + rng_below(rng, 40000);
+    ck_ok(ls__kv_put(kv, key, ls__hash64(key), model_bytes(bytes, &m->now[i]), &err));
   }
 }
 
@@ -126,9 +131,13 @@ static void memory_run(bool logged) {
   ls__free(m);
 }
 
-START_TEST(memory_store_equals_the_model) { memory_run(false); }
+START_TEST(memory_store_equals_the_model) {
+  memory_run(false);
+}
 END_TEST
-START_TEST(memory_store_with_a_changelog_equals_the_model) { memory_run(true); }
+START_TEST(memory_store_with_a_changelog_equals_the_model) {
+  memory_run(true);
+}
 END_TEST
 
 /* Position: the number of the commit. Checked together with the values: both are of one commit. A scratch database is
@@ -182,13 +191,21 @@ static void rocks_run(size_t budget, kind set_kind, uint64_t seed_more, int n_st
   ls__free(m);
 }
 
-START_TEST(rocksdb_store_equals_the_model_in_ample_memory) { rocks_run(STORE_BUDGET_LARGE, PLAIN, 0, 20000 / LS_TEST_SHARE); }
+START_TEST(rocksdb_store_equals_the_model_in_ample_memory) {
+  rocks_run(STORE_BUDGET_LARGE, PLAIN, 0, 20000 / LS_TEST_SHARE);
+}
 END_TEST
-START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, PLAIN, 1, 20000 / LS_TEST_SHARE); }
+START_TEST(rocksdb_store_equals_the_model_while_rows_are_evicted) {
+  rocks_run(STORE_BUDGET_TINY, PLAIN, 1, 20000 / LS_TEST_SHARE);
+}
 END_TEST
-START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) { rocks_run(STORE_BUDGET_TINY, SCRATCH, 2, 20000 / LS_TEST_SHARE); }
+START_TEST(scratch_store_equals_the_model_while_rows_are_evicted) {
+  rocks_run(STORE_BUDGET_TINY, SCRATCH, 2, 20000 / LS_TEST_SHARE);
+}
 END_TEST
-START_TEST(rocksdb_store_with_a_changelog_equals_the_model) { rocks_run(STORE_BUDGET_TINY, LOGGED, 3, 20000 / LS_TEST_SHARE); }
+START_TEST(rocksdb_store_with_a_changelog_equals_the_model) {
+  rocks_run(STORE_BUDGET_TINY, LOGGED, 3, 20000 / LS_TEST_SHARE);
+}
 END_TEST
 
 static int collect_keys(void *payload, ls_slice key, ls_slice value, ls_error *err) {
@@ -207,15 +224,19 @@ START_TEST(scan_order_depends_on_the_writes_alone) {
     ck_ok(ls__store_set_new(&set, NULL, run == 0 ? "a" : "b", STORE_BUDGET_LARGE, &err));
     if (run == 1) { /* other addresses and references */
       ck_ok(ls__kv_open(&other, set, "other", LS_STORE_MEMORY, 1, &err));
-      for (int i = 0; i < 1000; i++) ck_ok(ls__kv_put(other, (ls_slice){(char *)&i, 4}, ls__hash64((ls_slice){(char *)&i, 4}), (ls_slice){"xyz", 3}, &err));
+      for (int i = 0; i < 1000; i++)
+        ck_ok(ls__kv_put(other, (ls_slice){(char *)&i, 4}, ls__hash64((ls_slice){(char *)&i, 4}), (ls_slice){"xyz", 3},
+                         &err));
     }
     ck_ok(ls__kv_open(&kv, set, "rows", LS_STORE_MEMORY, 1, &err));
     test_rng rng = {0, 5};
     for (int i = 0; i < 20000; i++) {
       uint64_t number = rng_below(&rng, 3000);
       ls_slice key = {(const char *)&number, sizeof number};
-      if (rng_below(&rng, 3) == 0) ck_ok(ls__kv_delete(kv, key, ls__hash64(key), &err));
-      else ck_ok(ls__kv_put(kv, key, ls__hash64(key), (ls_slice){"0123456789", 1 + number % 9}, &err));
+      if (rng_below(&rng, 3) == 0)
+        ck_ok(ls__kv_delete(kv, key, ls__hash64(key), &err));
+      else
+        ck_ok(ls__kv_put(kv, key, ls__hash64(key), (ls_slice){"0123456789", 1 + number % 9}, &err));
     }
     ck_ok(ls__kv_scan(kv, false, collect_keys, &orders[run], &err));
     ls__store_set_free(set);
@@ -265,8 +286,9 @@ START_TEST(memory_store_over_its_budget_is_named) {
     ck_assert_uint_le(ls__store_set_bytes(set), budget);
   }
   ck_assert_int_eq(rc, LS_ELIMIT);
-  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "1048576") != NULL, "%s", err.message);
-  ck_assert_int_gt(n, 3500); /* most of the budget is rows */
+  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "1048576") != NULL, "%s",
+                err.message);
+  ck_assert_int_gt(n, 3500);        /* most of the budget is rows */
   for (int i = 0; i < n - 1; i++) { /* what was stored still is */
     ls_slice key = {(const char *)&i, sizeof i}, found;
     ck_assert_int_eq(ls__kv_get(&found, kv, key, ls__hash64(key), &err), 1);

@@ -5,7 +5,7 @@
 #include "helper_store.h"
 #include "store/merger.h"
 
-#define N_ROWS 60000
+#define N_ROWS     60000
 #define BATCH_ROWS 1000
 
 static ls_field fields[] = {{.name = "id", .type = &ls__type_int64}, {.name = "text", .type = &ls__type_string}};
@@ -16,9 +16,9 @@ typedef struct merge_run {
   ls_merger *merger;
   uint32_t n_producers;
   int64_t chunk_rows;
-  int64_t n_taken;      /* rows 0, 1, 2, ... in turn */
-  bool short_batch;     /* one came: it is the last */
-  int fail_at;          /* producer that brings half of its rows and says no more; -1: none */
+  int64_t n_taken;  /* rows 0, 1, 2, ... in turn */
+  bool short_batch; /* one came: it is the last */
+  int fail_at;      /* producer that brings half of its rows and says no more; -1: none */
   ls_sort_pool pool;
   char directory[256];
 } merge_run;
@@ -39,7 +39,9 @@ static int take_batch(void *payload, const ls_batch *batch, ls_error *err) {
 }
 
 /** Rows of a producer: unevenly dealt, so that some are far ahead. */
-static uint32_t producer_of(int64_t row, uint32_t n) { return (uint32_t)((uint64_t)(row * row + row / 1000) % n); }
+static uint32_t producer_of(int64_t row, uint32_t n) {
+  return (uint32_t)((uint64_t)(row * row + row / 1000) % n);
+}
 
 static void put_row(ls_sort_chunk *chunk, ls_buf *key, int64_t id) {
   ls_batch *batch = ls__sort_chunk_batch(chunk);
@@ -73,10 +75,16 @@ static int produce(int worker, void *payload, ls_error *err) {
 }
 
 static void open_run(merge_run *run, uint32_t n_producers, int64_t chunk_rows, size_t pool_bytes) {
-  *run = (merge_run){.n_producers = n_producers, .chunk_rows = chunk_rows, .fail_at = -1, .pool = {.limit_bytes = pool_bytes}};
+  *run = (merge_run){
+      .n_producers = n_producers, .chunk_rows = chunk_rows, .fail_at = -1, .pool = {.limit_bytes = pool_bytes}};
   test_directory(run->directory, sizeof run->directory, "merger");
-  ls_merger_opts opts = {.schema = &schema, .n_producers = n_producers, .batch_rows = BATCH_ROWS, .take = take_batch, .payload = run,
-                         .pool = pool_bytes > 0 ? &run->pool : NULL, .spill_directory = run->directory};
+  ls_merger_opts opts = {.schema = &schema,
+                         .n_producers = n_producers,
+                         .batch_rows = BATCH_ROWS,
+                         .take = take_batch,
+                         .payload = run,
+                         .pool = pool_bytes > 0 ? &run->pool : NULL,
+                         .spill_directory = run->directory};
   ls__merger_new(&run->merger, &opts);
 }
 

@@ -20,7 +20,8 @@ START_TEST(another_fingerprint_is_refused_and_named) {
   ls_slice key = ls__slice_of("k");
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
-  ck_ok(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 10, &err)); /* one that is empty takes the next version's */
+  ck_ok(
+      ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 10, &err)); /* one that is empty takes the next version's */
   ls__store_set_free(set);
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
   ck_ok(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 11, &err));
@@ -34,7 +35,8 @@ START_TEST(another_fingerprint_is_refused_and_named) {
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
   ck_assert_int_eq(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 99, &err), LS_ECONFIG);
-  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "reprocess") != NULL, "%s", err.message);
+  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "reprocess") != NULL, "%s",
+                err.message);
   ck_assert_int_eq(ls__window_open(&window, set, "payments", LS_STORE_ROCKSDB, 99, &err), LS_ECONFIG);
   ck_assert_ptr_nonnull(strstr(err.message, "'payments'"));
   ls__store_set_free(set);
@@ -68,7 +70,8 @@ START_TEST(a_second_process_is_refused) {
   ls_store_db *second = NULL;
   ck_assert_int_eq(ls__store_db_open(&second, directory, &small_opts, &err), LS_EIO);
   ck_assert_ptr_null(second);
-  ck_assert_msg(strstr(err.message, "in use by another process") != NULL && strstr(err.message, directory) != NULL, "%s", err.message);
+  ck_assert_msg(strstr(err.message, "in use by another process") != NULL && strstr(err.message, directory) != NULL,
+                "%s", err.message);
   ck_assert_int_eq(write(to_child[1], &byte, 1), 1);
   int status = 0;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -119,7 +122,7 @@ typedef struct shared {
 } shared;
 
 #define N_TASKS 4
-#define N_ROWS 3000
+#define N_ROWS  3000
 
 static int sum_values(void *payload, ls_slice key, ls_slice value, ls_error *err) {
   (void)err;

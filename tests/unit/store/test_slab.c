@@ -47,8 +47,10 @@ START_TEST(blocks_keep_their_bytes_within_the_limit) {
       b->n_bytes = size_of(&rng, i / 12000);
       b->fill = (unsigned char)rng_next(&rng);
       b->ref = ls__slab_alloc(&slab, b->n_bytes);
-      if (b->ref == 0) n_refused++;
-      else fill(&slab, b);
+      if (b->ref == 0)
+        n_refused++;
+      else
+        fill(&slab, b);
     }
     if (slab.reserved_bytes > limit || slab.live_bytes > slab.reserved_bytes) ck_abort_msg("limit passed");
   }

@@ -20,7 +20,8 @@ static void make_schema(void) {
   ls__arena_init(&types, 0);
   amount_type = ls__type_decimal(&types, 18, 2);
   tags_type = ls__type_list(&types, &ls__type_string);
-  const ls_type *const all[] = {&ls__type_int64, &ls__type_string, &ls__type_bool, amount_type, tags_type, &ls__type_date};
+  const ls_type *const all[] = {&ls__type_int64, &ls__type_string, &ls__type_bool,
+                                amount_type,     tags_type,        &ls__type_date};
   static const char *const names[] = {"id", "text", "flag", "amount", "tags", "day"};
   for (int i = 0; i < 6; i++) fields[i] = (ls_field){.name = names[i], .type = all[i], .nullable = true};
 }
@@ -30,17 +31,26 @@ static void append_row(ls_batch *batch, test_rng *rng, size_t text_len_max, int6
   size_t len = rng_below(rng, text_len_max + 1);
   for (size_t i = 0; i < len; i++) text[i] = (char)('a' + rng_below(rng, 26));
   ls__column_append_i64(&batch->columns[0], (int64_t)rng_next(rng));
-  if (rng_below(rng, 9) == 0) ls__column_append_null(&batch->columns[1]);
-  else ls__column_append_slice(&batch->columns[1], (ls_slice){text, len});
-  if (rng_below(rng, 9) == 0) ls__column_append_null(&batch->columns[2]);
-  else ls__column_append_bool(&batch->columns[2], rng_below(rng, 2) == 0);
-  if (rng_below(rng, 9) == 0) ls__column_append_null(&batch->columns[3]);
-  else ls__column_append_decimal(&batch->columns[3], (ls_int128)rng_below(rng, 100000) - 50000);
+  if (rng_below(rng, 9) == 0)
+    ls__column_append_null(&batch->columns[1]);
+  else
+    ls__column_append_slice(&batch->columns[1], (ls_slice){text, len});
+  if (rng_below(rng, 9) == 0)
+    ls__column_append_null(&batch->columns[2]);
+  else
+    ls__column_append_bool(&batch->columns[2], rng_below(rng, 2) == 0);
+  if (rng_below(rng, 9) == 0)
+    ls__column_append_null(&batch->columns[3]);
+  else
+    ls__column_append_decimal(&batch->columns[3], (ls_int128)rng_below(rng, 100000) - 50000);
   uint64_t n_tags = rng_below(rng, 4);
-  for (uint64_t i = 0; i < n_tags; i++) ls__column_append_slice(&batch->columns[4].children[0], (ls_slice){text, len < i ? len : i});
+  for (uint64_t i = 0; i < n_tags; i++)
+    ls__column_append_slice(&batch->columns[4].children[0], (ls_slice){text, len < i ? len : i});
   ls__column_append_list_end(&batch->columns[4]);
-  if (rng_below(rng, 9) == 0) ls__column_append_null(&batch->columns[5]);
-  else ls__column_append_i32(&batch->columns[5], (int32_t)rng_below(rng, 20000));
+  if (rng_below(rng, 9) == 0)
+    ls__column_append_null(&batch->columns[5]);
+  else
+    ls__column_append_i32(&batch->columns[5], (int32_t)rng_below(rng, 20000));
   ls__batch_append_meta(batch, ts_us, stamp);
 }
 
@@ -61,8 +71,8 @@ typedef struct run_opts {
   uint32_t n_partitions;
   bool keyed, keep_last, null_partitions;
   int n_threads;
-  int n_chunks;         /* per thread */
-  int64_t rows_max;     /* per chunk */
+  int n_chunks;     /* per thread */
+  int64_t rows_max; /* per chunk */
   size_t memory_bytes, pool_bytes, block_bytes, text_len_max;
   uint64_t n_keys;
   bool drops;
@@ -152,10 +162,14 @@ static void run_begin(run_state *state, const run_opts *opts, uint64_t seed) {
   test_directory(state->directory, sizeof state->directory, "sorter");
   pthread_mutex_init(&state->lock, NULL);
   make_schema();
-  ls__sorter_new(&state->sorter, &(ls_sorter_opts){.schema = &schema, .n_partitions = opts->n_partitions, .keyed = opts->keyed,
-                                                   .keep_last = opts->keep_last, .memory_bytes = opts->memory_bytes,
+  ls__sorter_new(&state->sorter, &(ls_sorter_opts){.schema = &schema,
+                                                   .n_partitions = opts->n_partitions,
+                                                   .keyed = opts->keyed,
+                                                   .keep_last = opts->keep_last,
+                                                   .memory_bytes = opts->memory_bytes,
                                                    .pool = opts->pool_bytes > 0 ? &state->pool : NULL,
-                                                   .spill_directory = state->directory, .spill_block_bytes = opts->block_bytes});
+                                                   .spill_directory = state->directory,
+                                                   .spill_block_bytes = opts->block_bytes});
   ck_ok(ls__workers_run(opts->n_threads, write_rows, state, &err));
   ls__sorter_seal(state->sorter);
   if (state->n_rows > 0) qsort(state->rows, state->n_rows, sizeof *state->rows, order_of);
@@ -187,7 +201,8 @@ static void check_batch(const run_state *state, const ls_batch *batch, size_t *a
     const expected_row *row = &state->rows[(*at)++];
     ls__buf_clear(&json);
     ls__batch_format_json(&json, batch, i);
-    ck_assert_msg(ls__slice_is(ls__buf_slice(&json), row->json), "row %zu: %.*s is not %s", *at - 1, (int)json.len, json.ptr, row->json);
+    ck_assert_msg(ls__slice_is(ls__buf_slice(&json), row->json), "row %zu: %.*s is not %s", *at - 1, (int)json.len,
+                  json.ptr, row->json);
     ck_assert_int_eq(batch->ts_us[i], row->ts_us);
     ck_assert_int_eq(ls__stamp_cmp(batch->stamps[i], row->stamp), 0);
   }
@@ -199,7 +214,8 @@ static int check_partition(run_state *state, uint32_t partition, uint64_t stop_a
   test_rng rng = {0, state->seed + partition};
   size_t at = 0, end;
   while (at < state->n_rows && state->rows[at].partition < partition) at++;
-  for (end = at; end < state->n_rows && state->rows[end].partition == partition; end++) {}
+  for (end = at; end < state->n_rows && state->rows[end].partition == partition; end++) {
+  }
   ck_assert_int_eq(ls__sorter_rows(state->sorter, partition), (int64_t)(end - at));
   ls_sort_reader *reader;
   LS_TRY(ls__sort_reader_open(&reader, state->sorter, partition, err));
@@ -214,7 +230,8 @@ static int check_partition(run_state *state, uint32_t partition, uint64_t stop_a
       ck_assert_uint_lt(peeked, end);
       ck_assert_int_eq(ls__stamp_cmp(stamp, state->rows[peeked].stamp), 0);
       if (state->opts.keyed) {
-        ck_assert(ls__slice_eq(ls__sort_reader_peek_key(reader), (ls_slice){state->rows[peeked].key, state->rows[peeked].key_len}));
+        ck_assert(ls__slice_eq(ls__sort_reader_peek_key(reader),
+                               (ls_slice){state->rows[peeked].key, state->rows[peeked].key_len}));
       }
       peeked++;
       LS_TRY(ls__sort_reader_take(reader, batch, err));
@@ -255,7 +272,8 @@ static void run_whole(const run_opts *opts) {
 }
 
 /* Memory of a chunk with some hundred rows is above 256 KiB, so 1 MiB spills every few chunks. */
-static const run_opts base_opts = {.n_partitions = 3, .n_threads = 3, .n_chunks = 12, .rows_max = 300, .text_len_max = 40, .n_keys = 500};
+static const run_opts base_opts = {
+    .n_partitions = 3, .n_threads = 3, .n_chunks = 12, .rows_max = 300, .text_len_max = 40, .n_keys = 500};
 
 START_TEST(rows_in_memory_come_by_stamp) {
   run_opts opts = base_opts;
@@ -315,7 +333,8 @@ static size_t largest_block(const ls_sorter *sorter, int *n_blocks) {
     int64_t at = sorter->runs[i].starts[0], end = sorter->runs[i].starts[sorter->opts.n_partitions];
     while (at < end) {
       char head[64];
-      ck_assert_int_eq(pread(sorter->runs[i].fd, head, ls__spill_block_head_bytes(), at), (ssize_t)ls__spill_block_head_bytes());
+      ck_assert_int_eq(pread(sorter->runs[i].fd, head, ls__spill_block_head_bytes(), at),
+                       (ssize_t)ls__spill_block_head_bytes());
       size_t n_bytes = ls__spill_block_bytes(head);
       if (n_bytes > largest) largest = n_bytes;
       at += (int64_t)n_bytes;
@@ -343,8 +362,10 @@ START_TEST(a_block_is_bounded_by_its_bytes) {
       opts.block_bytes = bounded ? 20000 : 0;
       run_begin(&state, &opts, seed);
       size_t largest = largest_block(state.sorter, &n_blocks[bounded]);
-      if (bounded) ck_assert_uint_lt(largest, 64 << 10);
-      else ck_assert_uint_gt(largest, 100000);
+      if (bounded)
+        ck_assert_uint_lt(largest, 64 << 10);
+      else
+        ck_assert_uint_gt(largest, 100000);
       ck_ok(ls__workers_run(opts.n_threads, read_partitions, &state, &err));
       run_end(&state);
     }
@@ -425,8 +446,10 @@ START_TEST(chunks_never_sealed_or_abandoned_leak_nothing) {
     ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, 4);
     append_row(ls__sort_chunk_batch(chunk), &rng, 10, 0, (ls_stamp){0, 0});
     ck_assert_uint_gt(ls__sort_chunk_bytes(chunk), 0);
-    if (i == 2) ls__sort_chunk_abandon(chunk);
-    else ck_ok(ls__sorter_add(sorter, chunk, NULL, &err));
+    if (i == 2)
+      ls__sort_chunk_abandon(chunk);
+    else
+      ck_ok(ls__sorter_add(sorter, chunk, NULL, &err));
   }
   ls__sort_chunk_abandon(NULL);
   ls__sorter_free(sorter);
@@ -440,7 +463,9 @@ START_TEST(a_work_directory_that_cannot_be_written_is_reported) {
   make_schema();
   ls_sorter *sorter;
   test_rng rng = rng_new();
-  ls__sorter_new(&sorter, &(ls_sorter_opts){.schema = &schema, .n_partitions = 2, .memory_bytes = 1, .spill_directory = "/nonexistent"});
+  ls__sorter_new(
+      &sorter,
+      &(ls_sorter_opts){.schema = &schema, .n_partitions = 2, .memory_bytes = 1, .spill_directory = "/nonexistent"});
   ls_sort_chunk *chunk = ls__sort_chunk_new(sorter, 4);
   append_row(ls__sort_chunk_batch(chunk), &rng, 10, 0, (ls_stamp){0, 0});
   ck_assert_int_eq(ls__sorter_add(sorter, chunk, NULL, &err), LS_EIO);

@@ -13,10 +13,10 @@
 
 #include "helper_store.h"
 
-#define N_KEYS 150
-#define N_WRITES 40      /* per commit */
+#define N_KEYS        150
+#define N_WRITES      40 /* per commit */
 #define N_WINDOW_ROWS 10 /* per commit */
-#define WINDOW_US 95     /* ten rows a commit: about as many commits stay */
+#define WINDOW_US     95 /* ten rows a commit: about as many commits stay */
 
 /* Also for the child, which is no Check test. */
 static void must(int rc, const ls_error *err) {
@@ -36,7 +36,8 @@ typedef struct stores {
 static void stores_open(stores *s, const char *directory, bool logged) {
   ls_error err = LS_ERROR_INIT;
   must(ls__store_db_open(&s->db, directory, &(ls_store_db_opts){(size_t)1 << 20, (size_t)1 << 18, false}, &err), &err);
-  must((logged ? ls__store_set_new_logged : ls__store_set_new)(&s->set, s->db, "task-1", (size_t)200 << 10, &err), &err);
+  must((logged ? ls__store_set_new_logged : ls__store_set_new)(&s->set, s->db, "task-1", (size_t)200 << 10, &err),
+       &err);
   must(ls__kv_open(&s->kv, s->set, "seen", LS_STORE_ROCKSDB, 1, &err), &err);
   must(ls__table_open(&s->table, s->set, "customers", LS_STORE_ROCKSDB, 2, false, &err), &err);
   must(ls__window_open(&s->window, s->set, "payments", LS_STORE_ROCKSDB, 3, &err), &err);
@@ -96,8 +97,11 @@ static void write_commit(stores *s, uint64_t commit) {
     }
   }
   for (uint64_t i = 0; i < N_WINDOW_ROWS; i++) {
-    ls_window_entry entry = {.key = {(const char *)&i, sizeof i}, .ts_us = (int64_t)(commit * 10 + i), .stamp = {(int64_t)commit, i},
-                             .flags = (uint32_t)i, .value = value_of(value, i, commit)};
+    ls_window_entry entry = {.key = {(const char *)&i, sizeof i},
+                             .ts_us = (int64_t)(commit * 10 + i),
+                             .stamp = {(int64_t)commit, i},
+                             .flags = (uint32_t)i,
+                             .value = value_of(value, i, commit)};
     must(ls__window_put(s->window, &entry, ls__hash64(entry.key), &err), &err);
   }
   must(ls__window_expire(s->window, (int64_t)commit * 10 - WINDOW_US, NULL, NULL, &err), &err);
@@ -289,7 +293,8 @@ static pid_t start_child(const char *mode, const char *directory, const char *fa
 }
 
 /* Without a fault point the child is killed some time after it has told of kill_after commits. */
-static void child_lives(const char *mode, const char *directory, const char *fault, test_rng *rng, uint64_t kill_after, uint64_t *told) {
+static void child_lives(const char *mode, const char *directory, const char *fault, test_rng *rng, uint64_t kill_after,
+                        uint64_t *told) {
   int in = -1;
   pid_t pid = start_child(mode, directory, fault, rng_next(rng), &in);
   uint64_t commit, n = 0;
@@ -310,7 +315,8 @@ static void child_lives(const char *mode, const char *directory, const char *fau
   ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: status %d", status);
 }
 
-static uint64_t run_child(const char *directory, const char *fault, test_rng *rng, uint64_t kill_after, uint64_t *told) {
+static uint64_t run_child(const char *directory, const char *fault, test_rng *rng, uint64_t kill_after,
+                          uint64_t *told) {
   child_lives("child", directory, fault, rng, kill_after, told);
   stores s;
   stores_open(&s, directory, false);
@@ -363,8 +369,10 @@ START_TEST(a_kill_at_any_moment_loses_nothing_of_the_changelog) {
   uint64_t told, n_behind = 0;
   place end = {0, 0};
   for (int round = 0; round < 20 / LS_TEST_SHARE; round++) {
-    if (round % 3 == 0) child_lives("dies", directory, NULL, &rng, UINT64_MAX, &told);
-    else child_lives("logged", directory, round % 7 == 1 ? "store.commit:3" : NULL, &rng, rng_below(&rng, 40), &told);
+    if (round % 3 == 0)
+      child_lives("dies", directory, NULL, &rng, UINT64_MAX, &told);
+    else
+      child_lives("logged", directory, round % 7 == 1 ? "store.commit:3" : NULL, &rng, rng_below(&rng, 40), &told);
     if (told == 0) told = end.commit;
     ls_buf log = LS_BUF_INIT;
     end = read_log(path, &log);

@@ -1,7 +1,7 @@
 /** @file test_table.c  Tables: reads as of any stamp of the slice against the full history of changes. */
 #include "helper_store.h"
 
-#define N_KEYS 30
+#define N_KEYS        30
 #define N_CHANGES_MAX 4000
 
 typedef struct history_entry {
@@ -70,14 +70,17 @@ static void run_slice(test_rng *rng, ls_table *table, history *h) {
     seq += rng_below(rng, 2); /* several changes of one stamp */
     uint32_t key = rng_below(rng, 3) == 0 ? 0 : (uint32_t)rng_below(rng, N_KEYS);
     stamp = (ls_stamp){ts_us, seq};
-    if (rng_below(rng, 10) == 0 && newest[key].ts_us < ts_us - 2) stamp.ts_us--; /* only one key's stamps are in order */
+    if (rng_below(rng, 10) == 0 && newest[key].ts_us < ts_us - 2)
+      stamp.ts_us--; /* only one key's stamps are in order */
     if (ls__stamp_cmp(stamp, newest[key]) < 0) stamp = newest[key];
     newest[key] = stamp;
     history_entry change = {key, stamp, rng_below(rng, 4) != 0, (uint32_t)rng_next(rng)};
     ls_slice key_bytes = key_of(key_buffer, key);
     uint64_t hash = ls__hash64(key_bytes);
-    if (change.there) ck_ok(ls__table_put(table, key_bytes, hash, value_of(value, change.number), stamp, &err));
-    else ck_ok(ls__table_delete(table, key_bytes, hash, stamp, &err));
+    if (change.there)
+      ck_ok(ls__table_put(table, key_bytes, hash, value_of(value, change.number), stamp, &err));
+    else
+      ck_ok(ls__table_delete(table, key_bytes, hash, stamp, &err));
     h->changes[h->n++] = change;
     if (rng_below(rng, 4) == 0) check_read(table, h, key, NULL);
   }
@@ -105,7 +108,9 @@ static void run_memory(bool has_readers, int n_slices) {
   ls__free(h);
 }
 
-START_TEST(reads_as_of_equal_the_history) { run_memory(true, 600); }
+START_TEST(reads_as_of_equal_the_history) {
+  run_memory(true, 600);
+}
 END_TEST
 
 START_TEST(reads_as_of_equal_the_history_on_rocksdb) {

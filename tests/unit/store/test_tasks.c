@@ -78,7 +78,8 @@ START_TEST(a_task_is_listed_from_its_first_row_on) {
       break;
     }
     for (uint64_t i = 0; i < 300; i++) {
-      ck_ok(ls__store_set_restore(set, 0, (ls_slice){(const char *)&i, sizeof i}, (ls_slice){value, sizeof value}, &err));
+      ck_ok(
+          ls__store_set_restore(set, 0, (ls_slice){(const char *)&i, sizeof i}, (ls_slice){value, sizeof value}, &err));
     }
     ls__store_set_free(set);
     expect_tasks(db, "7_7 ");
@@ -94,8 +95,8 @@ END_TEST
 /* ---- threads: tasks go round among them, each opens stores that the others open too ---- */
 
 #define N_THREADS 4
-#define N_TASKS 5
-#define N_ROUNDS 15
+#define N_TASKS   5
+#define N_ROUNDS  15
 
 static int open_when_free(ls_store_set **set, ls_store_db *db, const char *task_name, ls_error *err) {
   int rc;

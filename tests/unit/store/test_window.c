@@ -2,7 +2,7 @@
 #include "helper_store.h"
 
 #define N_ROWS_MAX 6000
-#define BUDGET ((size_t)32 << 20)
+#define BUDGET     ((size_t)32 << 20)
 
 typedef struct model_row {
   uint32_t key;
@@ -63,7 +63,7 @@ typedef struct fetch_check {
   model *m;
   uint32_t key;
   int64_t from_us, to_us;
-  size_t at;       /* in m */
+  size_t at; /* in m */
   size_t n, stop_after;
   uint64_t flag_seed;
 } fetch_check;
@@ -82,13 +82,15 @@ static int fetch_one(void *payload, const ls_window_entry *entry, ls_error *err)
   return ++f->n == f->stop_after ? 9 : 0;
 }
 
-static void check_fetch(ls_window *window, model *m, uint32_t key, int64_t from_us, int64_t to_us, size_t stop_after, uint64_t flag_seed) {
+static void check_fetch(ls_window *window, model *m, uint32_t key, int64_t from_us, int64_t to_us, size_t stop_after,
+                        uint64_t flag_seed) {
   ls_error err = LS_ERROR_INIT;
   char buffer[64];
   ls_slice key_bytes = key_of(buffer, key);
   fetch_check f = {window, m, key, from_us, to_us, 0, 0, stop_after, flag_seed};
   size_t expected = 0;
-  for (size_t i = 0; i < m->n; i++) expected += m->rows[i].key == key && m->rows[i].ts_us >= from_us && m->rows[i].ts_us <= to_us;
+  for (size_t i = 0; i < m->n; i++)
+    expected += m->rows[i].key == key && m->rows[i].ts_us >= from_us && m->rows[i].ts_us <= to_us;
   int rc = ls__window_fetch(window, key_bytes, ls__hash64(key_bytes), from_us, to_us, fetch_one, &f, &err);
   if (stop_after > 0 && expected >= stop_after) {
     ck_assert_int_eq(rc, 9);
@@ -145,23 +147,33 @@ static void step(test_rng *rng, ls_window *window, model *m, int64_t now_us) {
     row.stamp = (ls_stamp){(int64_t)rng_below(rng, 3) - 1, rng_below(rng, 3) << 62};
     if (rng_below(rng, 20) == 0) row.len = rng_below(rng, 4000);
     model_put(m, &row);
-    ls_window_entry entry = {.key = key_of(key, k), .ts_us = row.ts_us, .stamp = row.stamp, .flags = row.flags, .value = bytes_of(bytes, &row)};
+    ls_window_entry entry = {.key = key_of(key, k),
+                             .ts_us = row.ts_us,
+                             .stamp = row.stamp,
+                             .flags = row.flags,
+                             .value = bytes_of(bytes, &row)};
     ck_ok(ls__window_put(window, &entry, ls__hash64(entry.key), &err));
   } else if (what < 70 && m->n > 0) { /* the same row again, another value */
     model_row *row = &m->rows[rng_below(rng, m->n)];
     row->len = rng_below(rng, 400);
     row->seed = rng_next(rng);
-    ls_window_entry entry = {.key = key_of(key, row->key), .ts_us = row->ts_us, .stamp = row->stamp, .flags = row->flags, .value = bytes_of(bytes, row)};
+    ls_window_entry entry = {.key = key_of(key, row->key),
+                             .ts_us = row->ts_us,
+                             .stamp = row->stamp,
+                             .flags = row->flags,
+                             .value = bytes_of(bytes, row)};
     ck_ok(ls__window_put(window, &entry, ls__hash64(entry.key), &err));
   } else if (what < 90) {
     int64_t from_us = now_us - (int64_t)rng_below(rng, 400);
-    check_fetch(window, m, k, from_us, from_us + (int64_t)rng_below(rng, 200), rng_below(rng, 4) == 0 ? 2 : 0, rng_next(rng));
+    check_fetch(window, m, k, from_us, from_us + (int64_t)rng_below(rng, 200), rng_below(rng, 4) == 0 ? 2 : 0,
+                rng_next(rng));
   } else if (what < 93 && m->n > 0) { /* flags from outside of a fetch */
     model_row *row = &m->rows[rng_below(rng, m->n)];
     ls_window_entry entry = {.key = key_of(key, row->key), .ts_us = row->ts_us, .stamp = row->stamp};
     ck_ok(ls__window_set_flags(window, &entry, ls__hash64(entry.key), row->flags = (uint32_t)rng_next(rng), &err));
   } else if (what < 98) {
-    check_expire(window, m, now_us - 250 - (int64_t)rng_below(rng, 100), rng_below(rng, 4) == 0 ? rng_below(rng, 10) : SIZE_MAX);
+    check_expire(window, m, now_us - 250 - (int64_t)rng_below(rng, 100),
+                 rng_below(rng, 4) == 0 ? rng_below(rng, 10) : SIZE_MAX);
   }
 }
 
@@ -188,9 +200,13 @@ static void memory_run(bool logged) {
   ls__free(m);
 }
 
-START_TEST(memory_buffer_equals_the_model) { memory_run(false); }
+START_TEST(memory_buffer_equals_the_model) {
+  memory_run(false);
+}
 END_TEST
-START_TEST(memory_buffer_with_a_changelog_equals_the_model) { memory_run(true); }
+START_TEST(memory_buffer_with_a_changelog_equals_the_model) {
+  memory_run(true);
+}
 END_TEST
 
 START_TEST(rocksdb_buffer_equals_the_model) {
@@ -257,7 +273,11 @@ START_TEST(rows_of_one_time_expire_in_key_order) {
   ck_ok(ls__window_expire(window, 60, collect, &out, &err));
   ck_assert_uint_eq(out.len, 0); /* strictly before */
   ck_ok(ls__window_expire(window, 61, collect, &out, &err));
-  ck_assert(ls__slice_is(ls__buf_slice(&out), "ab" "ccccccccc" "ccccccccc1" "ccccccccc2" "dd"));
+  ck_assert(ls__slice_is(ls__buf_slice(&out), "ab"
+                                              "ccccccccc"
+                                              "ccccccccc1"
+                                              "ccccccccc2"
+                                              "dd"));
   ls__buf_fini(&out);
   ls__store_set_free(set);
 }
@@ -289,10 +309,8 @@ END_TEST
 
 int main(void) {
   const test_case cases[] = {
-      TEST_CASE(memory_buffer_equals_the_model),
-      TEST_CASE(memory_buffer_with_a_changelog_equals_the_model),
-      TEST_CASE(rocksdb_buffer_equals_the_model),
-      TEST_CASE(rows_of_one_time_expire_in_key_order),
+      TEST_CASE(memory_buffer_equals_the_model),  TEST_CASE(memory_buffer_with_a_changelog_equals_the_model),
+      TEST_CASE(rocksdb_buffer_equals_the_model), TEST_CASE(rows_of_one_time_expire_in_key_order),
       TEST_CASE(buffer_over_its_budget_is_named),
   };
   return RUN_TESTS("store.window", cases);

@@ -9,21 +9,21 @@
 #include <time.h>
 
 /** Rows have a key, a whole second of time, a value or none, and a number that no other row has. */
-#define ROW_SCHEMA                                                                              \
-  "libstream: 1\nname: random\n"                                                                \
-  "schemas:\n"                                                                                  \
-  "  row:\n    key: k\n    time: t\n    fields:\n"                                              \
+#define ROW_SCHEMA                                                                                                     \
+  "libstream: 1\nname: random\n"                                                                                       \
+  "schemas:\n"                                                                                                         \
+  "  row:\n    key: k\n    time: t\n    fields:\n"                                                                     \
   "      k: string\n      t: timestamp\n      v: { type: int64, nullable: true }\n      n: int64\n"
 
 enum { RECORDS_MAX = 320, NO_VALUE = -1, TEXT_MAX = 1 << 21 };
 
 typedef struct record {
-  int source;    /* 0, 1: a, b */
-  int key;       /* 0..: "k0".. */
-  int64_t t;     /* seconds */
-  int v;         /* or NO_VALUE */
+  int source; /* 0, 1: a, b */
+  int key;    /* 0..: "k0".. */
+  int64_t t;  /* seconds */
+  int v;      /* or NO_VALUE */
   int64_t n;
-  int64_t now;   /* stream time when it is processed */
+  int64_t now; /* stream time when it is processed */
 } record;
 
 typedef struct input {
@@ -40,7 +40,9 @@ static inline uint64_t rng_next(void) { /* splitmix64 */
   z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
   return z ^ (z >> 31);
 }
-static inline int rng(int n) { return (int)(rng_next() % (uint64_t)n); }
+static inline int rng(int n) {
+  return (int)(rng_next() % (uint64_t)n);
+}
 
 static inline const char *time_text(int64_t us) {
   static char texts[4][40];
@@ -71,7 +73,8 @@ static inline void make_input(input *in, int n_sources, int n_keys, int spread) 
     r->now = largest;
     char v[16] = "null";
     if (r->v != NO_VALUE) snprintf(v, sizeof v, "%d", r->v);
-    snprintf(in->json[i], sizeof in->json[i], "{\"k\":\"k%d\",\"t\":\"%s\",\"v\":%s,\"n\":%d}", r->key, time_text(r->t * 1000000), v, i);
+    snprintf(in->json[i], sizeof in->json[i], "{\"k\":\"k%d\",\"t\":\"%s\",\"v\":%s,\"n\":%d}", r->key,
+             time_text(r->t * 1000000), v, i);
     in->rows[i] = (piped){r->source == 0 ? "a" : "b", in->json[i]};
   }
 }
@@ -84,9 +87,15 @@ static inline int by_order(const void *left, const void *right) {
 }
 
 /** The total order that docs/OPERATORS.md gives: stream time, source, line. */
-static inline void put_in_order(input *in) { qsort(in->records, (size_t)in->n, sizeof in->records[0], by_order); }
+static inline void put_in_order(input *in) {
+  qsort(in->records, (size_t)in->n, sizeof in->records[0], by_order);
+}
 
-typedef struct line { const char *at; size_t len, key_len; int order; } line;
+typedef struct line {
+  const char *at;
+  size_t len, key_len;
+  int order;
+} line;
 static inline int by_key_then_order(const void *left, const void *right) {
   const line *a = left, *b = right;
   size_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
@@ -132,14 +141,16 @@ static inline void write_file(const char *path, const char *text) {
   fclose(file);
 }
 
-static inline void expect_lines(uint64_t seed, const char *what, int64_t batch_rows, int n_workers, const char *yaml, const char *got,
-                                const char *expected, bool keyed) {
+static inline void expect_lines(uint64_t seed, const char *what, int64_t batch_rows, int n_workers, const char *yaml,
+                                const char *got, const char *expected, bool keyed) {
   char *a = sorted_lines(got, keyed), *b = sorted_lines(expected, keyed);
   size_t same = 0;
   while (a[same] != '\0' && a[same] == b[same]) same++;
   while (same > 0 && a[same - 1] != '\n') same--;
-  ck_assert_msg(strcmp(a, b) == 0, "seed %" PRIu64 ", %s, slices of %d, %d workers: first difference\n%.*s\nexpected\n%.*s\n%s", seed, what,
-                (int)batch_rows, n_workers, (int)strcspn(a + same, "\n"), a + same, (int)strcspn(b + same, "\n"), b + same, yaml);
+  ck_assert_msg(strcmp(a, b) == 0,
+                "seed %" PRIu64 ", %s, slices of %d, %d workers: first difference\n%.*s\nexpected\n%.*s\n%s", seed,
+                what, (int)batch_rows, n_workers, (int)strcspn(a + same, "\n"), a + same, (int)strcspn(b + same, "\n"),
+                b + same, yaml);
   free(a);
   free(b);
 }

@@ -5,7 +5,10 @@
  */
 #include "random_input.h"
 
-typedef struct text { char *at; size_t len; } text;
+typedef struct text {
+  char *at;
+  size_t len;
+} text;
 
 static void text_put(text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void text_put(text *out, const char *format, ...) {
@@ -38,7 +41,8 @@ static void clear_expected(void) {
 }
 
 static void row_out(int sink, const record *r) {
-  text_put(&expected[sink], "{\"k\":\"k%d\",\"t\":\"%s\",\"v\":%s,\"n\":%" PRId64 "}\n", r->key, time_text(r->t * 1000000), value_text(r->v), r->n);
+  text_put(&expected[sink], "{\"k\":\"k%d\",\"t\":\"%s\",\"v\":%s,\"n\":%" PRId64 "}\n", r->key,
+           time_text(r->t * 1000000), value_text(r->v), r->n);
 }
 
 /** Every slicing and number of workers gives the expected rows, in order for each key. */
@@ -54,14 +58,15 @@ static void check_all(uint64_t seed, const char *what, const char *yaml, const i
       }
       int dead = 0;
       for (const char *p = ls__testdriver_dead_letters(driver); *p != '\0'; p++) dead += *p == '\n';
-      ck_assert_msg(dead == n_dead, "seed %" PRIu64 ": %d dead letters, expected %d\n%s", seed, dead, n_dead, ls__testdriver_dead_letters(driver));
+      ck_assert_msg(dead == n_dead, "seed %" PRIu64 ": %d dead letters, expected %d\n%s", seed, dead, n_dead,
+                    ls__testdriver_dead_letters(driver));
       ls__testdriver_free(driver);
     }
   }
 }
 
-#define SOURCE_A "sources:\n  a: { schema: row, replay: { files: \"a/*.jsonl\" } }\n"
-#define SOURCE_B "  b: { schema: row, replay: { files: \"b/*.jsonl\" } }\n"
+#define SOURCE_A            "sources:\n  a: { schema: row, replay: { files: \"a/*.jsonl\" } }\n"
+#define SOURCE_B            "  b: { schema: row, replay: { files: \"b/*.jsonl\" } }\n"
 #define SINK_OF(name, from) "  " name ": { from: " from ", lake: { path: " name ", format: jsonl } }\n"
 
 /* ---- latest: the row, when its `by` is not older than the current row's ---- */
@@ -81,7 +86,7 @@ static void model_latest(const input *in) {
 
 START_TEST(latest_is_as_the_model) {
   const char *yaml = ROW_SCHEMA SOURCE_A "steps:\n  l: { from: a, latest: { by: t, store: l } }\n"
-                     "sinks:\n" SINK_OF("out", "l") SINK_OF("late", "l.late");
+                                         "sinks:\n" SINK_OF("out", "l") SINK_OF("late", "l.late");
   for (uint64_t seed = first_seed(); seed <= last_seed(25); seed++) {
     static input in;
     rng_state = seed;
@@ -122,8 +127,10 @@ START_TEST(deduplicate_is_as_the_model) {
     int64_t retention = rng(3) == 0 ? -1 : 1 + rng(40);
     char keep[32] = "forever", yaml[1024];
     if (retention > 0) snprintf(keep, sizeof keep, "%ds", (int)retention);
-    snprintf(yaml, sizeof yaml, ROW_SCHEMA SOURCE_A "steps:\n  d: { from: a, deduplicate: { on: [k, v], retention: %s, store: d } }\n"
-             "sinks:\n" SINK_OF("out", "d"), keep);
+    snprintf(yaml, sizeof yaml,
+             ROW_SCHEMA SOURCE_A "steps:\n  d: { from: a, deduplicate: { on: [k, v], retention: %s, store: d } }\n"
+                                 "sinks:\n" SINK_OF("out", "d"),
+             keep);
     put_in_order(&in);
     clear_expected();
     int n_dead = model_deduplicate(&in, retention);
@@ -143,7 +150,9 @@ static window_model windows[4096];
 static int n_windows;
 
 static void window_out(const window_model *w, int64_t size, int64_t now_us) {
-  text_put(&expected[0], "{\"k\":\"k%d\",\"from\":\"%s\",\"until\":\"%s\",\"c\":%d,\"s\":%s,\"m\":%s,\"f\":%" PRId64 ",\"l\":%" PRId64,
+  text_put(&expected[0],
+           "{\"k\":\"k%d\",\"from\":\"%s\",\"until\":\"%s\",\"c\":%d,\"s\":%s,\"m\":%s,\"f\":%" PRId64
+           ",\"l\":%" PRId64,
            w->key, time_text(w->start * 1000000), time_text((w->start + size) * 1000000), w->count,
            value_text(w->values > 0 ? w->sum : NO_VALUE), value_text(w->largest), w->first, w->last);
   text_put(&expected[0], ",\"at\":\"%s\",\"now\":\"%s\"}\n", time_text(w->ts * 1000000), time_text(now_us));
@@ -169,7 +178,8 @@ static window_model *window_of(const record *r, int64_t size) {
     if (windows[i].used && windows[i].key == r->key && windows[i].start == start) return &windows[i];
   }
   ck_assert_int_lt(n_windows, 4096);
-  windows[n_windows] = (window_model){.used = true, .key = r->key, .start = start, .largest = NO_VALUE, .first = r->n, .ts = r->t};
+  windows[n_windows] =
+      (window_model){.used = true, .key = r->key, .start = start, .largest = NO_VALUE, .first = r->n, .ts = r->t};
   return &windows[n_windows++];
 }
 
@@ -202,11 +212,14 @@ START_TEST(tumbling_aggregate_is_as_the_model) {
     int size = 1 + rng(20), grace = rng(3) * rng(10);
     bool final = rng(2) == 0;
     char yaml[2048];
-    snprintf(yaml, sizeof yaml, ROW_SCHEMA SOURCE_A
+    snprintf(yaml, sizeof yaml,
+             ROW_SCHEMA SOURCE_A
              "steps:\n  g: { from: a, aggregate: { window: { tumbling: %ds, grace: %ds }, emit: %s, store: g,\n"
              "    values: { c: count(*), s: sum(v), m: max(v), f: first(n), l: last(n) } } }\n"
-             "  o: { from: g, select: { k: k, from: window_start, until: window_end, c: c, s: s, m: m, f: f, l: l, at: event_time(), now: stream_time() } }\n"
-             "sinks:\n" SINK_OF("out", "o") SINK_OF("late", "g.late"), size, grace, final ? "final" : "changes");
+             "  o: { from: g, select: { k: k, from: window_start, until: window_end, c: c, s: s, m: m, f: f, l: l, at: "
+             "event_time(), now: stream_time() } }\n"
+             "sinks:\n" SINK_OF("out", "o") SINK_OF("late", "g.late"),
+             size, grace, final ? "final" : "changes");
     put_in_order(&in);
     clear_expected();
     model_tumbling(&in, size, grace, final);
@@ -217,26 +230,37 @@ END_TEST
 
 /* ---- stream-stream join ---- */
 
-typedef struct held { const record *r; bool there, matched; } held;
+typedef struct held {
+  const record *r;
+  bool there, matched;
+} held;
 typedef struct join_model {
   int64_t before, after, grace;
-  int type;              /* 0 join, 1 left_join, 2 outer_join */
+  int type; /* 0 join, 1 left_join, 2 outer_join */
   bool final;
   int fanout_max;
   held rows[RECORDS_MAX];
   int n, n_dead;
 } join_model;
 
-static int64_t reach_of(const join_model *j, const record *r) { return r->source == 0 ? j->after : j->before; }
-static bool keeps_alone(const join_model *j, const record *r) { return r->source == 0 ? j->type >= 1 : j->type == 2; }
+static int64_t reach_of(const join_model *j, const record *r) {
+  return r->source == 0 ? j->after : j->before;
+}
+static bool keeps_alone(const join_model *j, const record *r) {
+  return r->source == 0 ? j->type >= 1 : j->type == 2;
+}
 
 static void pair_out(const record *l, const record *r, int64_t ts, int64_t now_us) {
   const record *one = l != NULL ? l : r;
   text_put(&expected[0], "{\"k\":\"k%d\"", one->key);
-  if (l == NULL) text_put(&expected[0], ",\"ln\":null,\"lv\":null");
-  else text_put(&expected[0], ",\"ln\":%" PRId64 ",\"lv\":%s", l->n, value_text(l->v));
-  if (r == NULL) text_put(&expected[0], ",\"rn\":null,\"rv\":null");
-  else text_put(&expected[0], ",\"rn\":%" PRId64 ",\"rv\":%s", r->n, value_text(r->v));
+  if (l == NULL)
+    text_put(&expected[0], ",\"ln\":null,\"lv\":null");
+  else
+    text_put(&expected[0], ",\"ln\":%" PRId64 ",\"lv\":%s", l->n, value_text(l->v));
+  if (r == NULL)
+    text_put(&expected[0], ",\"rn\":null,\"rv\":null");
+  else
+    text_put(&expected[0], ",\"rn\":%" PRId64 ",\"rv\":%s", r->n, value_text(r->v));
   text_put(&expected[0], ",\"at\":\"%s\",\"now\":\"%s\"}\n", time_text(ts * 1000000), time_text(now_us));
 }
 
@@ -250,7 +274,8 @@ static void close_rows(join_model *j, int64_t now) {
       int64_t close = h->r->t + reach_of(j, h->r) + j->grace; /* the last moment at which it is open */
       if (!h->there || close >= now) continue;
       bool sooner = next == NULL || close < next_close ||
-                    (close == next_close && (h->r->source < next->r->source || (h->r->source == next->r->source && h->r->n < next->r->n)));
+                    (close == next_close &&
+                     (h->r->source < next->r->source || (h->r->source == next->r->source && h->r->n < next->r->n)));
       if (sooner) next = h, next_close = close;
     }
     if (next == NULL) return;
@@ -258,7 +283,8 @@ static void close_rows(join_model *j, int64_t now) {
     if (next->matched) continue;
     if (next->r->source == 1) row_out(2, next->r);
     if (j->final && keeps_alone(j, next->r)) {
-      pair_out(next->r->source == 0 ? next->r : NULL, next->r->source == 1 ? next->r : NULL, next->r->t, next_close * 1000000 + 1);
+      pair_out(next->r->source == 0 ? next->r : NULL, next->r->source == 1 ? next->r : NULL, next->r->t,
+               next_close * 1000000 + 1);
     }
   }
 }
@@ -294,9 +320,11 @@ static void join_record(join_model *j, const record *r) {
   for (int i = 0; i < n; i++) {
     const record *other = partners[i]->r;
     partners[i]->matched = true;
-    pair_out(r->source == 0 ? r : other, r->source == 1 ? r : other, r->t > other->t ? r->t : other->t, r->now * 1000000);
+    pair_out(r->source == 0 ? r : other, r->source == 1 ? r : other, r->t > other->t ? r->t : other->t,
+             r->now * 1000000);
   }
-  if (n == 0 && !j->final && keeps_alone(j, r)) pair_out(r->source == 0 ? r : NULL, r->source == 1 ? r : NULL, r->t, r->now * 1000000);
+  if (n == 0 && !j->final && keeps_alone(j, r))
+    pair_out(r->source == 0 ? r : NULL, r->source == 1 ? r : NULL, r->t, r->now * 1000000);
   j->rows[j->n++] = (held){r, true, n > 0};
 }
 
@@ -307,15 +335,22 @@ START_TEST(stream_join_is_as_the_model) {
     static join_model j;
     rng_state = seed;
     make_input(&in, 2, 1 + rng(8), rng(3) * 15);
-    j = (join_model){.before = rng(15), .after = rng(15), .grace = rng(2) * rng(12), .type = rng(3), .final = rng(2) == 0,
+    j = (join_model){.before = rng(15),
+                     .after = rng(15),
+                     .grace = rng(2) * rng(12),
+                     .type = rng(3),
+                     .final = rng(2) == 0,
                      .fanout_max = rng(3) == 0 ? 1 + rng(4) : 1000};
     if (rng(2) == 0) j.before = j.after;
     char yaml[4096];
     /* the sources are declared b, a or a, b: order among equals follows the file */
-    snprintf(yaml, sizeof yaml, ROW_SCHEMA SOURCE_A SOURCE_B
-             "steps:\n  j: { from: a, %s: { with: b, before: %ds, after: %ds, grace: %ds, emit: %s, fanout_max: %d, store: j } }\n"
-             "  o: { from: j, select: { k: \"COALESCE(k, b.k)\", ln: n, lv: v, rn: b.n, rv: b.v, at: event_time(), now: stream_time() } }\n"
-             "sinks:\n" SINK_OF("out", "o") SINK_OF("late", "j.late") SINK_OF("unmatched", "j.unmatched") SINK_OF("late_left", "j.late_left"),
+    snprintf(yaml, sizeof yaml,
+             ROW_SCHEMA SOURCE_A SOURCE_B "steps:\n  j: { from: a, %s: { with: b, before: %ds, after: %ds, grace: %ds, "
+                                          "emit: %s, fanout_max: %d, store: j } }\n"
+                                          "  o: { from: j, select: { k: \"COALESCE(k, b.k)\", ln: n, lv: v, rn: b.n, "
+                                          "rv: b.v, at: event_time(), now: stream_time() } }\n"
+                                          "sinks:\n" SINK_OF("out", "o") SINK_OF("late", "j.late")
+                                              SINK_OF("unmatched", "j.unmatched") SINK_OF("late_left", "j.late_left"),
              verbs[j.type], (int)j.before, (int)j.after, (int)j.grace, j.final ? "final" : "early", j.fanout_max);
     put_in_order(&in);
     clear_expected();

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define T_FIELDS                                                                                  \
-  "{ id: string, code: string, amount: \"decimal(18,4)\", n: int64, f: { type: float64, "         \
+#define T_FIELDS                                                                                                       \
+  "{ id: string, code: string, amount: \"decimal(18,4)\", n: int64, f: { type: float64, "                              \
   "nullable: true }, tags: list<string>, at: timestamp }"
-#define HEAD "libstream: 1\nname: t\n"
-#define SINK "sinks:\n  out: { from: out, lake: { path: out, format: parquet } }\n"
+#define HEAD     "libstream: 1\nname: t\n"
+#define SINK     "sinks:\n  out: { from: out, lake: { path: out, format: parquet } }\n"
 #define T_SCHEMA "  t: { key: id, time: at, fields: " T_FIELDS " }\n"
-#define TX "  tx: { schema: t, replay: { files: \"raw/tx/dt={date}/*.jsonl\" } }\n"
+#define TX       "  tx: { schema: t, replay: { files: \"raw/tx/dt={date}/*.jsonl\" } }\n"
 
 static const struct {
   const char *name, *text;
@@ -18,27 +18,26 @@ static const struct {
     {"none", ""},
     {"one", HEAD "schemas:\n" T_SCHEMA "sources:\n" TX SINK},
     {"two", HEAD "schemas:\n" T_SCHEMA "  sig: { key: id, time: at, fields: { id: string, score: "
-            "float64, at: timestamp } }\nsources:\n" TX
-            "  sig: { schema: sig, replay: { files: \"raw/sig/dt={date}/*.jsonl\" } }\n" SINK},
-    {"tables", HEAD "schemas:\n" T_SCHEMA
-               "  acc: { key: id, fields: { id: string, owner: string } }\n"
-               "  ref: { key: code, fields: { code: string, rate: float64, note: string } }\n"
-               "sources:\n" TX "tables:\n"
-               "  acc: { schema: acc, store: acc, replay: { files: \"ref/acc/*.jsonl\" } }\n"
-               "  ref: { schema: ref, global: true, replay: { files: \"ref/ref/*.jsonl\" } }\n" SINK},
+                 "float64, at: timestamp } }\nsources:\n" TX
+                 "  sig: { schema: sig, replay: { files: \"raw/sig/dt={date}/*.jsonl\" } }\n" SINK},
+    {"tables", HEAD "schemas:\n" T_SCHEMA "  acc: { key: id, fields: { id: string, owner: string } }\n"
+                    "  ref: { key: code, fields: { code: string, rate: float64, note: string } }\n"
+                    "sources:\n" TX "tables:\n"
+                    "  acc: { schema: acc, store: acc, replay: { files: \"ref/acc/*.jsonl\" } }\n"
+                    "  ref: { schema: ref, global: true, replay: { files: \"ref/ref/*.jsonl\" } }\n" SINK},
     {"secret", HEAD "plugins: [topo]\nschemas:\n  t: { key: id, time: at, fields: { id: string, n: "
-               "int64, who: { type: string, sensitive: true }, at: timestamp } }\nsources:\n" TX
-               "  tx2: { schema: t, replay: { files: \"raw/tx2/dt={date}/*.jsonl\" } }\n"},
+                    "int64, who: { type: string, sensitive: true }, at: timestamp } }\nsources:\n" TX
+                    "  tx2: { schema: t, replay: { files: \"raw/tx2/dt={date}/*.jsonl\" } }\n"},
     {"udf", HEAD "plugins: [topo]\nschemas: { t: { key: id, fields: { id: string } } }\nsources:\n"
-            "  tx: { schema: t, protobuf: test.v1.Row, live: { kafka: tx, format: protobuf } }\n"
-            "  a: { schema: t, live: { kafka: a, format: protobuf } }\n"
-            "  b: { schema: t, protobuf: test.v1.Roww, live: { kafka: b, format: protobuf } }\n"
-            "  c: { schema: t, protobuf: test.v1.Row, live: { kafka: c } }\n"
-            "  d: { schema: t, protobuf: test.v1.Row, replay: { files: \"d/*.pb\", format: protobuf } }\n"
-            "tables:\n"
-            "  g: { schema: t, global: true, protobuf: test.v1.Row, live: { kafka: g, format: protobuf } }\n"
-            "sinks:\n  out: { from: out, lake: { path: out, format: parquet } }\n"
-            "  p: { from: p, lake: { path: p, format: parquet } }\n"},
+                 "  tx: { schema: t, protobuf: test.v1.Row, live: { kafka: tx, format: protobuf } }\n"
+                 "  a: { schema: t, live: { kafka: a, format: protobuf } }\n"
+                 "  b: { schema: t, protobuf: test.v1.Roww, live: { kafka: b, format: protobuf } }\n"
+                 "  c: { schema: t, protobuf: test.v1.Row, live: { kafka: c } }\n"
+                 "  d: { schema: t, protobuf: test.v1.Row, replay: { files: \"d/*.pb\", format: protobuf } }\n"
+                 "tables:\n"
+                 "  g: { schema: t, global: true, protobuf: test.v1.Row, live: { kafka: g, format: protobuf } }\n"
+                 "sinks:\n  out: { from: out, lake: { path: out, format: parquet } }\n"
+                 "  p: { from: p, lake: { path: p, format: parquet } }\n"},
 };
 
 const char *topology_suffix(const char *name) {
@@ -62,8 +61,8 @@ static const char *env(const char *name) {
   return value != NULL ? value : ".";
 }
 
-int topology_load(ls_topology **out, const char *text, const ls_parameter *parameters,
-                  size_t n_parameters, ls_buf *messages) {
+int topology_load(ls_topology **out, const char *text, const ls_parameter *parameters, size_t n_parameters,
+                  ls_buf *messages) {
   const char *dirs[] = {env("LS_TEST_PLUGIN_DIR")};
   ls_topology_opts opts = LS_TOPOLOGY_OPTS_INIT;
   ls_error err = LS_ERROR_INIT;
@@ -75,7 +74,7 @@ int topology_load(ls_topology **out, const char *text, const ls_parameter *param
   opts.payload = messages;
   int rc = ls_topology_load_text(out, "t.yaml", text, strlen(text), &opts, &err);
   ck_assert_int_eq(rc, err.code);
-  ck_assert_int_eq(rc < 0, messages->len > 0);
+  ck_assert_int_eq(rc<0, messages->len> 0);
   ck_assert_int_eq(rc < 0, *out == NULL);
   return rc;
 }
@@ -98,8 +97,7 @@ static void print(void *payload, const char *text, bool is_error) {
   fprintf(stderr, "%s\n", text);
 }
 
-ls_topology *topology_must_load_file(const char *path, const ls_parameter *parameters,
-                                     size_t n_parameters) {
+ls_topology *topology_must_load_file(const char *path, const ls_parameter *parameters, size_t n_parameters) {
   char full[4096];
   const char *dirs[] = {env("LS_UDF_DIR")};
   ls_topology_opts opts = LS_TOPOLOGY_OPTS_INIT;
@@ -172,8 +170,8 @@ void check_golden(const char *path, const char *text) {
   if (strcmp(stored.ptr, text) != 0) {
     size_t at = 0, line = 1;
     while (stored.ptr[at] == text[at]) line += text[at++] == '\n';
-    ck_abort_msg("%s differs in line %zu; LS_UPDATE=1 writes it anew\nstored: %.80s\nnow:    %.80s",
-                 path, line, stored.ptr + at, text + at);
+    ck_abort_msg("%s differs in line %zu; LS_UPDATE=1 writes it anew\nstored: %.80s\nnow:    %.80s", path, line,
+                 stored.ptr + at, text + at);
   }
   ls__buf_fini(&stored);
 }

@@ -8,13 +8,12 @@
 const char *topology_suffix(const char *name);
 
 /* Loads text with the test plugins; diagnostics go to messages, one per line, without the file name. */
-int topology_load(ls_topology **out, const char *text, const ls_parameter *parameters,
-                  size_t n_parameters, ls_buf *messages);
+int topology_load(ls_topology **out, const char *text, const ls_parameter *parameters, size_t n_parameters,
+                  ls_buf *messages);
 /* Same, of text and suffix, which has to be right: fails the test with the messages otherwise. */
 ls_topology *topology_must_load(const char *text, const char *suffix);
 /* Same, of a file below the source directory, with the plugins of the tree. */
-ls_topology *topology_must_load_file(const char *path, const ls_parameter *parameters,
-                                     size_t n_parameters);
+ls_topology *topology_must_load_file(const char *path, const ls_parameter *parameters, size_t n_parameters);
 
 const ls_plan_node *plan_node(const ls_plan *plan, const char *name, ls_verb verb);
 const ls_plan_source *plan_source(const ls_plan *plan, const char *name);

@@ -61,8 +61,8 @@ START_TEST(every_section_is_described) {
 END_TEST
 
 START_TEST(lists_functions) {
-  ls_topology *topology = topology_must_load(
-      "plugins: [topo]\nsteps: { out: { from: tx, select: { id: udf_mask(id) } } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("plugins: [topo]\nsteps: { out: { from: tx, select: { id: udf_mask(id) } } }\n", "one");
   char *text;
   ls_error err = LS_ERROR_INIT;
   ck_assert_int_eq(ls_topology_functions(&text, topology, &err), LS_OK);

@@ -5,9 +5,8 @@
 
 #include "helper_topology.h"
 
-static const char *const files[] = {"yaml",  "keys",  "names", "schemas", "sources", "rows",
-                                    "joins", "keyed", "sinks", "params",  "plugins", "live",
-                                    "readers"};
+static const char *const files[] = {"yaml",  "keys",  "names",  "schemas", "sources", "rows",   "joins",
+                                    "keyed", "sinks", "params", "plugins", "live",    "readers"};
 
 typedef struct one_case {
   ls_buf name, suffix, text, expected;
@@ -113,8 +112,7 @@ START_TEST(reports_each_error_where_it_is) {
     if (out != NULL) {
       write_case(out, &c, ok ? c.expected.ptr : messages.ptr);
     } else if (!ok) {
-      fprintf(stderr, "%s: case '%s'\nexpected:\n%s\ngot:\n%s\n", files[_i], c.name.ptr,
-              c.expected.ptr, messages.ptr);
+      fprintf(stderr, "%s: case '%s'\nexpected:\n%s\ngot:\n%s\n", files[_i], c.name.ptr, c.expected.ptr, messages.ptr);
       n_bad++;
     }
     n_cases++;

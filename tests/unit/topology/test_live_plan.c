@@ -5,9 +5,11 @@
 #include "helper_topology.h"
 
 static const char live_yaml[] =
-    "runtime: { processing: at_least_once, commit_interval: 20ms, transaction_timeout: 1m, threads: 3, standby_replicas: 1 }\n"
+    "runtime: { processing: at_least_once, commit_interval: 20ms, transaction_timeout: 1m, threads: 3, "
+    "standby_replicas: 1 }\n"
     "kafka:\n  application_id: pay.1\n  instance_id: a\n  replication: 3\n"
-    "  properties: { sasl.password: \"${env:PW}\", ssl.ca.location: \"${file:/ca.pem}\", linger.ms: 5, bootstrap.servers: \"${env:B:-x:1,y:2}\" }\n"
+    "  properties: { sasl.password: \"${env:PW}\", ssl.ca.location: \"${file:/ca.pem}\", linger.ms: 5, "
+    "bootstrap.servers: \"${env:B:-x:1,y:2}\" }\n"
     "libstream: 1\nname: t\n"
     "schemas: { t: { key: id, fields: { id: string, g: string } } }\n"
     "sources:\n"
@@ -19,7 +21,8 @@ static const char live_yaml[] =
     "  n: { from: l, aggregate: { by: g, store: c, emit: final, values: { n: count(*) } } }\n"
     "sinks: { out: { from: n, live: { kafka: out, compacted: true, create: { partitions: 7 } } } }\n";
 
-static void check_property(const ls_plan *plan, uint32_t i, const char *name, ls_property_kind kind, const char *value, const char *fallback) {
+static void check_property(const ls_plan *plan, uint32_t i, const char *name, ls_property_kind kind, const char *value,
+                           const char *fallback) {
   const ls_plan_property *property = &plan->kafka.properties[i];
   ck_assert_str_eq(property->name, name);
   ck_assert_int_eq(property->kind, kind);
@@ -48,11 +51,13 @@ START_TEST(settings_of_a_live_run) {
 END_TEST
 
 START_TEST(lakes_of_a_live_run) {
-  ls_topology *topology = topology_must_load("libstream: 1\nname: t\nschemas: { t: { key: id, fields: { id: string } } }\n"
-                                             "sources: { a: { schema: t, live: { kafka: a } } }\nsinks:\n"
-                                             "  a: { from: a, lake: { path: a, format: parquet } }\n"
-                                             "  b: { from: a, lake: { path: b, format: parquet, roll: {} } }\n"
-                                             "  c: { from: a, lake: { path: c, format: csv, roll: { every: 2s, size: 1MiB } } }\n", "none");
+  ls_topology *topology =
+      topology_must_load("libstream: 1\nname: t\nschemas: { t: { key: id, fields: { id: string } } }\n"
+                         "sources: { a: { schema: t, live: { kafka: a } } }\nsinks:\n"
+                         "  a: { from: a, lake: { path: a, format: parquet } }\n"
+                         "  b: { from: a, lake: { path: b, format: parquet, roll: {} } }\n"
+                         "  c: { from: a, lake: { path: c, format: csv, roll: { every: 2s, size: 1MiB } } }\n",
+                         "none");
   const ls_plan *plan = ls__topology_plan(topology);
   ck_assert_ptr_null(plan->sinks[0].lake_topic);
   ck_assert_str_eq(plan->sinks[1].lake_topic, "t-b-lake");

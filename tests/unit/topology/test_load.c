@@ -51,13 +51,14 @@ END_TEST
 START_TEST(refuses_values_that_do_not_fit) {
   static const struct {
     const char *name, *value, *message;
-  } bad[] = {
-      {"least", "3 OR true", "2:3: error: parameter least: '3 OR true' (--set) is not an int64; give a "
-                             "whole number\n"},
-      {"least", "", "2:3: error: parameter least: '' (--set) is not an int64; give a whole number\n"},
-      {"day", "01.03.2026", "3:3: error: parameter day: '01.03.2026' (--set) is not a date; give a "
-                            "date, as 2026-03-01\n"},
-      {"leats", "3", "1:1: error: --set leats: the file has no such parameter; did you mean least\n"}};
+  } bad[] = {{"least", "3 OR true",
+              "2:3: error: parameter least: '3 OR true' (--set) is not an int64; give a "
+              "whole number\n"},
+             {"least", "", "2:3: error: parameter least: '' (--set) is not an int64; give a whole number\n"},
+             {"day", "01.03.2026",
+              "3:3: error: parameter day: '01.03.2026' (--set) is not a date; give a "
+              "date, as 2026-03-01\n"},
+             {"leats", "3", "1:1: error: --set leats: the file has no such parameter; did you mean least\n"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     ls_topology *topology;
     ls_buf messages = LS_BUF_INIT;
@@ -114,8 +115,8 @@ START_TEST(knows_options_of_an_older_caller) {
   opts.struct_size = offsetof(ls_topology_opts, parameters);
   opts.parameters = (const ls_parameter *)(uintptr_t)1; /* beyond struct_size: never read */
   opts.n_parameters = 1;
-  ck_assert_int_eq(ls_topology_load_text(&topology, "t.yaml", with_parameter, sizeof with_parameter - 1,
-                                         &opts, &err), LS_OK);
+  ck_assert_int_eq(ls_topology_load_text(&topology, "t.yaml", with_parameter, sizeof with_parameter - 1, &opts, &err),
+                   LS_OK);
   ls_topology_free(topology);
 }
 END_TEST
@@ -183,8 +184,9 @@ START_TEST(bounds_sources) {
   ls__buf_puts(&text, "steps:\n");
   ls__buf_puts(&all, "  out: { merge: [");
   for (int i = 0; i < 70; i++) {
-    ls__buf_printf(&text, "  k%d: { from: tx, extend: { k: n + %d } }\n"
-                          "  s%d: { from: k%d, deduplicate: { on: k, retention: forever, store: s%d } }\n",
+    ls__buf_printf(&text,
+                   "  k%d: { from: tx, extend: { k: n + %d } }\n"
+                   "  s%d: { from: k%d, deduplicate: { on: k, retention: forever, store: s%d } }\n",
                    i, i, i, i, i);
     ls__buf_printf(&all, "%ss%d", i > 0 ? ", " : "", i);
   }

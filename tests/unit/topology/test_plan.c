@@ -4,8 +4,7 @@
 #include "helper_topology.h"
 #include "node/node_util.h"
 
-static const ls_parameter batch_parameters[] = {{"run_date", "2026-03-01"},
-                                                {"as_of", "2026-03-02T04:00:00Z"}};
+static const ls_parameter batch_parameters[] = {{"run_date", "2026-03-01"}, {"as_of", "2026-03-02T04:00:00Z"}};
 
 static void assert_in_order(const ls_plan *plan) {
   for (uint32_t i = 0; i < plan->n_nodes; i++) {
@@ -19,7 +18,8 @@ static void assert_in_order(const ls_plan *plan) {
     for (int k = 0; k < 2; k++) {
       if (node->reads_table[k] == LS_NO_NODE) continue;
       ck_assert_uint_lt(node->reads_table[k], i);
-      ck_assert(ls__node_table_is_read_as_of(plan, &plan->nodes[node->reads_table[k]]) || node->verb == LS_VERB_TABLE_JOIN);
+      ck_assert(ls__node_table_is_read_as_of(plan, &plan->nodes[node->reads_table[k]]) ||
+                node->verb == LS_VERB_TABLE_JOIN);
       ck_assert_uint_eq(plan->nodes[node->reads_table[k]].sub_topology, node->sub_topology);
     }
     if (node->verb == LS_VERB_REPARTITION) {
@@ -127,8 +127,7 @@ START_TEST(plans_the_batch) {
   ck_assert_uint_eq(kpis->u.aggregate.n_aggs, 1);
   ck_assert_int_eq(kpis->u.aggregate.aggs[0].kind, LS_AGG_PLUGIN);
   ck_assert(!ls__node_table_is_read_as_of(plan, kpis));
-  ck_assert_str_eq(plan->sinks[1].path_pattern,
-                   "final/aggregate_index/month=2026-03/day=2026-03-01");
+  ck_assert_str_eq(plan->sinks[1].path_pattern, "final/aggregate_index/month=2026-03/day=2026-03-01");
   ck_assert(plan->sinks[1].success_marker && plan->sinks[1].keep_last);
   ck_assert_uint_eq(plan->sinks[1].n_path_exprs, 0);
   assert_wanted(plan->sources[0].schema, plan->sources[0].wanted,
@@ -159,12 +158,12 @@ START_TEST(names_columns_of_joins_by_their_way) {
 END_TEST
 
 START_TEST(reads_only_what_is_read) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  a: { from: tx, filter: n > 0 }\n"
-      "  b: { from: a, extend: { double_f: f * 2.0 } }\n"
-      "  c: { from: b, select: { key: id, again: amount } }\n"
-      "  out: { from: c, select: { key: key } }\n", "one");
+  ls_topology *topology = topology_must_load("steps:\n"
+                                             "  a: { from: tx, filter: n > 0 }\n"
+                                             "  b: { from: a, extend: { double_f: f * 2.0 } }\n"
+                                             "  c: { from: b, select: { key: id, again: amount } }\n"
+                                             "  out: { from: c, select: { key: key } }\n",
+                                             "one");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_wanted(plan->sources[0].schema, plan->sources[0].wanted, "id n f at");
   assert_key(plan->sinks[0].schema, "key");
@@ -173,10 +172,11 @@ START_TEST(reads_only_what_is_read) {
 END_TEST
 
 START_TEST(reads_what_a_repartition_carries) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  byn: { from: tx, aggregate: { by: n, values: { total: sum(amount) }, store: byn } }\n"
-      "  out: { from: byn, select: { n: n, total: total } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  byn: { from: tx, aggregate: { by: n, values: { total: sum(amount) }, store: byn } }\n"
+                         "  out: { from: byn, select: { n: n, total: total } }\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
   ck_assert_uint_eq(plan->n_sub_topologies, 2);
@@ -188,12 +188,13 @@ START_TEST(reads_what_a_repartition_carries) {
 END_TEST
 
 START_TEST(sends_rows_once_for_all_that_need_them) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  keyed: { from: tx, select_key: n }\n"
-      "  last: { from: keyed, latest: { store: last } }\n"
-      "  sums: { from: keyed, aggregate: { values: { c: count(*) }, store: sums } }\n"
-      "  out: { from: last, join: { with: sums } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  keyed: { from: tx, select_key: n }\n"
+                         "  last: { from: keyed, latest: { store: last } }\n"
+                         "  sums: { from: keyed, aggregate: { values: { c: count(*) }, store: sums } }\n"
+                         "  out: { from: last, join: { with: sums } }\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
   ck_assert_uint_eq(plan->n_sources, 2);
@@ -206,12 +207,13 @@ START_TEST(sends_rows_once_for_all_that_need_them) {
 END_TEST
 
 START_TEST(keeps_rows_in_place_when_the_key_stays) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  same: { from: tx, select_key: id }\n"
-      "  once: { from: same, deduplicate: { on: [id, n], retention: 1d, store: once } }\n"
-      "  renamed: { from: once, select: { key: id, n: n } }\n"
-      "  out: { from: renamed, latest: { store: out } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  same: { from: tx, select_key: id }\n"
+                         "  once: { from: same, deduplicate: { on: [id, n], retention: 1d, store: once } }\n"
+                         "  renamed: { from: once, select: { key: id, n: n } }\n"
+                         "  out: { from: renamed, latest: { store: out } }\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   ck_assert_uint_eq(plan->n_sources, 1);
   const ls_plan_node *once = plan_node(plan, "once", LS_VERB_DEDUPLICATE);
@@ -222,10 +224,11 @@ START_TEST(keeps_rows_in_place_when_the_key_stays) {
 END_TEST
 
 START_TEST(deduplicate_elsewhere_keeps_the_key) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  once: { from: tx, deduplicate: { on: n, retention: forever, store: once } }\n"
-      "  out: { from: once, latest: { store: out } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  once: { from: tx, deduplicate: { on: n, retention: forever, store: once } }\n"
+                         "  out: { from: once, latest: { store: out } }\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
   ck_assert_uint_eq(plan->n_sources, 3);
@@ -241,12 +244,13 @@ END_TEST
 
 /* Rows joined with what was computed of them elsewhere: they are sent on, so that no sub-topology waits for itself. */
 START_TEST(cuts_a_circle_of_sub_topologies) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  byn: { from: tx, aggregate: { by: n, values: { id: first(id) }, store: byn } }\n"
-      "  back: { from: byn, select_key: id }\n"
-      "  slim: { from: back, filter: id IS NOT NULL }\n"
-      "  out: { from: tx, join: { with: slim, within: 1h, grace: 0s, store: out } }\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  byn: { from: tx, aggregate: { by: n, values: { id: first(id) }, store: byn } }\n"
+                         "  back: { from: byn, select_key: id }\n"
+                         "  slim: { from: back, filter: id IS NOT NULL }\n"
+                         "  out: { from: tx, join: { with: slim, within: 1h, grace: 0s, store: out } }\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
   ck_assert_uint_eq(plan->n_sub_topologies, 3);
@@ -256,14 +260,15 @@ START_TEST(cuts_a_circle_of_sub_topologies) {
 END_TEST
 
 START_TEST(types_of_aggregates) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  out:\n    from: tx\n    aggregate:\n      store: out\n"
-      "      window: { tumbling: 1h, grace: 5m }\n      values:\n"
-      "        all: COUNT(*)\n        some: count(f)\n        si: sum(n)\n        sd: sum(amount)\n"
-      "        sf: sum(f)\n        ai: avg(n)\n        ad: avg(amount)\n        least: min(amount)\n"
-      "        f1: first(code)\n        l1: last(f)\n"
-      "        list: 'collect(CASE WHEN n > 0 THEN '','' ELSE ''('' END)'\n", "one");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  out:\n    from: tx\n    aggregate:\n      store: out\n"
+                         "      window: { tumbling: 1h, grace: 5m }\n      values:\n"
+                         "        all: COUNT(*)\n        some: count(f)\n        si: sum(n)\n        sd: sum(amount)\n"
+                         "        sf: sum(f)\n        ai: avg(n)\n        ad: avg(amount)\n        least: min(amount)\n"
+                         "        f1: first(code)\n        l1: last(f)\n"
+                         "        list: 'collect(CASE WHEN n > 0 THEN '','' ELSE ''('' END)'\n",
+                         "one");
   const ls_plan *plan = ls__topology_plan(topology);
   const ls_plan_node *node = plan_node(plan, "out", LS_VERB_AGGREGATE);
   assert_type(field(node, "all"), "int64", false);
@@ -293,8 +298,7 @@ START_TEST(widens_arguments_of_plugin_aggregates) {
       "steps:\n"
       "  out: { from: tx, aggregate: { store: o, values: { a: udf_total(n), b: udf_total(amount) } } }\n",
       "one");
-  const ls_plan_node *node =
-      plan_node(ls__topology_plan(topology), "out", LS_VERB_AGGREGATE);
+  const ls_plan_node *node = plan_node(ls__topology_plan(topology), "out", LS_VERB_AGGREGATE);
   for (int i = 0; i < 2; i++) {
     const ls_type *type = ls__expr_type(node->u.aggregate.aggs[i].args[0]);
     ck_assert_int_eq(type->kind, LS_DECIMAL);
@@ -309,7 +313,8 @@ START_TEST(joins_nullable_columns) {
   ls_topology *topology = topology_must_load(
       "steps:\n"
       "  a: { from: tx, outer_join: { with: sig, before: 1m, after: 0s, grace: 0s, emit: final, store: a } }\n"
-      "  out: { from: a, filter: sig.id IS NULL }\n", "two");
+      "  out: { from: a, filter: sig.id IS NULL }\n",
+      "two");
   const ls_plan_node *node = plan_node(ls__topology_plan(topology), "a", LS_VERB_STREAM_JOIN);
   ck_assert_int_eq(node->u.stream_join.type, LS_JOIN_OUTER);
   ck_assert_int_eq(node->u.stream_join.before_us, 60000000);
@@ -325,11 +330,12 @@ START_TEST(joins_nullable_columns) {
 END_TEST
 
 START_TEST(tables_are_kept_or_global) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  a: { from: tx, left_join: { with: acc } }\n"
-      "  b: { from: a, filter: \"exists -- of them\\n ( \\\"ref\\\", note = 'x')\" }\n"
-      "  out: { from: b, join: { with: ref, on: code } }\n", "tables");
+  ls_topology *topology =
+      topology_must_load("steps:\n"
+                         "  a: { from: tx, left_join: { with: acc } }\n"
+                         "  b: { from: a, filter: \"exists -- of them\\n ( \\\"ref\\\", note = 'x')\" }\n"
+                         "  out: { from: b, join: { with: ref, on: code } }\n",
+                         "tables");
   const ls_plan *plan = ls__topology_plan(topology);
   assert_in_order(plan);
   ck_assert_uint_eq(plan->n_sources, 2);
@@ -346,10 +352,10 @@ START_TEST(tables_are_kept_or_global) {
 END_TEST
 
 START_TEST(branches_and_merges) {
-  ls_topology *topology = topology_must_load(
-      "steps:\n"
-      "  b: { from: tx, branch: { big: n > 10, bad: n < 0, rest: otherwise } }\n"
-      "  out: { merge: [b.rest, b.big, b.bad] }\n", "one");
+  ls_topology *topology = topology_must_load("steps:\n"
+                                             "  b: { from: tx, branch: { big: n > 10, bad: n < 0, rest: otherwise } }\n"
+                                             "  out: { merge: [b.rest, b.big, b.bad] }\n",
+                                             "one");
   const ls_plan *plan = ls__topology_plan(topology);
   const ls_plan_node *b = plan_node(plan, "b", LS_VERB_BRANCH);
   ck_assert_uint_eq(b->n_outputs, 3);
@@ -367,8 +373,7 @@ END_TEST
 START_TEST(fingerprints_follow_the_schema) {
   uint64_t prints[3];
   static const char *const texts[] = {
-      "steps:\n  out: { from: tx, latest: { store: a } }\n",
-      "steps:\n  out: { from: tx, latest: { store: b } }\n",
+      "steps:\n  out: { from: tx, latest: { store: a } }\n", "steps:\n  out: { from: tx, latest: { store: b } }\n",
       "steps:\n  x: { from: tx, extend: { m: n + 1 } }\n  out: { from: x, latest: { store: a } }\n"};
   for (int i = 0; i < 3; i++) {
     ls_topology *topology = topology_must_load(texts[i], "one");

@@ -28,7 +28,7 @@ static inline void load(ls_udf_registry *registry, const char *name) {
   ck_assert_msg(rc == LS_OK, "%s: %s", name, err.message);
 }
 
-#define ck_assert_has(text, part) \
+#define ck_assert_has(text, part)                                                                                      \
   ck_assert_msg(strstr((text), (part)) != NULL, "'%s' does not say '%s'", (text), (part))
 
 static inline ls_column *new_column(ls_arena *arena, const ls_type *type) {
@@ -45,37 +45,46 @@ static inline void append_text(ls_column *column, const char *text) {
     return;
   }
   switch (column->type->kind) {
-    case LS_BOOL: ls__column_append_bool(column, text[0] == 't'); break;
-    case LS_DATE: ls__column_append_i32(column, (int32_t)strtol(text, NULL, 10)); break;
-    case LS_INT64:
-    case LS_TIMESTAMP: ls__column_append_i64(column, strtoll(text, NULL, 10)); break;
-    case LS_FLOAT64: ls__column_append_f64(column, strtod(text, NULL)); break;
-    case LS_DECIMAL:
-      ck_assert_int_eq(ls__decimal_parse(&decimal, ls__slice_of(text), column->type->precision,
-                                         column->type->scale, false), LS_OK);
-      ls__column_append_decimal(column, decimal);
-      break;
-    case LS_LIST:
-      while (text[0] != '\0') {
-        size_t len = strcspn(text, ",");
-        ls__column_append_slice(&column->children[0], (ls_slice){text, len});
-        text += len + (text[len] == ',');
-      }
-      ls__column_append_list_end(column);
-      break;
-    default: ls__column_append_slice(column, ls__slice_of(text)); break;
+  case LS_BOOL:
+    ls__column_append_bool(column, text[0] == 't');
+    break;
+  case LS_DATE:
+    ls__column_append_i32(column, (int32_t)strtol(text, NULL, 10));
+    break;
+  case LS_INT64:
+  case LS_TIMESTAMP:
+    ls__column_append_i64(column, strtoll(text, NULL, 10));
+    break;
+  case LS_FLOAT64:
+    ls__column_append_f64(column, strtod(text, NULL));
+    break;
+  case LS_DECIMAL:
+    ck_assert_int_eq(
+        ls__decimal_parse(&decimal, ls__slice_of(text), column->type->precision, column->type->scale, false), LS_OK);
+    ls__column_append_decimal(column, decimal);
+    break;
+  case LS_LIST:
+    while (text[0] != '\0') {
+      size_t len = strcspn(text, ",");
+      ls__column_append_slice(&column->children[0], (ls_slice){text, len});
+      text += len + (text[len] == ',');
+    }
+    ls__column_append_list_end(column);
+    break;
+  default:
+    ls__column_append_slice(column, ls__slice_of(text));
+    break;
   }
 }
 
-static inline ls_column *column_of(ls_arena *arena, const char *type, const char *const *values,
-                                   size_t n) {
+static inline ls_column *column_of(ls_arena *arena, const char *type, const char *const *values, size_t n) {
   ls_column *column = new_column(arena, type_of(arena, type));
   for (size_t i = 0; i < n; i++) append_text(column, values[i]);
   return column;
 }
 /* COLUMN(arena, "string", "a", NULL, "b") */
-#define COLUMN(arena, type, ...)                                    \
-  column_of((arena), (type), (const char *const[]){__VA_ARGS__},    \
+#define COLUMN(arena, type, ...)                                                                                       \
+  column_of((arena), (type), (const char *const[]){__VA_ARGS__},                                                       \
             sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 /* What an evaluation gave: the column, and its row errors as lines "row: text". */
@@ -91,9 +100,9 @@ static inline void note_row_error(void *payload, int64_t row, const char *messag
   ls__buf_printf(payload, "%lld: %s\n", (long long)row, message);
 }
 
-static inline evaluated eval_on(ls_udf_instance *instance, const ls_udf_fn *fn,
-                                const ls_column *const *args, uint32_t n_args, int64_t n_rows,
-                                const uint64_t *active, const ls_stamp *stamps, ls_arena *arena) {
+static inline evaluated eval_on(ls_udf_instance *instance, const ls_udf_fn *fn, const ls_column *const *args,
+                                uint32_t n_args, int64_t n_rows, const uint64_t *active, const ls_stamp *stamps,
+                                ls_arena *arena) {
   evaluated result = {.err = LS_ERROR_INIT, .row_errors = LS_BUF_INIT};
   const ls_type *types[8];
   for (uint32_t i = 0; i < n_args; i++) types[i] = args[i]->type;
@@ -101,8 +110,8 @@ static inline evaluated eval_on(ls_udf_instance *instance, const ls_udf_fn *fn,
   ck_assert_msg(result.rc == LS_OK, "%s", result.err.message);
   ls__buf_puts(&result.row_errors, "");
   result.out = new_column(arena, result.type);
-  result.rc = ls__udf_eval(result.out, instance, result.type, args, n_args, n_rows, active, stamps,
-                           arena, note_row_error, &result.row_errors, &result.err);
+  result.rc = ls__udf_eval(result.out, instance, result.type, args, n_args, n_rows, active, stamps, arena,
+                           note_row_error, &result.row_errors, &result.err);
   if (result.rc == LS_OK) ck_assert_int_eq(result.out->n_rows, n_rows);
   return result;
 }
@@ -118,12 +127,10 @@ static inline ls_udf_instance *open_fn(const ls_udf_registry *registry, const ch
 }
 
 /* Opens, evaluates all rows of one batch, closes. */
-static inline evaluated eval_once(const ls_udf_registry *registry, const char *name,
-                                  const ls_column *const *args, uint32_t n_args, int64_t n_rows,
-                                  ls_arena *arena) {
+static inline evaluated eval_once(const ls_udf_registry *registry, const char *name, const ls_column *const *args,
+                                  uint32_t n_args, int64_t n_rows, ls_arena *arena) {
   ls_udf_instance *instance = open_fn(registry, name);
-  evaluated result = eval_on(instance, ls__udf_find_fn(registry, name), args, n_args, n_rows,
-                             ALL_ROWS, NULL, arena);
+  evaluated result = eval_on(instance, ls__udf_find_fn(registry, name), args, n_args, n_rows, ALL_ROWS, NULL, arena);
   ls__udf_close(instance);
   return result;
 }

@@ -43,14 +43,17 @@ static const char *finished(const void *acc) {
   return column_text(&arena, out);
 }
 
-#define KPI(n, volume, n_refund, refund, n_chargeback, chargeback, n_unmatched, discrepancy)             \
-  "{\"transaction_count\":" #n ",\"total_volume\":\"" volume "\",\"refund_count\":" #n_refund            \
-  ",\"refund_volume\":\"" refund "\",\"chargeback_count\":" #n_chargeback ",\"chargeback_volume\":\""    \
-  chargeback "\",\"unmatched_count\":" #n_unmatched ",\"discrepancy_sum\":\"" discrepancy "\"}"
+#define KPI(n, volume, n_refund, refund, n_chargeback, chargeback, n_unmatched, discrepancy)                           \
+  "{\"transaction_count\":" #n ",\"total_volume\":\"" volume "\",\"refund_count\":" #n_refund                          \
+  ",\"refund_volume\":\"" refund "\",\"chargeback_count\":" #n_chargeback ",\"chargeback_volume\":\"" chargeback       \
+  "\",\"unmatched_count\":" #n_unmatched ",\"discrepancy_sum\":\"" discrepancy "\"}"
 
 START_TEST(counts_and_sums_by_the_rules) {
   setup();
-  static const struct { const char *row[N_ARGS]; const char *want; } cases[] = {
+  static const struct {
+    const char *row[N_ARGS];
+    const char *want;
+  } cases[] = {
       /* final, gateway, bank, reconciled, amount, discrepancy */
       {{"APPROVED", "APPROVED", "POSTED", "MATCHED", "12.50", "0"},
        KPI(1, "12.5000", 0, "0.0000", 0, "0.0000", 0, "0.0000")},

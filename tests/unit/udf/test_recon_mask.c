@@ -47,10 +47,12 @@ START_TEST(tokens_are_hmac_sha256) {
   ck_assert_str_eq(masked(COLUMN(&arena, "string", "", "user_00000042", NULL, "u\xC5\xBCytkownik-\xC3\x9F")),
                    "\"tok_796cd3078af14636753d26b3b5555422\" \"tok_b9ee8d373fe0e52e8a12c011bd0adcae\" null "
                    "\"tok_8b222a6160523a650a4949933e80edc2\"");
-  static const struct { int len; const char *token; } lengths[] = {
-      {47, "\"tok_8b7f802d8f57628580be47289360aa57\""}, {48, "\"tok_6a06cae8757ccd41967d2a7e1ee78244\""},
-      {55, "\"tok_a5dc1900c331b2c66cc58afc619fccb6\""}, {56, "\"tok_6bacce4f54dd073ed405c22ea011d84d\""},
-      {64, "\"tok_d10cd49207308f0f9734a1ea047802db\""}, {200, "\"tok_0cafad68ff713e502ba48f1c7f7a58b4\""}};
+  static const struct {
+    int len;
+    const char *token;
+  } lengths[] = {{47, "\"tok_8b7f802d8f57628580be47289360aa57\""}, {48, "\"tok_6a06cae8757ccd41967d2a7e1ee78244\""},
+                 {55, "\"tok_a5dc1900c331b2c66cc58afc619fccb6\""}, {56, "\"tok_6bacce4f54dd073ed405c22ea011d84d\""},
+                 {64, "\"tok_d10cd49207308f0f9734a1ea047802db\""}, {200, "\"tok_0cafad68ff713e502ba48f1c7f7a58b4\""}};
   for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
     ck_assert_str_eq(masked(COLUMN(&arena, "string", repeated('u', lengths[i].len))), lengths[i].token);
   }
@@ -95,9 +97,14 @@ START_TEST(the_mask_keeps_the_last_four_characters) {
   ck_assert_str_eq(masked(COLUMN(&arena, "string", "user_00000042", "12345", "1234", "123", "1", "", NULL)),
                    "\"*********0042\" \"*2345\" \"****\" \"***\" \"*\" \"\" null");
   /* characters, not bytes: two, three and four bytes long */
-  ck_assert_str_eq(masked(COLUMN(&arena, "string", "\xC3\x9F\xC3\xA9\xC5\xBC\xC3\xB3\xC5\x82", "\xE2\x82\xAC" "abcd",
-                                 "ab\xF0\x9F\x98\x80" "cde", "\xF0\x9F\x98\x80\xF0\x9F\x98\x80")),
-                   "\"*\xC3\xA9\xC5\xBC\xC3\xB3\xC5\x82\" \"*abcd\" \"**\xF0\x9F\x98\x80" "cde\" \"**\"");
+  ck_assert_str_eq(masked(COLUMN(&arena, "string", "\xC3\x9F\xC3\xA9\xC5\xBC\xC3\xB3\xC5\x82",
+                                 "\xE2\x82\xAC"
+                                 "abcd",
+                                 "ab\xF0\x9F\x98\x80"
+                                 "cde",
+                                 "\xF0\x9F\x98\x80\xF0\x9F\x98\x80")),
+                   "\"*\xC3\xA9\xC5\xBC\xC3\xB3\xC5\x82\" \"*abcd\" \"**\xF0\x9F\x98\x80"
+                   "cde\" \"**\"");
   teardown();
 }
 END_TEST

@@ -33,7 +33,8 @@ START_TEST(discrepancy_is_exact) {
         COLUMN(&arena, "decimal(18,4)", "12.50", "12.50", "0", "-3.0001", NULL, "1", NULL, NINES18, "-" NINES18),
         COLUMN(&arena, "decimal(18,4)", "12.50", "12.4999", "0.0001", "3", "1", NULL, NULL, "-" NINES18, NINES18),
         "\"0.0000\" \"0.0001\" \"-0.0001\" \"-6.0001\" null null null \"199999999999999.9998\" "
-        "\"-199999999999999.9998\"", "");
+        "\"-199999999999999.9998\"",
+        "");
   teardown();
 }
 END_TEST
@@ -50,10 +51,8 @@ END_TEST
 
 START_TEST(discrepancy_overflow_is_a_row_error) {
   setup();
-  gives("udf_calc_discrepancy",
-        COLUMN(&arena, "decimal(38,0)", NINES38, "-" NINES38, NINES38, NINES38, "1"),
-        COLUMN(&arena, "decimal(38,0)", "0", "1", "-1", NINES38, "2"),
-        "\"" NINES38 "\" null null \"0\" \"-1\"",
+  gives("udf_calc_discrepancy", COLUMN(&arena, "decimal(38,0)", NINES38, "-" NINES38, NINES38, NINES38, "1"),
+        COLUMN(&arena, "decimal(38,0)", "0", "1", "-1", NINES38, "2"), "\"" NINES38 "\" null null \"0\" \"-1\"",
         "1: amount - amount_posted needs more than 38 digits\n"
         "2: amount - amount_posted needs more than 38 digits\n");
   /* each amount alone is too wide at the common scale; the difference is what counts */
@@ -127,8 +126,8 @@ START_TEST(status_follows_the_table) {
   gives("udf_derive_status", a, b, column_text(&arena, expected), "");
   /* a null bank status is as MISSING, and words that are no status change nothing */
   gives("udf_derive_status", COLUMN(&arena, "string", "PENDING", NULL, "approved", "", NULL),
-        COLUMN(&arena, "string", NULL, NULL, "REVERSED", "POSTED", "posted"),
-        "\"PENDING\" null \"approved\" \"\" null", "");
+        COLUMN(&arena, "string", NULL, NULL, "REVERSED", "POSTED", "posted"), "\"PENDING\" null \"approved\" \"\" null",
+        "");
   teardown();
 }
 END_TEST
@@ -139,7 +138,8 @@ START_TEST(risk_follows_the_table) {
         COLUMN(&arena, "float64", "0.9", "0.89", "0.9", "1", "0.7", "0.69", "0.7", "0.5", "0.49", "0.49", "0", "0"),
         COLUMN(&arena, "list<string>", "", "", "A", NULL, "A", "A,B", "", "", "", "A", "", "A"),
         "\"HIGH\" \"MEDIUM\" \"HIGH\" \"HIGH\" \"HIGH\" \"MEDIUM\" \"MEDIUM\" \"MEDIUM\" \"LOW\" \"MEDIUM\" "
-        "\"LOW\" \"MEDIUM\"", "");
+        "\"LOW\" \"MEDIUM\"",
+        "");
   gives("udf_flag_compliance", COLUMN(&arena, "float64", NULL, NULL, NULL, "nan", "0.89999999999999991", "0.2"),
         COLUMN(&arena, "list<string>", "", NULL, "A", "A", "", NULL),
         "\"LOW\" \"LOW\" \"MEDIUM\" null \"MEDIUM\" \"LOW\"", "3: fraud_score is not a number\n");

@@ -19,9 +19,8 @@ static const char *bound(const char *name, const char *const *texts, uint32_t n,
   ls_error err = LS_ERROR_INIT;
   for (uint32_t i = 0; i < n; i++) args[i] = type_of(&arena, texts[i]);
   const ls_udf_fn *fn = ls__udf_find_fn(registry, name);
-  *rc = fn != NULL
-            ? ls__udf_bind(&ret, fn, args, n, &arena, &err)
-            : ls__udf_bind_agg(&ret, ls__udf_find_agg(registry, name), args, n, &arena, &err);
+  *rc = fn != NULL ? ls__udf_bind(&ret, fn, args, n, &arena, &err)
+                   : ls__udf_bind_agg(&ret, ls__udf_find_agg(registry, name), args, n, &arena, &err);
   if (*rc < 0) return ls__arena_strdup(&arena, err.message);
   ls_buf text = LS_BUF_INIT;
   ls__type_format(&text, ret);
@@ -29,20 +28,19 @@ static const char *bound(const char *name, const char *const *texts, uint32_t n,
   ls__buf_fini(&text);
   return copy;
 }
-#define BOUND(name, rc, ...)                                           \
-  bound((name), (const char *const[]){__VA_ARGS__},                    \
-        sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (rc))
-#define ck_bound(text, name, ...)                          \
-  do {                                                     \
-    int ck_rc_;                                            \
-    ck_assert_str_eq(BOUND(name, &ck_rc_, __VA_ARGS__), (text)); \
-    ck_assert_int_eq(ck_rc_, LS_OK);                       \
+#define BOUND(name, rc, ...)                                                                                           \
+  bound((name), (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (rc))
+#define ck_bound(text, name, ...)                                                                                      \
+  do {                                                                                                                 \
+    int ck_rc_;                                                                                                        \
+    ck_assert_str_eq(BOUND(name, &ck_rc_, __VA_ARGS__), (text));                                                       \
+    ck_assert_int_eq(ck_rc_, LS_OK);                                                                                   \
   } while (0)
-#define ck_refused(text, name, ...)                        \
-  do {                                                     \
-    int ck_rc_;                                            \
-    ck_assert_str_eq(BOUND(name, &ck_rc_, __VA_ARGS__), (text)); \
-    ck_assert_int_eq(ck_rc_, LS_ECONFIG);                  \
+#define ck_refused(text, name, ...)                                                                                    \
+  do {                                                                                                                 \
+    int ck_rc_;                                                                                                        \
+    ck_assert_str_eq(BOUND(name, &ck_rc_, __VA_ARGS__), (text));                                                       \
+    ck_assert_int_eq(ck_rc_, LS_ECONFIG);                                                                              \
   } while (0)
 
 START_TEST(takes_arguments_of_the_signature) {
@@ -74,12 +72,11 @@ START_TEST(refuses_other_arguments_by_position_and_type) {
   ck_refused("argument 1 of udf_flag_compliance is int64, it must be float64", "udf_flag_compliance", "int64",
              "list<string>");
   ck_refused("argument 1 of udf_mask_sensitive is bytes, it must be string", "udf_mask_sensitive", "bytes");
-  ck_refused("argument 1 of same_decimal is decimal(18,3), it must be decimal(18,4)", "same_decimal",
-             "decimal(18,3)");
+  ck_refused("argument 1 of same_decimal is decimal(18,3), it must be decimal(18,4)", "same_decimal", "decimal(18,3)");
   ck_refused("argument 1 of same_int64 is struct<a: int64, b: list<date>>, it must be int64", "same_int64",
              "struct<a: int64, b: list<date>>");
-  ck_refused("argument 5 of udf_kpi_calculation is decimal(18,2), it must be decimal of scale 4",
-             "udf_kpi_calculation", "string", "string", "string", "string", "decimal(18,2)", "decimal(38,4)");
+  ck_refused("argument 5 of udf_kpi_calculation is decimal(18,2), it must be decimal of scale 4", "udf_kpi_calculation",
+             "string", "string", "string", "string", "decimal(18,2)", "decimal(38,4)");
   teardown();
 }
 END_TEST
@@ -98,8 +95,15 @@ END_TEST
 
 START_TEST(types_go_to_the_abi_and_back) {
   setup();
-  static const char *const texts[] = {"bool", "int64", "float64", "decimal(38,38)", "string", "bytes", "timestamp",
-                                      "date", "list<list<decimal(4,2)>>",
+  static const char *const texts[] = {"bool",
+                                      "int64",
+                                      "float64",
+                                      "decimal(38,38)",
+                                      "string",
+                                      "bytes",
+                                      "timestamp",
+                                      "date",
+                                      "list<list<decimal(4,2)>>",
                                       "struct<a: int64, b: list<struct<c: date, d: bool>>>"};
   for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
     const ls_type *type = type_of(&arena, texts[i]), *back = NULL;
@@ -117,12 +121,17 @@ START_TEST(refuses_types_that_are_none) {
   setup();
   static const char *const no_name[] = {""};
   const ls_udf_type number = {.kind = LS_INT64};
-  const ls_udf_type bad[] = {
-      {.kind = LS_NONE}, {.kind = 11}, {.kind = 255}, {.kind = LS_DECIMAL, .precision = 39},
-      {.kind = LS_DECIMAL, .precision = 4, .scale = 5}, {.kind = LS_DECIMAL, .precision = 4, .scale = -1},
-      {.kind = LS_DECIMAL}, {.kind = LS_LIST}, {.kind = LS_STRUCT},
-      {.kind = LS_STRUCT, .n_children = 1, .children = &number},
-      {.kind = LS_STRUCT, .n_children = 1, .children = &number, .names = no_name}};
+  const ls_udf_type bad[] = {{.kind = LS_NONE},
+                             {.kind = 11},
+                             {.kind = 255},
+                             {.kind = LS_DECIMAL, .precision = 39},
+                             {.kind = LS_DECIMAL, .precision = 4, .scale = 5},
+                             {.kind = LS_DECIMAL, .precision = 4, .scale = -1},
+                             {.kind = LS_DECIMAL},
+                             {.kind = LS_LIST},
+                             {.kind = LS_STRUCT},
+                             {.kind = LS_STRUCT, .n_children = 1, .children = &number},
+                             {.kind = LS_STRUCT, .n_children = 1, .children = &number, .names = no_name}};
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     const ls_type *type = NULL;
     ls_error err = LS_ERROR_INIT;

@@ -25,8 +25,7 @@ static void teardown(void) {
 static void evaluates(const char *name, const ls_column *const *args, uint32_t n_args, int64_t n_rows,
                       const uint64_t *active, const char *values, const char *row_errors) {
   ls_udf_instance *instance = open_fn(registry, name);
-  evaluated result =
-      eval_on(instance, ls__udf_find_fn(registry, name), args, n_args, n_rows, active, NULL, &arena);
+  evaluated result = eval_on(instance, ls__udf_find_fn(registry, name), args, n_args, n_rows, active, NULL, &arena);
   ck_assert_msg(result.rc == LS_OK, "%s: %s", name, result.err.message);
   ck_assert_str_eq(column_text(&arena, result.out), values);
   ck_assert_str_eq(result.row_errors.ptr, row_errors);
@@ -46,8 +45,7 @@ START_TEST(strict_functions_see_no_null) {
   setup();
   const ls_column *args[] = {COLUMN(&arena, "int64", "0", "1", NULL, "13", "2", NULL),
                              COLUMN(&arena, "int64", "5", NULL, "6", "7", "40", NULL)};
-  evaluates("moods", args, 2, 6, ALL_ROWS, "null null null null 42 null",
-            "3: the function refused the row\n");
+  evaluates("moods", args, 2, 6, ALL_ROWS, "null null null null 42 null", "3: the function refused the row\n");
   uint64_t active = 0x11; /* not row 3 */
   evaluates("moods", args, 2, 6, &active, "null null null null 42 null", "");
   active = 0x02;
@@ -178,8 +176,9 @@ static void is_canonical(const ls_column *column) {
 
 /* Statuses and flags that the tables know, now and then others; else any value. */
 static void append_argument(ls_column *column, test_rng *rng, unsigned n_null) {
-  static const char *const words[] = {"PENDING", "APPROVED", "DECLINED", "REFUNDED", "POSTED", "REVERSED",
-                                      "MISSING", "", "x", "user_00000042", "u\xC5\xBCytkownik"};
+  static const char *const words[] = {"PENDING", "APPROVED",      "DECLINED",         "REFUNDED",
+                                      "POSTED",  "REVERSED",      "MISSING",          "",
+                                      "x",       "user_00000042", "u\xC5\xBCytkownik"};
   bool null = n_null && rng_below(rng, n_null) == 0;
   if (null) {
     ls__column_append_null(column);
@@ -193,7 +192,8 @@ static void append_argument(ls_column *column, test_rng *rng, unsigned n_null) {
     ls__column_append_f64(column, (double)rng_below(rng, 101) / 100);
   } else if (column->type->kind == LS_DECIMAL) {
     ls_int128 value;
-    do value = random_decimal(rng); while (!ls__decimal_fits(value, column->type->precision));
+    do value = random_decimal(rng);
+    while (!ls__decimal_fits(value, column->type->precision));
     ls__column_append_decimal(column, value);
   } else if (column->type->kind == LS_TIMESTAMP) { /* results must lie in the years 1 to 9999 */
     ls__column_append_i64(column, (int64_t)rng_below(rng, UINT64_C(300000000000000000)) - INT64_C(50000000000000000));
@@ -325,7 +325,8 @@ START_TEST(a_batch_is_its_rows_one_by_one) {
 END_TEST
 
 START_TEST(same_functions_give_their_argument) {
-  static const char *const types[] = {"bool", "int64", "float64", "decimal(18,4)", "string", "bytes", "timestamp", "date"};
+  static const char *const types[] = {"bool",   "int64", "float64",   "decimal(18,4)",
+                                      "string", "bytes", "timestamp", "date"};
   setup();
   test_rng rng = rng_new();
   for (size_t i = 0; i < 8; i++) {

@@ -97,10 +97,8 @@ END_TEST
 
 START_TEST(refuses_another_abi_with_both_versions) {
   ls__udf_registry_new(&registry);
-  refused("bad_abi_major", NULL, LS_EPLUGIN, "built for plugin ABI 2.3, this libstream has 1.1",
-          "build it again");
-  refused("bad_abi_minor", NULL, LS_EPLUGIN, "needs plugin ABI 1.2, this libstream has 1.1",
-          "a newer libstream");
+  refused("bad_abi_major", NULL, LS_EPLUGIN, "built for plugin ABI 2.3, this libstream has 1.1", "build it again");
+  refused("bad_abi_minor", NULL, LS_EPLUGIN, "needs plugin ABI 1.2, this libstream has 1.1", "a newer libstream");
   ls__udf_registry_free(registry);
 }
 END_TEST
@@ -121,8 +119,8 @@ static const char *copy_of_recon(const char *name, long n_bytes) {
   char from[1024], command[2400];
   snprintf(from, sizeof(from), "%s/recon.so", env_dir("LS_UDF_DIR"));
   snprintf(path, sizeof(path), "/tmp/ls_udf_copy_%ld/%s.so", (long)getpid(), name);
-  snprintf(command, sizeof(command), "mkdir -p '%.*s' && head -c %ld '%s' > '%s'", (int)(strrchr(path, '/') - path), path,
-           n_bytes, from, path);
+  snprintf(command, sizeof(command), "mkdir -p '%.*s' && head -c %ld '%s' > '%s'", (int)(strrchr(path, '/') - path),
+           path, n_bytes, from, path);
   ck_assert_int_eq(system(command), 0);
   return path;
 }

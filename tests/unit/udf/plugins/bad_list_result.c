@@ -1,8 +1,7 @@
 /** @file bad_list_result.c  A scalar function with a result that ABI 1.1 has not. */
 #include <libstream/udf.h>
 
-static int32_t eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args,
-                    ls_udf_out *out) {
+static int32_t eval(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, ls_udf_out *out) {
   (void)state, (void)host, (void)call, (void)args, (void)out;
   return LS_UDF_OK;
 }

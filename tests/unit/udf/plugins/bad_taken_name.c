@@ -1,8 +1,8 @@
 /** @file bad_taken_name.c  Has a function whose name another plugin has, too. */
 #include <libstream/udf.h>
 
-static int32_t one_row(void *state, const ls_udf_host *host, ls_udf_call *call, int64_t row, ls_slice a,
-                       ls_slice b, ls_slice *out) {
+static int32_t one_row(void *state, const ls_udf_host *host, ls_udf_call *call, int64_t row, ls_slice a, ls_slice b,
+                       ls_slice *out) {
   (void)state, (void)host, (void)call, (void)row, (void)b;
   *out = a;
   return LS_UDF_OK;

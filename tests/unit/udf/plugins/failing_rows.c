@@ -1,9 +1,8 @@
 /** @file failing_rows.c  Functions that fail: single rows, all of a batch, or the rules of the ABI. */
 #include <libstream/udf.h>
 
-#define EVAL(name)                                                                                      \
-  static int32_t name(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, \
-                      ls_udf_out *out)
+#define EVAL(name)                                                                                                     \
+  static int32_t name(void *state, const ls_udf_host *host, ls_udf_call *call, const ls_udf_vec *args, ls_udf_out *out)
 
 /* Backwards, and with nothing left out, as a function that does not look at nulls would. */
 EVAL(refuse_odd_eval) {
@@ -87,9 +86,14 @@ static int32_t undecided_bind(const ls_udf_type *types, uint32_t n_args, ls_udf_
 
 static const ls_udf_type number[] = {{.kind = LS_INT64}};
 static const ls_udf_type any_decimal[] = {{.kind = LS_DECIMAL}};
-#define FN(id, fn_flags, ...)                                                                     \
-  static const ls_udf_fn id = {.struct_size = sizeof(ls_udf_fn), .flags = (fn_flags), .name = #id, \
-                               .args = number, .n_args = 1, .ret = {__VA_ARGS__}, .eval = id##_eval}
+#define FN(id, fn_flags, ...)                                                                                          \
+  static const ls_udf_fn id = {.struct_size = sizeof(ls_udf_fn),                                                       \
+                               .flags = (fn_flags),                                                                    \
+                               .name = #id,                                                                            \
+                               .args = number,                                                                         \
+                               .n_args = 1,                                                                            \
+                               .ret = {__VA_ARGS__},                                                                   \
+                               .eval = id##_eval}
 FN(refuse_odd, LS_UDF_STRICT, .kind = LS_INT64);
 FN(refuse_batch, 0, .kind = LS_INT64);
 FN(try_later, 0, .kind = LS_INT64);
@@ -101,8 +105,12 @@ FN(too_wide, 0, .kind = LS_DECIMAL, .precision = 3);
 FN(not_finite, 0, .kind = LS_FLOAT64);
 FN(far_time, 0, .kind = LS_TIMESTAMP);
 FN(far_date, 0, .kind = LS_DATE);
-static const ls_udf_fn undecided = {.struct_size = sizeof(ls_udf_fn), .name = "undecided", .args = any_decimal,
-                                    .n_args = 1, .ret = {.kind = LS_DECIMAL}, .bind = undecided_bind,
+static const ls_udf_fn undecided = {.struct_size = sizeof(ls_udf_fn),
+                                    .name = "undecided",
+                                    .args = any_decimal,
+                                    .n_args = 1,
+                                    .ret = {.kind = LS_DECIMAL},
+                                    .bind = undecided_bind,
                                     .eval = undecided_eval};
-LS_UDF_PLUGIN("failing_rows", "1", &refuse_odd, &refuse_batch, &try_later, &no_reason, &past_the_end,
-              &bytes_for_number, &not_utf8, &too_wide, &not_finite, &far_time, &far_date, &undecided)
+LS_UDF_PLUGIN("failing_rows", "1", &refuse_odd, &refuse_batch, &try_later, &no_reason, &past_the_end, &bytes_for_number,
+              &not_utf8, &too_wide, &not_finite, &far_time, &far_date, &undecided)

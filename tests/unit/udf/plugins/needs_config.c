@@ -46,4 +46,6 @@ static const ls_udf_manifest manifest = {.magic = LS_UDF_MAGIC,
                                          .n_fns = 1,
                                          .config_keys = keys,
                                          .n_config_keys = 2};
-const ls_udf_manifest *ls_udf_entry_v1(void) { return &manifest; }
+const ls_udf_manifest *ls_udf_entry_v1(void) {
+  return &manifest;
+}
