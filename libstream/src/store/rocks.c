@@ -24,6 +24,7 @@
 #define BLOOM_BITS      10
 #define BLOCK_BYTES     ((size_t)8 << 10)
 #define OPEN_FILES_MAX  512
+#define LEVEL0_FILES    8 /* merged late: filters keep look-ups cheap, and most rows of windows are gone by then */
 #define LOG_FILE_BYTES  ((size_t)1 << 20)
 #define PROBE_BYTES     ((size_t)512 << 10) /* RocksDB writes less to open an empty database */
 #define PIECE_BYTES     ((size_t)1 << 20)   /* of a batch of a scratch database */
@@ -73,11 +74,10 @@ static int rocks_error(char *message, const ls_store_db *db, const char *doing, 
   return rc;
 }
 
-/** Nothing outlives the process: no log, no flush at the end; files are merged late, as most are never read again. */
+/** Nothing outlives the process: no log, no flush at the end. */
 static void scratch_options_set(ls_store_db *db, rocksdb_options_t *options) {
   rocksdb_writeoptions_disable_WAL(db->write, 1);
   rocksdb_readoptions_set_verify_checksums(db->read, 0); /* written moments ago */
-  rocksdb_options_set_level0_file_num_compaction_trigger(options, 8);
   char *message = NULL;
   rocksdb_options_t *quiet = rocksdb_options_create(); /* the C interface knows this one by name only */
   rocksdb_get_options_from_string(options, "avoid_flush_during_shutdown=true", quiet, &message);
@@ -122,6 +122,8 @@ static void options_set(ls_store_db *db, const ls_store_db_opts *opts) {
   rocksdb_options_set_max_background_jobs(options, 2);
   rocksdb_options_set_compression(options, rocksdb_lz4_compression);
   rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+  rocksdb_options_set_min_level_to_compress(options, 1); /* level 0 is written again soon */
+  rocksdb_options_set_level0_file_num_compaction_trigger(options, LEVEL0_FILES);
   rocksdb_options_set_info_log_level(options, 2); /* warnings */
   rocksdb_options_set_max_log_file_size(options, LOG_FILE_BYTES);
   rocksdb_options_set_keep_log_file_num(options, 2);
@@ -379,13 +381,17 @@ void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_s
   rocksdb_writebatch_delete_cf(batch->batch, family->handle, key.ptr, key.len);
 }
 
+void ls__rocks_batch_delete_range(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice from, ls_slice end) {
+  rocksdb_writebatch_delete_range_cf(batch->batch, family->handle, from.ptr, from.len, end.ptr, end.len);
+}
+
 void ls__rocks_batch_delete_prefix(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice prefix) {
   ls_buf end = LS_BUF_INIT; /* first key behind those of the prefix */
   ls__buf_append(&end, prefix.ptr, prefix.len);
   while (end.len > 0 && (unsigned char)end.ptr[end.len - 1] == 0xFF) end.len--;
   if (end.len > 0) {
     end.ptr[end.len - 1]++;
-    rocksdb_writebatch_delete_range_cf(batch->batch, family->handle, prefix.ptr, prefix.len, end.ptr, end.len);
+    ls__rocks_batch_delete_range(batch, family, prefix, ls__buf_slice(&end));
   }
   ls__buf_fini(&end);
 }

@@ -28,6 +28,8 @@ void ls__rocks_batch_put(ls_rocks_batch *batch, ls_rocks_family *family, ls_slic
 /** As put, the value in two parts. */
 void ls__rocks_batch_put2(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key, ls_slice head, ls_slice tail);
 void ls__rocks_batch_delete(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice key);
+/** Keys from <= key < end. */
+void ls__rocks_batch_delete_range(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice from, ls_slice end);
 /** All keys that begin with prefix. */
 void ls__rocks_batch_delete_prefix(ls_rocks_batch *batch, ls_rocks_family *family, ls_slice prefix);
 /** Writes all of it or nothing (in a scratch database: what was not written yet). */

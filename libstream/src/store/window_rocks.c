@@ -7,6 +7,8 @@
  */
 #include "store/window_internal.h"
 
+#define RANGE_ROWS_MIN 16u /* fewer are deleted one by one */
+
 static uint64_t sortable(int64_t number) {
   return __builtin_bswap64((uint64_t)number ^ UINT64_C(1) << 63);
 }
@@ -104,16 +106,54 @@ void ls__window_dropped(ls_window *window, ls_ref ref) {
   window->set->pending_bytes += len;
 }
 
+/** Times [from_us, to_us] of the deleted rows that lie in front of all that is left. Returns how many. */
+static size_t expired_range(const ls_window *window, int64_t *from_us, int64_t *to_us) {
+  int64_t left_us = ls__window_queue_min_ts(&window->queue);
+  ls_slice deleted;
+  ls_window_entry entry;
+  size_t n = 0;
+  *from_us = INT64_MAX;
+  *to_us = INT64_MIN;
+  for (size_t at = 0; ls__window_next_delete(&deleted, window, &at);) {
+    if (!ls__window_parse_key(&entry, deleted) || entry.ts_us >= left_us || entry.ts_us == INT64_MAX) continue;
+    if (entry.ts_us < *from_us) *from_us = entry.ts_us;
+    if (entry.ts_us > *to_us) *to_us = entry.ts_us;
+    n++;
+  }
+  return n;
+}
+
+/** Many rows that expired are one range: on disk a mark for each costs as much as the row did. */
+static void stage_deletes(ls_window *window, ls_rocks_batch *batch, ls_buf *key) {
+  size_t prefix_len = key->len;
+  int64_t from_us, to_us;
+  bool ranged = expired_range(window, &from_us, &to_us) >= RANGE_ROWS_MIN;
+  if (ranged) {
+    ls_buf end = LS_BUF_INIT;
+    uint64_t bounds[2] = {sortable(from_us), sortable(to_us + 1)};
+    ls__buf_append(&end, key->ptr, prefix_len);
+    ls__buf_append(&end, &bounds[1], sizeof bounds[1]);
+    ls__buf_append(key, &bounds[0], sizeof bounds[0]);
+    ls__rocks_batch_delete_range(batch, window->family, ls__buf_slice(key), ls__buf_slice(&end));
+    ls__buf_fini(&end);
+  }
+  ls_slice deleted;
+  ls_window_entry entry;
+  for (size_t at = 0; ls__window_next_delete(&deleted, window, &at);) {
+    if (ranged && ls__window_parse_key(&entry, deleted) && entry.ts_us >= from_us && entry.ts_us <= to_us) continue;
+    key->len = prefix_len;
+    append_disk_key(key, deleted);
+    ls__rocks_batch_delete(batch, window->family, ls__buf_slice(key));
+  }
+  key->len = prefix_len;
+}
+
 void ls__window_stage(ls_window *window, ls_rocks_batch *batch) {
   if (window->family == NULL) return;
   ls_buf key = LS_BUF_INIT;
-  ls_slice prefix = ls__buf_slice(&window->set->prefix), deleted;
+  ls_slice prefix = ls__buf_slice(&window->set->prefix);
   ls__buf_append(&key, prefix.ptr, prefix.len);
-  for (size_t at = 0; ls__window_next_delete(&deleted, window, &at);) {
-    key.len = prefix.len;
-    append_disk_key(&key, deleted);
-    ls__rocks_batch_delete(batch, window->family, ls__buf_slice(&key));
-  }
+  if (window->deletes.len > 0) stage_deletes(window, batch, &key);
   for (size_t i = 0; i < window->n_dirty; i++) {
     if (window->dirty[i] == 0) continue;
     ls_window_entry entry = ls__window_entry_of(window, ls__window_row(&window->set->slab, window->dirty[i]));
