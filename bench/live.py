@@ -3,7 +3,7 @@
 
     ./dev bench --live [--size quick|small|large] [--runs N] [--jobs join,stateless] [--keep-lake]
 
-  join       transactions left joined with their signals within 10 minutes (final results), merchants looked up, users masked
+  join       transactions left joined with their signals within 10 minutes (final results), merchants and policies looked up, users masked
   stateless  transactions parsed, filtered, projected, masked
   copy       the floor: consume, produce and transactions, no processing (of the transactions, by bench/peers/copy_loop)
 
@@ -68,6 +68,9 @@ def load(brokers, n_transactions, n_signals):
     for m in range(N_MERCHANTS):
         name = f"m-{m:05d}"
         live.send(to, "merchants", name, json.dumps({"merchant_id": name, "risk_level": rng.choice(("LOW", "MEDIUM", "HIGH"))}))
+    for n, kind in enumerate(("KYC", "AML", "REGIONAL_LIMIT", "KYC")):
+        name = f"p-{n}"
+        live.send(to, "policies", name, json.dumps({"policy_id": name, "policy_type": kind, "active_flag": n != 3}))
     scored = []
     for i in range(n_transactions):
         ms = BEGIN_MS + i
@@ -222,7 +225,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch, kafka_server.running(java_options=BROKER_JAVA) as cluster:
         bench = Bench(cluster, scratch, options)
         bench.compile()
-        live.make_topics(bench.brokers, ["transactions", "signals", "merchants"], N_PARTITIONS)
+        live.make_topics(bench.brokers, ["transactions", "signals", "merchants", "policies"], N_PARTITIONS)
         load(bench.brokers, *SIZES[options.size])
         print(f"{bench.n_records['transactions']:,} transactions, {bench.n_records['signals']:,} signals", flush=True)
         copies = [bench.copy("transactions")[0] for _ in range(options.runs)]

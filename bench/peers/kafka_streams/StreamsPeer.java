@@ -30,8 +30,13 @@ import org.apache.kafka.streams.kstream.JoinWindows;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.StreamJoined;
+import org.apache.kafka.streams.processor.PunctuationType;
+import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
+import org.apache.kafka.streams.processor.api.FixedKeyProcessorContext;
+import org.apache.kafka.streams.processor.api.FixedKeyRecord;
 import org.apache.kafka.streams.state.RocksDBConfigSetter;
 import org.apache.kafka.streams.state.Stores;
+import org.apache.kafka.streams.state.TimestampedKeyValueStore;
 import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.LRUCache;
 import org.rocksdb.Options;
@@ -49,8 +54,9 @@ public final class StreamsPeer {
   static final JsonFactory JSON = new JsonFactory();
   static final Duration WINDOW = Duration.ofMinutes(10), GRACE = Duration.ofMinutes(1);
 
-  record Transaction(String id, String merchant, String user, String amount, String currency, String status, String time) {}
+  record Transaction(String id, String merchant, String user, long amount, String currency, String status, String time) {}
   record Signal(double score) {}
+  record Policy(String type, boolean active) {}
   record Row(Transaction transaction, Double score, String risk) {}
 
   // ---- topics ----
@@ -87,7 +93,7 @@ public final class StreamsPeer {
       }
     });
     for (String value : f) if (value == null) throw new IllegalArgumentException("a field is missing");
-    return new Transaction(f[0], f[1], f[2], new BigDecimal(f[3]).setScale(4).toPlainString(), f[4], f[5], f[6]);
+    return new Transaction(f[0], f[1], f[2], new BigDecimal(f[3]).setScale(4).unscaledValue().longValueExact(), f[4], f[5], f[6]);
   }
 
   static Signal signal(byte[] bytes) {
@@ -97,6 +103,18 @@ public final class StreamsPeer {
       else parser.skipChildren();
     });
     return new Signal(score[0]);
+  }
+
+  static Policy policy(byte[] bytes) {
+    Object[] f = new Object[2];
+    read(bytes, (name, parser) -> {
+      switch (name) {
+        case "policy_type" -> f[0] = parser.getText();
+        case "active_flag" -> f[1] = parser.getBooleanValue();
+        default -> parser.skipChildren();
+      }
+    });
+    return new Policy((String) f[0], (Boolean) f[1]);
   }
 
   static String risk(byte[] bytes) {
@@ -132,18 +150,18 @@ public final class StreamsPeer {
   static final Serializer<Transaction> TRANSACTION_OUT = (topic, t) -> {
     if (t == null) return null;
     byte[][] f = {t.id.getBytes(StandardCharsets.UTF_8), t.merchant.getBytes(StandardCharsets.UTF_8), t.user.getBytes(StandardCharsets.UTF_8),
-                  t.amount.getBytes(StandardCharsets.UTF_8), t.currency.getBytes(StandardCharsets.UTF_8), t.status.getBytes(StandardCharsets.UTF_8),
-                  t.time.getBytes(StandardCharsets.UTF_8)};
-    int n = 2 * f.length;
+                  t.currency.getBytes(StandardCharsets.UTF_8), t.status.getBytes(StandardCharsets.UTF_8), t.time.getBytes(StandardCharsets.UTF_8)};
+    int n = 8 + 2 * f.length;
     for (byte[] text : f) n += text.length;
-    ByteBuffer to = ByteBuffer.allocate(n);
+    ByteBuffer to = ByteBuffer.allocate(n).putLong(t.amount);
     for (byte[] text : f) put(to, text);
     return to.array();
   };
   static final Deserializer<Transaction> TRANSACTION_IN = (topic, bytes) -> {
     if (bytes == null) return null;
     ByteBuffer from = ByteBuffer.wrap(bytes);
-    return new Transaction(get(from), get(from), get(from), get(from), get(from), get(from), get(from));
+    long amount = from.getLong();
+    return new Transaction(get(from), get(from), get(from), amount, get(from), get(from), get(from));
   };
   static final Serde<Transaction> TRANSACTION_STORED = Serdes.serdeFrom(TRANSACTION_OUT, TRANSACTION_IN);
   static final Serde<Signal> SIGNAL_STORED = Serdes.serdeFrom(
@@ -176,29 +194,58 @@ public final class StreamsPeer {
     member(to, "transaction_id", t.id);
     member(to, "merchant_id", t.merchant);
     member(to, "user_token", token(t.user));
-    member(to, "amount", t.amount);
+    member(to, "amount", BigDecimal.valueOf(t.amount, 4).toPlainString());
     member(to, "currency", t.currency);
     member(to, "status", t.status);
     return to;
   }
 
-  static byte[] encode(Row row) {
-    StringBuilder to = common(row.transaction);
-    to.append(",\"fraud_score\":").append(row.score);
-    to.append(",\"flags\":[");
-    String before = "\"";
-    if (row.score != null && row.score >= 0.8) {
-      to.append(before).append("AML_PENDING\"");
-      before = ",\"";
-    }
-    if ("HIGH".equals(row.risk)) {
-      to.append(before).append("KYC_REQUIRED\"");
-      before = ",\"";
-    }
-    if (row.risk == null) to.append(before).append("UNKNOWN_MERCHANT\"");
+  /** Of a currency: four decimals, unscaled. */
+  static final Map<String, Long> LIMITS = Map.of("USD", 100000000L, "EUR", 100000000L, "GBP", 85000000L, "JPY", 15000000000L);
+
+  static byte[] encode(Row row, Policies policies) {
+    Transaction t = row.transaction;
+    StringBuilder to = common(t);
+    to.append(",\"fraud_score\":").append(row.score).append(",\"enriched_flags\":["); // sorted
+    int begin = to.length();
+    if (policies.aml && row.score != null && row.score >= 0.8) to.append(",\"AML_PENDING\"");
+    if (policies.kyc && "HIGH".equals(row.risk)) to.append(",\"KYC_REQUIRED\"");
+    if (policies.limits && t.amount > LIMITS.getOrDefault(t.currency, Long.MAX_VALUE)) to.append(",\"REGIONAL_LIMIT_EXCEEDED\"");
+    if (row.risk == null) to.append(",\"UNKNOWN_MERCHANT\"");
+    if (to.length() > begin) to.deleteCharAt(begin);
     to.append("]");
-    member(to, "event_time", row.transaction.time);
+    member(to, "event_time", t.time);
     return to.append('}').toString().getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** Makes the rows. There are a few policies, so which kinds are active is looked up now and then, not for each row. */
+  static final class Policies extends ContextualFixedKeyProcessor<String, Row, byte[]> {
+    boolean kyc, aml, limits;
+
+    @Override
+    public void init(FixedKeyProcessorContext<String, byte[]> context) {
+      super.init(context);
+      context.schedule(Duration.ofMillis(100), PunctuationType.WALL_CLOCK_TIME, now -> look());
+      look();
+    }
+
+    void look() {
+      TimestampedKeyValueStore<String, Policy> store = context().getStateStore("policies-table");
+      kyc = aml = limits = false;
+      try (var all = store.all()) {
+        while (all.hasNext()) {
+          Policy policy = all.next().value.value();
+          kyc |= policy.active && policy.type.equals("KYC");
+          aml |= policy.active && policy.type.equals("AML");
+          limits |= policy.active && policy.type.equals("REGIONAL_LIMIT");
+        }
+      }
+    }
+
+    @Override
+    public void process(FixedKeyRecord<String, Row> record) {
+      context().forward(record.withValue(encode(record.value(), this)));
+    }
   }
 
   // ---- the jobs ----
@@ -215,15 +262,26 @@ public final class StreamsPeer {
     GlobalKTable<String, String> merchants = builder.globalTable("merchants",
         Consumed.with(Serdes.String(), Serdes.serdeFrom((topic, risk) -> risk.getBytes(StandardCharsets.UTF_8), in(StreamsPeer::riskOf))),
         org.apache.kafka.streams.kstream.Materialized.as(Stores.inMemoryKeyValueStore("merchants-table")));
+    builder.globalTable("policies", Consumed.with(Serdes.String(), Serdes.serdeFrom(StreamsPeer::policyStored, in(StreamsPeer::policyOf))),
+        org.apache.kafka.streams.kstream.Materialized.as(Stores.inMemoryKeyValueStore("policies-table")));
     transactions.leftJoin(signals, (t, s) -> new Row(t, s == null ? null : s.score, null), JoinWindows.ofTimeDifferenceAndGrace(WINDOW, GRACE), stores())
         .leftJoin(merchants, (id, row) -> row.transaction.merchant, (row, risk) -> new Row(row.transaction, row.score, risk))
-        .mapValues(StreamsPeer::encode)
+        .processValues(Policies::new)
         .to(System.getenv("PEER_OUTPUT"), Produced.with(Serdes.String(), Serdes.ByteArray()));
   }
 
   /** A merchant as its topic has it, or as the table keeps it. */
   static String riskOf(byte[] bytes) {
     return bytes[0] == '{' ? risk(bytes) : new String(bytes, StandardCharsets.UTF_8);
+  }
+
+  static byte[] policyStored(String topic, Policy policy) {
+    return ((policy.active ? "+" : "-") + policy.type).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** The same for a policy. */
+  static Policy policyOf(byte[] bytes) {
+    return bytes[0] == '{' ? policy(bytes) : new Policy(new String(bytes, 1, bytes.length - 1, StandardCharsets.UTF_8), bytes[0] == '+');
   }
 
   static void stateless(StreamsBuilder builder) {
