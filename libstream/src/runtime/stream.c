@@ -293,7 +293,7 @@ void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream) {
   }
   char host[33] = "host";
   (void)gethostname(host, sizeof host - 1);
-  snprintf(out, n_bytes, "%.40s-%s-%ld", kafka->application_id, host, (long)getpid());
+  snprintf(out, n_bytes, "%s-%s-%ld", kafka->application_id, host, (long)getpid());
 }
 
 void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, int worker) {
