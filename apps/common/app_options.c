@@ -69,6 +69,8 @@ static const option_row rows[] = {
     {APP_SOURCE, "source", "NAME", TEXT, offsetof(app_options, source), 0, NULL, "of this source only (default: all)"},
     {APP_SHOWN, "limit", "N", COUNT, offsetof(app_options, limit), 1000000, NULL,
      "letters, differences that are shown one by one (default 20)"},
+    {APP_PRINCIPAL, "principal", "KIND:NAME", TEXT, offsetof(app_options, principal), 0, NULL,
+     "who runs it, as the brokers name it: User:streaming-index"},
     {UINT32_MAX, "help", NULL, FLAG, 0, 0, NULL, "this text"},
     {UINT32_MAX, "version", NULL, FLAG, 0, 0, NULL, "the version"},
 };

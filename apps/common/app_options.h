@@ -33,6 +33,7 @@ enum {
   APP_KEEP = 1 << 17,
   APP_SOURCE = 1 << 18,
   APP_SHOWN = 1 << 19,
+  APP_PRINCIPAL = 1 << 20,
   APP_OF_A_RUN = APP_LAKE | APP_DATE | APP_THREADS | APP_BATCH_ROWS | APP_AS_OF | APP_SET | APP_PLUGINS | APP_WORK_DIR |
                  APP_DRY_RUN | APP_OUTPUT_FORMAT | APP_QUIET,
   APP_OF_A_LIVE_RUN = APP_LIVE | APP_UNTIL_END | APP_STATE_DIR
@@ -41,7 +42,7 @@ enum {
 typedef struct app_options {
   const char *config, *lake, *date, *as_of, *work_dir;
   const char *output_format, *format, *state_dir, *against, *keep;
-  const char *source;
+  const char *source, *principal;
   int64_t n_threads, batch_rows, limit;
   bool dry_run, quiet, live, until_end;
   ls_parameter parameters[APP_PARAMETERS_MAX];

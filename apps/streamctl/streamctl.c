@@ -73,6 +73,17 @@ static int plan(const app_command *command, app_options *options) {
   return code == APP_DONE && n_lost > 0 ? APP_CHECK_FAILED : code;
 }
 
+static int acls(const app_command *command, app_options *options) {
+  ls_topology *topology = NULL;
+  ls_error err = LS_ERROR_INIT;
+  char *text = NULL;
+  int code = app_load(&topology, command, options, options->arguments[0]);
+  if (code != APP_DONE) return code;
+  int rc = ls_topology_acls(&text, topology, options->principal, &err);
+  ls_topology_free(topology);
+  return print_text(command, rc, text, &err);
+}
+
 static int run(const app_command *command, app_options *options) {
   app_job job = {.command = command, .options = options, .config = options->arguments[0]};
   return app_run(&job);
@@ -128,6 +139,12 @@ static const subcommand subcommands[] = {
                "--set is for both files; parameters that the old one does not have are passed over.",
       .options = APP_SET | APP_PLUGINS | APP_AGAINST | APP_OUTPUT_FORMAT, .required = APP_AGAINST,
       .n_arguments_min = 1, .n_arguments_max = 1}},
+    {"acls", "prints the ACLs that a live run needs", acls, NULL,
+     {.name = "streamctl acls", .arguments = "FILE",
+      .about = "Prints the ACLs that a live run of a topology needs, and no others, as commands of Kafka's\n"
+               "kafka-acls.sh. Nothing is asked of a cluster. What has a prefix is the application's own.",
+      .options = APP_SET | APP_PLUGINS | APP_PRINCIPAL, .required = APP_PRINCIPAL, .n_arguments_min = 1,
+      .n_arguments_max = 1}},
     {"run", "runs a topology over a lake", run, NULL,
      {.name = "streamctl run", .arguments = "FILE",
       .about = "Runs a topology over the files of a lake, in event-time order, to the end of the\n"

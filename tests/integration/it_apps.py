@@ -497,6 +497,22 @@ def check_streamctl_describe(lake, scratch):
         assert "<svg" in expect(call("streamctl", "describe", INDEX, "--format", "svg"), 0).stdout
 
 
+def check_streamctl_acls(lake, scratch):
+    lines = expect(call("streamctl", "acls", INDEX, "--principal", "User:CN=the index"), 0).stdout.splitlines()
+    assert all(line.startswith('kafka-acls.sh --bootstrap-server "$KAFKA_BROKERS" --add --allow-principal \'User:CN=the index\' --operation ')
+               for line in lines), lines
+    wanted = {line.split("--operation ")[1].split("  #")[0] for line in lines}
+    assert len(wanted) == len(lines), lines
+    assert {"Read --topic policies_topic", "Write --topic transactions_topic.dlq", "Read --group streaming-index",
+            "Write --transactional-id streaming-index- --resource-pattern-type prefixed",
+            "Delete --topic streaming-index-late_signals-lake"} <= wanted, wanted
+    at_least_once = expect(call("streamctl", "acls", INDEX, "--principal", "User:x", "--set", "processing=at_least_once"), 0).stdout
+    assert "--group" in at_least_once and "--transactional-id" not in at_least_once, at_least_once
+    for bad in ("x", ":x", "User:"):
+        expect(call("streamctl", "acls", INDEX, "--principal", bad), 2, "as User:streaming-index")
+    expect(call("streamctl", "acls", INDEX), 2, "--principal")
+
+
 def check_streamctl_plan(lake, scratch):
     """Which state survives an edit: names, keys and columns of stores and internal topics."""
     def edited(name, *changes):

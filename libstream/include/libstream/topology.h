@@ -70,6 +70,12 @@ LS_API int ls_topology_compare(char **out, size_t *n_lost, const ls_topology *no
                                ls_compare_format format, ls_error *err);
 
 /**
+ * The ACLs that a live run needs and no others, one command of kafka-acls.sh a line. principal: whom they are for, as
+ * User:streaming-index. *out is freed with ls_text_free. @errors LS_EINVAL not a principal
+ */
+LS_API int ls_topology_acls(char **out, const ls_topology *topology, const char *principal, ls_error *err);
+
+/**
  * Lists plugins, their functions and configuration keys as text; without names, all plugins that are found. Of opts only
  * the directories count; they are searched as by ls_topology_load. No function is opened, so no secret and no
  * configuration is needed.
