@@ -11,11 +11,14 @@
 #include <syslog.h>
 #include <time.h>
 
+#define REFUSED_MS 3000 /* so long brokers may refuse that come up or go */
+
 /* @thread any. Secrets are scrubbed: librdkafka quotes values in some of its lines. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text) {
   /* properties go to all clients: that one of them has no use for some is no news */
   if (strcmp(fac, "CONFWARN") == 0) return;
-  const ls_kafka_client *client = rk ? rd_kafka_opaque(rk) : NULL;
+  ls_kafka_client *client = rk ? rd_kafka_opaque(rk) : NULL;
+  if (client && strcmp(fac, "ADDPARTS") == 0) ls__kafka_note_denied(client, text);
   char line[1024];
   snprintf(line, sizeof line, "%s", text);
   if (client) ls__kafka_scrub(line, client->cluster);
@@ -32,8 +35,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
   ls_kafka_client *client = opaque;
   snprintf(client->trouble, sizeof client->trouble, "%s", reason);
   ls__kafka_scrub(client->trouble, client->cluster);
-  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL)
-    client->refused = (rd_kafka_resp_err_t)code;
+  rd_kafka_resp_err_t refusal = ls__kafka_refusal((rd_kafka_resp_err_t)code, reason);
+  if (refusal) client->refused = refusal;
   ls__log(LS_LOG_WARN, "edge", "kafka_error", "client=%s error=%s text=\"%s\"", rd_kafka_name(rk),
           rd_kafka_err2name((rd_kafka_resp_err_t)code), client->trouble);
 }
@@ -44,6 +47,7 @@ int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *clust
   rd_kafka_conf_set_opaque(conf, client);
   rd_kafka_conf_set_log_cb(conf, on_log);
   rd_kafka_conf_set_error_cb(conf, on_error);
+  ls__kafka_watch_certificates(conf);
   char text[512] = "";
   rd_kafka_type_t type = kind == LS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
   client->rk = rd_kafka_new(type, conf, text, sizeof text);
@@ -137,7 +141,7 @@ rd_kafka_resp_err_t ls__kafka_root_cause(ls_kafka_client *client, rd_kafka_resp_
 
 int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_resp_err_t code, const char *words,
                    const char *fmt, ...) {
-  char what[256], text[512];
+  char what[256], text[512], advice[256];
   va_list args;
   va_start(args, fmt);
   vsnprintf(what, sizeof what, fmt, args);
@@ -146,23 +150,29 @@ int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_re
   ls__kafka_scrub(text, client->cluster);
   const char *trouble = "";
   if (ours == LS_ERETRY || ours == LS_ECONFIG) trouble = client->trouble;
-  return ls_error_set(err, ours, "kafka: %s: %s (%s)%s%s", what, text, rd_kafka_err2name(code),
+  ls__kafka_advise(advice, sizeof advice, client, code);
+  return ls_error_set(err, ours, "kafka: %s: %s (%s)%s%s%s", what, text, rd_kafka_err2name(code), advice,
                       *trouble ? "; last trouble: " : "", trouble);
 }
 
 int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err) {
   const struct rd_kafka_metadata *metadata = NULL;
-  rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, NULL, &metadata, LS_KAFKA_REACH_MS);
-  if (!code) {
-    rd_kafka_metadata_destroy(metadata);
-    return LS_OK;
+  int waited_ms = 0;
+  rd_kafka_resp_err_t code;
+  for (int wait_ms = REFUSED_MS; waited_ms < LS_KAFKA_REACH_MS; wait_ms = LS_KAFKA_REACH_MS - waited_ms) {
+    code = rd_kafka_metadata(client->rk, 0, NULL, &metadata, wait_ms);
+    waited_ms += wait_ms;
+    if (!code) {
+      rd_kafka_metadata_destroy(metadata);
+      return LS_OK;
+    }
+    /* why not is told by the error callback, which a poll serves */
+    for (int i = 0; i < 20 && rd_kafka_poll(client->rk, 0) > 0; i++) {
+    }
+    if (client->refused) return ls__kafka_fail(client, err, LS_ECONFIG, client->refused, NULL, "the cluster refuses");
   }
-  /* why not is told by the error callback, which a poll serves */
-  for (int i = 0; i < 20 && rd_kafka_poll(client->rk, 0) > 0; i++) {
-  }
-  int ours = client->refused ? LS_ECONFIG : ls__kafka_code(code);
-  return ls__kafka_fail(client, err, ours, client->refused ? client->refused : code, NULL,
-                        "the cluster does not answer within %d s", LS_KAFKA_REACH_MS / 1000);
+  return ls__kafka_fail(client, err, ls__kafka_code(code), code, NULL, "the cluster does not answer within %d s",
+                        LS_KAFKA_REACH_MS / 1000);
 }
 
 ls_kafka_record ls__kafka_record_of(const rd_kafka_message_t *message, uint32_t topic) {

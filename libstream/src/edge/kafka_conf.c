@@ -7,8 +7,10 @@
 #include "base/hash.h"
 #include "port/kafka_names.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster) {
   for (size_t i = 0; i < cluster->n_properties; i++) {
@@ -51,6 +53,14 @@ static int unknown_property(rd_kafka_conf_t *conf, const char *name, ls_error *e
   return rc;
 }
 
+/* librdkafka does not name a file that it can't read, and only looks when a client is made. */
+static int check_file(const ls_kafka_property *p, ls_error *err) {
+  bool is_file = strncmp(p->name, "ssl.", 4) == 0 && ls__kafka_name_ends(p->name, ".location");
+  if (!is_file || strcmp(p->value, "probe") == 0 || access(p->value, R_OK) == 0) return LS_OK;
+  return ls_error_set(err, LS_ECONFIG, "kafka property '%s': the file %s can't be read: %s", p->name, p->value,
+                      strerror(errno));
+}
+
 static int set_property(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, const ls_kafka_property *p,
                         ls_error *err) {
   const char *instead = ls__kafka_owned(p->name);
@@ -58,7 +68,7 @@ static int set_property(rd_kafka_conf_t *conf, const ls_kafka_cluster *cluster, 
     return ls_error_set(err, LS_ECONFIG, "kafka property '%s': libstream sets it itself: %s", p->name, instead);
   char text[512] = "";
   rd_kafka_conf_res_t res = rd_kafka_conf_set(conf, p->name, p->value, text, sizeof text);
-  if (res == RD_KAFKA_CONF_OK) return LS_OK;
+  if (res == RD_KAFKA_CONF_OK) return check_file(p, err);
   if (res == RD_KAFKA_CONF_UNKNOWN) return unknown_property(conf, p->name, err);
   if (ls__kafka_is_secret(p->name))
     return ls_error_set(err, LS_ECONFIG, "kafka property '%s': librdkafka refuses its value, which is not shown",

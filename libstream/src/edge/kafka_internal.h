@@ -8,6 +8,7 @@
 #include "edge/kafka_producer.h"
 
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 
 #include <pthread.h>
 
@@ -23,8 +24,11 @@ typedef struct ls_kafka_client {
   rd_kafka_t *rk;
   const ls_kafka_cluster *cluster;
   ls_kafka_kind kind;
-  rd_kafka_resp_err_t refused; /* authentication or TLS failed: what to say when a wait ends */
-  char trouble[256];           /* the last error librdkafka reported, without secrets */
+  rd_kafka_resp_err_t refused;  /* authentication or TLS failed: what to say when a wait ends */
+  atomic_int certificate_error; /* of X509, of the last broker's certificate that was refused; 0: none */
+  char trouble[256];            /* the last error librdkafka reported, without secrets */
+  atomic_int named;             /* of refused_topic: 0 empty, 1 being written, 2 there */
+  char refused_topic[256];      /* the first that a transaction may not write to */
 } ls_kafka_client;
 
 /** Properties of the user checked and set, and those we own that are the same for every client. */
@@ -41,8 +45,20 @@ void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster);
 /** Makes the handle; takes conf in any case. */
 int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
                           rd_kafka_conf_t *conf, ls_error *err);
-/** Asks the cluster for its metadata. @errors LS_ERETRY not reachable; LS_ECONFIG refused */
+/** Asks the cluster for its metadata. @errors LS_ERETRY not reachable; LS_ECONFIG refused, and not only for a moment */
 int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err);
+/** Keeps why certificates of brokers are refused; before the handle is made. */
+void ls__kafka_watch_certificates(rd_kafka_conf_t *conf);
+/** What librdkafka's error says if the cluster does not want us, or we do not trust it; 0 when it may just be away. */
+rd_kafka_resp_err_t ls__kafka_refusal(rd_kafka_resp_err_t code, const char *reason);
+/** Whether an ACL is missing. */
+bool ls__kafka_is_denied(rd_kafka_resp_err_t code);
+/** Keeps the topic that a line of librdkafka's log names as refused: a failed transaction does not say which. */
+void ls__kafka_note_denied(ls_kafka_client *client, const char *line);
+/** That topic, or otherwise. */
+const char *ls__kafka_denied_topic(ls_kafka_client *client, const char *otherwise);
+/** What would be right, for errors that a user can mend: "; ..." into text, or nothing. */
+void ls__kafka_advise(char *text, size_t n_bytes, const ls_kafka_client *client, rd_kafka_resp_err_t code);
 /** Code of ours for one of librdkafka's. */
 int ls__kafka_code(rd_kafka_resp_err_t code);
 /** Fills err from librdkafka's code and words (NULL: the code's own); fmt says what failed. */

@@ -50,15 +50,28 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
   snprintf(p->failed_topic, sizeof p->failed_topic, "%s", message->rkt ? rd_kafka_topic_name(message->rkt) : "");
 }
 
+/*
+ * Why a record was thrown away with its transaction, if for want of an ACL; or code. To begin a transaction within one
+ * is refused, with the error of that one (rd_kafka_txn_require_states0).
+ */
+static rd_kafka_resp_err_t find_denied(ls_kafka_producer *p, rd_kafka_resp_err_t code) {
+  bool purged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+  if (!p->opts.transactional_id || p->is_aborting || !purged) return code;
+  rd_kafka_error_t *error = rd_kafka_begin_transaction(p->client.rk);
+  if (error && ls__kafka_is_denied(rd_kafka_error_code(error))) code = rd_kafka_error_code(error);
+  if (error) rd_kafka_error_destroy(error);
+  return code;
+}
+
 /* What a record that was not delivered means: the transaction is lost, whatever the record's own reason. */
 static int delivery_failed(ls_kafka_producer *p, ls_error *err) {
-  rd_kafka_resp_err_t code = ls__kafka_root_cause(&p->client, p->failed);
+  rd_kafka_resp_err_t code = find_denied(p, ls__kafka_root_cause(&p->client, p->failed));
+  const char *topic = ls__kafka_is_denied(code) ? ls__kafka_denied_topic(&p->client, p->failed_topic) : p->failed_topic;
   int ours = ls__kafka_code(code);
   if (p->opts.transactional_id && ours != LS_EFENCED && ours != LS_ECONFIG && ours != LS_ELIMIT) ours = LS_EABORT;
   if (!p->opts.transactional_id && ours == LS_EIO) ours = LS_ERETRY;
   return ls__kafka_fail(&p->client, err, ours, code, NULL,
-                        "a record for topic %s partition %" PRId32 " was not delivered", p->failed_topic,
-                        p->failed_partition);
+                        "a record for topic %s partition %" PRId32 " was not delivered", topic, p->failed_partition);
 }
 
 /* ---- opening ---- */
@@ -155,8 +168,11 @@ int ls__kafka_producer_new(ls_kafka_producer **out, const ls_kafka_producer_opts
   if (rc >= 0) rc = ls__kafka_client_open(&p->client, opts->cluster, LS_KAFKA_PRODUCER, conf, err);
   if (rc >= 0) rc = ls__kafka_client_reach(&p->client, err);
   if (rc >= 0) rc = open_topics(p, err);
-  if (rc >= 0 && opts->transactional_id)
-    rc = try_call(p, rd_kafka_init_transactions, LS_KAFKA_REACH_MS, "taking over the transactional id", err);
+  if (rc >= 0 && opts->transactional_id) {
+    char what[512];
+    snprintf(what, sizeof what, "taking over the transactional id %s", opts->transactional_id);
+    rc = try_call(p, rd_kafka_init_transactions, LS_KAFKA_REACH_MS, what, err);
+  }
   if (rc < 0) {
     ls__kafka_producer_free(p);
     return rc;
