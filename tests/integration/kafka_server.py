@@ -120,7 +120,8 @@ def formatted(java):
 
 
 class Cluster:
-    """Brokers 1..n in folder. settings: server properties besides or instead of ours; {id} and {port} are replaced.
+    """Brokers 1..n in folder. settings: server properties besides or instead of ours; {id}, {port} and {controller}
+    (its port) are replaced.
     listeners: further ones, name -> [(port, advertised port)] by broker (network.py)."""
 
     def __init__(self, folder, ports, controller_ports, settings=None, dies_with_us=True, java_options=(), listeners=None):
@@ -171,7 +172,7 @@ class Cluster:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": min_replicas,
             "transaction.state.log.replication.factor": replicas, "transaction.state.log.min.isr": min_replicas,
-            **{name: str(value).format(id=broker, port=port) for name, value in self.settings.items()},
+            **{name: str(value).format(id=broker, port=port, controller=controller) for name, value in self.settings.items()},
         }
 
     def prepare(self, broker, cluster_id):
