@@ -13,6 +13,7 @@
 #include <libstream/runtime.h>
 
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +30,18 @@ static void on_stop_signal(int signal_number) {
   stop_signal = signal_number;
   ls_runtime *runtime = atomic_load(&running);
   if (runtime != NULL) ls_runtime_stop(runtime);
+}
+
+/* Records are handed from the client's threads to ours and back for weeks. Left to itself glibc gives each thread a heap,
+ * and keeps large blocks in them once one was freed: a quarter of the budget in holes (docs/BENCHMARKS.md). */
+#define HEAPS_MAX   2
+#define BLOCK_BYTES (1 << 20) /* and larger: given back to the system when freed */
+
+static void keep_heap_small(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, HEAPS_MAX);
+  mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES);
+#endif
 }
 
 /** A second signal of the same kind ends the process at once, should stopping take too long. */
@@ -205,6 +218,7 @@ static int run_topology(const app_job *job, ls_topology *topology, const app_dat
   app_progress progress;
   app_progress_init(&progress, "%s%s%s", name, dates->all ? "" : " ", dates->all ? "" : dates->to);
   ls_runtime_opts opts = runtime_options(job, dates, &progress);
+  if (opts.mode == LS_MODE_STREAM) keep_heap_small();
   int rc = ls_runtime_new(&runtime, topology, &opts, &err);
   if (rc < 0) {
     fprintf(stderr, "%s: %s\n", name, err.message);
