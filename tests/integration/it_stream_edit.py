@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import confluent_kafka.admin
 import kafka_server
 import live
 import recon
@@ -18,7 +19,7 @@ TOPOLOGY = """
 libstream: 1
 name: edit
 runtime: {{ memory: 64MiB, state: {{ backend: {backend} }} }}
-kafka: {{ application_id: "{application}" }}
+kafka: {{ application_id: "{application}", properties: {{ topic.metadata.refresh.interval.ms: "{refresh_ms}" }} }}
 schemas:
   payment:
     key: id
@@ -43,14 +44,15 @@ WIDER = {"column": 'amount: "CAST(amount AS decimal(12,4))"', "values": "n: coun
 
 
 class Case:
-    def __init__(self, brokers, scratch, backend):
+    def __init__(self, brokers, scratch, backend, name=None):
         self.brokers, self.scratch, self.backend = brokers, pathlib.Path(scratch), backend
-        self.application = f"edit-{backend}"
-        self.state = self.scratch / f"state-{backend}"
+        self.application = f"edit-{name or backend}"
+        self.state = self.scratch / f"state-{name or backend}"
+        self.refresh_ms = 200 if name else 300000  # how soon new partitions are seen
 
     def command(self, version):
         file = self.scratch / "edit.yaml"
-        file.write_text(TOPOLOGY.format(backend=self.backend, application=self.application, **version))
+        file.write_text(TOPOLOGY.format(backend=self.backend, application=self.application, refresh_ms=self.refresh_ms, **version))
         return [recon.BIN / "streamctl", "run", file, "--live", "--state-dir", self.state, "--output-format", "json", "--quiet"]
 
     def start(self, version):
@@ -128,6 +130,26 @@ def check(case):
     return failed
 
 
+def grown(case):
+    """More partitions of a source end the run that has begun, and one that begins with stores of the old number."""
+    case.run(FIRST)
+    process = subprocess.Popen(case.command(FIRST), env=recon.environment(KAFKA_BROKERS=case.brokers), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    client = live.admin(case.brokers)
+    until = time.monotonic() + 60
+    while len(client.describe_consumer_groups([case.application])[case.application].result(30).members) == 0:
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: the run does not join its group")
+        time.sleep(0.1)
+    for future in client.create_partitions([confluent_kafka.admin.NewPartitions("payments", 4)]).values():
+        future.result(30)
+    _, errors = process.communicate(timeout=60)
+    told = "topic payments had 2 partitions at the start" in errors
+    if process.returncode != 2 or not told:
+        print(f"FAILED: exit {process.returncode}\n{errors[-3000:]}")
+    return (process.returncode != 2 or not told) + expect_refused(case, FIRST, f"{case.application}-totals-", "2 partitions, and must have 4")
+
+
 def main():
     if not kafka_server.find():
         print("skipped: Kafka or Java is not installed (tools/install.sh test)")
@@ -138,6 +160,7 @@ def main():
         pay(cluster.bootstrap, 0, 50)
         for backend in ("memory", "rocksdb"):
             failed += check(Case(cluster.bootstrap, scratch, backend))
+        failed += grown(Case(cluster.bootstrap, scratch, "memory", "grown"))
     print("FAILED" if failed else "passed")
     return 1 if failed else 0
 

@@ -58,12 +58,24 @@ static uint32_t source_of_topic(const ls_stream *stream, const char *topic) {
   return i;
 }
 
+/** Keys lie elsewhere in a topic that has got more partitions, and the state of their tasks does not come along. */
+static int check_count(const ls_stream *stream, const ls_kafka_partition *at, uint32_t sub_topology, ls_error *err) {
+  int32_t n = stream->n_partitions[sub_topology];
+  if (at->partition < n) return LS_OK;
+  return ls_error_set(
+      err, LS_ECONFIG,
+      "topic %s had %d partitions at the start and has partition %d now, so its keys lie elsewhere: start "
+      "again, and if there are stores with a new kafka: application_id, which reads all of it anew",
+      at->topic, n, at->partition);
+}
+
 static int on_assigned(void *payload, const ls_kafka_partition *partitions, size_t n, ls_error *err) {
   ls_stream_thread *thread = payload;
   for (size_t i = 0; i < n; i++) {
     uint32_t source = source_of_topic(thread->stream, partitions[i].topic);
     uint32_t sub_topology = thread->stream->plan->sources[source].sub_topology;
     if (find_task(thread, sub_topology, partitions[i].partition) != NULL) continue;
+    LS_TRY(check_count(thread->stream, &partitions[i], sub_topology, err));
     ls_stream_task *task;
     LS_TRY(ls__stream_task_take(&task, thread, sub_topology, partitions[i].partition, err));
     ls__grow(&thread->tasks, &thread->tasks_capacity, thread->n_tasks + 1, sizeof *thread->tasks);
