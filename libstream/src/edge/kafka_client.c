@@ -33,7 +33,9 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque) {
   (void)rk;
   ls_kafka_client *client = opaque;
-  snprintf(client->trouble, sizeof client->trouble, "%s", reason);
+  /* that all brokers are down comes behind what says why */
+  if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !client->trouble[0])
+    snprintf(client->trouble, sizeof client->trouble, "%s", reason);
   ls__kafka_scrub(client->trouble, client->cluster);
   rd_kafka_resp_err_t refusal = ls__kafka_refusal((rd_kafka_resp_err_t)code, reason);
   if (refusal) client->refused = refusal;
@@ -155,6 +157,11 @@ int ls__kafka_fail(ls_kafka_client *client, ls_error *err, int ours, rd_kafka_re
                       *trouble ? "; last trouble: " : "", trouble);
 }
 
+static const char *protocol_of(const ls_kafka_cluster *cluster) {
+  const char *protocol = ls__kafka_property_of(cluster, "security.protocol");
+  return *protocol ? protocol : "PLAINTEXT";
+}
+
 int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err) {
   const struct rd_kafka_metadata *metadata = NULL;
   int waited_ms = 0;
@@ -171,8 +178,10 @@ int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err) {
     }
     if (client->refused) return ls__kafka_fail(client, err, LS_ECONFIG, client->refused, NULL, "the cluster refuses");
   }
-  return ls__kafka_fail(client, err, ls__kafka_code(code), code, NULL, "the cluster does not answer within %d s",
-                        LS_KAFKA_REACH_MS / 1000);
+  return ls__kafka_fail(client, err, ls__kafka_code(code), code, NULL,
+                        "bootstrap.servers '%.100s' do not answer within %d s over %s",
+                        ls__kafka_property_of(client->cluster, "bootstrap.servers"), LS_KAFKA_REACH_MS / 1000,
+                        protocol_of(client->cluster));
 }
 
 ls_kafka_record ls__kafka_record_of(const rd_kafka_message_t *message, uint32_t topic) {

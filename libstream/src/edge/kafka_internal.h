@@ -51,12 +51,14 @@ int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err);
 void ls__kafka_watch_certificates(rd_kafka_conf_t *conf);
 /** What librdkafka's error says if the cluster does not want us, or we do not trust it; 0 when it may just be away. */
 rd_kafka_resp_err_t ls__kafka_refusal(rd_kafka_resp_err_t code, const char *reason);
+/** What the user gave, "" where nothing. Not for secrets. */
+const char *ls__kafka_property_of(const ls_kafka_cluster *cluster, const char *name);
 /** Whether an ACL is missing. */
 bool ls__kafka_is_denied(rd_kafka_resp_err_t code);
 /** Keeps the topic that a line of librdkafka's log names as refused: a failed transaction does not say which. */
 void ls__kafka_note_denied(ls_kafka_client *client, const char *line);
-/** That topic, or otherwise. */
-const char *ls__kafka_denied_topic(ls_kafka_client *client, const char *otherwise);
+/** That topic; NULL: none was named. */
+const char *ls__kafka_denied_topic(ls_kafka_client *client);
 /** What would be right, for errors that a user can mend: "; ..." into text, or nothing. */
 void ls__kafka_advise(char *text, size_t n_bytes, const ls_kafka_client *client, rd_kafka_resp_err_t code);
 /** Code of ours for one of librdkafka's. */

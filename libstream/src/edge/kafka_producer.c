@@ -50,28 +50,22 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
   snprintf(p->failed_topic, sizeof p->failed_topic, "%s", message->rkt ? rd_kafka_topic_name(message->rkt) : "");
 }
 
-/*
- * Why a record was thrown away with its transaction, if for want of an ACL; or code. To begin a transaction within one
- * is refused, with the error of that one (rd_kafka_txn_require_states0).
- */
+/* A record that is thrown away with its transaction does not say why; if it was for want of an ACL, the log did. */
 static rd_kafka_resp_err_t find_denied(ls_kafka_producer *p, rd_kafka_resp_err_t code) {
   bool purged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
-  if (!p->opts.transactional_id || p->is_aborting || !purged) return code;
-  rd_kafka_error_t *error = rd_kafka_begin_transaction(p->client.rk);
-  if (error && ls__kafka_is_denied(rd_kafka_error_code(error))) code = rd_kafka_error_code(error);
-  if (error) rd_kafka_error_destroy(error);
-  return code;
+  return purged && ls__kafka_denied_topic(&p->client) ? RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED : code;
 }
 
 /* What a record that was not delivered means: the transaction is lost, whatever the record's own reason. */
 static int delivery_failed(ls_kafka_producer *p, ls_error *err) {
   rd_kafka_resp_err_t code = find_denied(p, ls__kafka_root_cause(&p->client, p->failed));
-  const char *topic = ls__kafka_is_denied(code) ? ls__kafka_denied_topic(&p->client, p->failed_topic) : p->failed_topic;
+  const char *topic = ls__kafka_is_denied(code) ? ls__kafka_denied_topic(&p->client) : NULL;
   int ours = ls__kafka_code(code);
   if (p->opts.transactional_id && ours != LS_EFENCED && ours != LS_ECONFIG && ours != LS_ELIMIT) ours = LS_EABORT;
   if (!p->opts.transactional_id && ours == LS_EIO) ours = LS_ERETRY;
   return ls__kafka_fail(&p->client, err, ours, code, NULL,
-                        "a record for topic %s partition %" PRId32 " was not delivered", topic, p->failed_partition);
+                        "a record for topic %s partition %" PRId32 " was not delivered",
+                        topic ? topic : p->failed_topic, p->failed_partition);
 }
 
 /* ---- opening ---- */

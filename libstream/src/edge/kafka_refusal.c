@@ -50,7 +50,7 @@ rd_kafka_resp_err_t ls__kafka_refusal(rd_kafka_resp_err_t code, const char *reas
   if (strstr(reason, "SSL alert number")) return RD_KAFKA_RESP_ERR__SSL; /* the broker's, on our certificate */
   if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION && code != RD_KAFKA_RESP_ERR__SSL) return RD_KAFKA_RESP_ERR_NO_ERROR;
   /* a broker that goes ends a handshake as well */
-  bool gone = strstr(reason, "Disconnected") || strstr(reason, "transport error");
+  bool gone = strstr(reason, "Disconnected") || strstr(reason, "transport error") || strstr(reason, "unexpected eof");
   return gone ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
 }
 
@@ -70,19 +70,19 @@ void ls__kafka_note_denied(ls_kafka_client *client, const char *line) {
   atomic_store(&client->named, 2);
 }
 
-const char *ls__kafka_denied_topic(ls_kafka_client *client, const char *otherwise) {
-  return atomic_load(&client->named) == 2 ? client->refused_topic : otherwise;
+const char *ls__kafka_denied_topic(ls_kafka_client *client) {
+  return atomic_load(&client->named) == 2 ? client->refused_topic : NULL;
 }
 
-static const char *property_of(const ls_kafka_cluster *cluster, const char *name) {
+const char *ls__kafka_property_of(const ls_kafka_cluster *cluster, const char *name) {
   for (size_t i = 0; i < cluster->n_properties; i++)
     if (strcmp(cluster->properties[i].name, name) == 0) return cluster->properties[i].value;
   return "";
 }
 
 static void advise_credentials(char *text, size_t n_bytes, const ls_kafka_cluster *cluster) {
-  bool scram = strncmp(property_of(cluster, "sasl.mechanism"), "SCRAM", 5) == 0 ||
-               strncmp(property_of(cluster, "sasl.mechanisms"), "SCRAM", 5) == 0;
+  bool scram = strncmp(ls__kafka_property_of(cluster, "sasl.mechanism"), "SCRAM", 5) == 0 ||
+               strncmp(ls__kafka_property_of(cluster, "sasl.mechanisms"), "SCRAM", 5) == 0;
   bool old = rd_kafka_version() < SCRAM_WORKS_FROM;
   snprintf(text, n_bytes, "; look at sasl.username, sasl.password and sasl.mechanism%s%s%s",
            scram && old ? "; brokers from Kafka 4.0 on take no SCRAM from librdkafka before 2.6.1, and this is " : "",
