@@ -108,6 +108,13 @@ void ls__kafka_advise(char *text, size_t n_bytes, const ls_kafka_client *client,
                "; look at security.protocol and the ssl properties: a broker that asks for a client "
                "certificate takes one of ssl.certificate.location and ssl.key.location");
     return;
+  case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    snprintf(text, n_bytes,
+             "; session.timeout.ms has to be within the brokers' group.min and group.max.session.timeout.ms");
+    return;
+  case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+    snprintf(text, n_bytes, "; runtime: transaction_timeout may be at most the brokers' transaction.max.timeout.ms");
+    return;
   default:
     return;
   }
