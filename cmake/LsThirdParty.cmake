@@ -12,6 +12,7 @@ pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2)
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl>=7.85)
 pkg_check_modules(check IMPORTED_TARGET check) # unit tests; without it they are left out
 if(NOT check_FOUND)
   message(WARNING "check not found: the unit tests are not built")

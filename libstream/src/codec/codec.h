@@ -93,6 +93,8 @@ int ls__check_batch(const ls_batch *batch, ls_decoder *decoder, int64_t first_ro
 void ls__encode_json(ls_buf *out, const ls_batch *batch, int64_t row); /* no newline */
 void ls__encode_csv_header(ls_buf *out, const ls_schema *schema);
 void ls__encode_csv(ls_buf *out, const ls_batch *batch, int64_t row); /* with CRLF */
+/** Full name of the message that a descriptor describes: package.Message. */
+const char *ls__protobuf_message_name(const void *descriptor);
 int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err);
 
 #ifdef __cplusplus

@@ -185,7 +185,7 @@ int ls__scalar_date(ls_decoder *decoder, const ls_field_plan *plan, ls_slice tex
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int base64_digit(char c) {
+int ls__base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (is_digit(c)) return c - '0' + 52;
@@ -196,7 +196,7 @@ static int base64_digit(char c) {
 static bool base64_group(unsigned char *out, const char *p, int n) {
   uint32_t bits = 0;
   for (int i = 0; i < 4; i++) {
-    int digit = i < n ? base64_digit(p[i]) : 0;
+    int digit = i < n ? ls__base64_digit(p[i]) : 0;
     if (digit < 0) return false;
     bits = bits << 6 | (uint32_t)digit;
   }

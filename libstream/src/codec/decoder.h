@@ -139,6 +139,7 @@ int ls__scalar_bytes(ls_decoder *decoder, const ls_field_plan *plan, ls_slice te
 /** A text of any type but LIST and STRUCT (CSV cells, protobuf strings, bounds of the schema). */
 int ls__scalar_text(ls_decoder *decoder, const ls_field_plan *plan, const ls_type *type, ls_slice text, ls_value *out);
 void ls__base64_encode(ls_buf *out, ls_slice bytes);
+int ls__base64_digit(char c); /* its value, -1: it is none */
 
 /* codec_check.c */
 int ls__plan_init(ls_decoder *decoder, uint32_t field, const uint64_t *wanted, ls_error *err);

@@ -186,3 +186,7 @@ int ls__protobuf_map_new(ls_decoder *decoder, const void *descriptor, ls_error *
   }
   return LS_OK;
 }
+
+const char *ls__protobuf_message_name(const void *descriptor) {
+  return ((const ProtobufCMessageDescriptor *)descriptor)->name;
+}

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "codec/codec.h"
+#include "codec/wire_format.h"
 #include "data/row.h"
 
 struct ls_kafka_sink {
@@ -10,6 +11,8 @@ struct ls_kafka_sink {
   const ls_schema *schema;
   uint32_t topic;
   bool internal;
+  bool framed;
+  char head[LS_WIRE_HEAD]; /* of a value; framed */
   ls_kafka_producer *producer;
   ls_arena arena;
   ls_row_layout layout; /* of internal rows */
@@ -42,6 +45,7 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
       if (keyed) ls__batch_format_key(&sink->key, batch, row);
       put_internal(sink, batch, row);
     } else {
+      if (sink->framed) ls__buf_append(&sink->value, sink->head, sizeof sink->head);
       ls__kafka_sink_format(&sink->key, &sink->value, batch, row);
     }
     ls_kafka_send send = {.topic = sink->topic,
@@ -63,6 +67,11 @@ void ls__kafka_sink_new(ls_kafka_sink **out, const ls_schema *schema, uint32_t t
   ls__arena_init(&sink->arena, 1024);
   if (internal) ls__row_layout_init(&sink->layout, schema, &sink->arena);
   *out = sink;
+}
+
+void ls__kafka_sink_set_schema(ls_kafka_sink *sink, int32_t id) {
+  ls__wire_head(sink->head, id);
+  sink->framed = true;
 }
 
 void ls__kafka_sink_free(ls_kafka_sink *sink) {

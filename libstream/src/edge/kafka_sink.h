@@ -14,6 +14,8 @@ typedef struct ls_kafka_sink ls_kafka_sink;
 /** Key and value of a row's record for others to read, appended. A schema without a key has none. */
 void ls__kafka_sink_format(ls_buf *key, ls_buf *value, const ls_batch *batch, int64_t row);
 void ls__kafka_sink_new(ls_kafka_sink **out, const ls_schema *schema, uint32_t topic, bool internal);
+/** Values go out in Confluent wire format, under the schema of this id. */
+void ls__kafka_sink_set_schema(ls_kafka_sink *sink, int32_t id);
 void ls__kafka_sink_free(ls_kafka_sink *sink);
 ls_sink_port *ls__kafka_sink_port(ls_kafka_sink *sink);
 /** The producer of the thread that has the task now. */

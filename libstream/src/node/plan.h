@@ -192,6 +192,7 @@ typedef struct ls_plan_source {
   const char *live_kafka;               /* topic */
   ls_format live_format;                /* JSON or PROTOBUF */
   const void *live_protobuf_descriptor; /* live_format PROTOBUF */
+  bool live_registry;                   /* values are in Confluent wire format */
   bool live_from_latest;                /* where a group without offsets begins */
   bool live_compacted;           /* the topic keeps the last record of each key; a record without a value deletes */
   int64_t idle_after_us;         /* -1: never; repartition sources have the default */
@@ -209,6 +210,7 @@ typedef struct ls_plan_global {
   ls_format format;
   const char *live_kafka; /* topic, read from the beginning; NULL: no live binding */
   ls_format live_format;
+  bool live_registry;
   bool live_compacted;
   const char *dead_letter_dir;
   const char *dead_letter_topic;
@@ -220,6 +222,7 @@ typedef struct ls_plan_sink {
   const ls_schema *schema;
   uint32_t node; /* its SINK node */
   const char *live_kafka;
+  bool live_registry; /* its values are in Confluent wire format, under a JSON Schema of subject <topic>-value */
   bool live_compacted;
   int32_t create_partitions; /* live: a missing topic is made with so many; 0: it must be there */
   const char *path_pattern;  /* as written, for describe; NULL: no lake binding */
@@ -268,6 +271,23 @@ typedef struct ls_plan_kafka {
   uint32_t n_properties;
 } ls_plan_kafka;
 
+/** What a schema registry's settings are, in the order of ls_plan_registry.settings. */
+typedef enum ls_registry_setting {
+  LS_REGISTRY_URL,
+  LS_REGISTRY_USERNAME,
+  LS_REGISTRY_PASSWORD,
+  LS_REGISTRY_TOKEN,
+  LS_REGISTRY_CA_FILE,
+  LS_REGISTRY_SETTINGS
+} ls_registry_setting;
+
+typedef struct ls_plan_registry {
+  bool used;                                       /* by a source, table or sink */
+  ls_plan_property settings[LS_REGISTRY_SETTINGS]; /* name NULL: not given */
+  int64_t timeout_us;
+  bool auto_register;
+} ls_plan_registry;
+
 typedef struct ls_plan {
   const char *name, *about, *file;
   ls_arena *arena;
@@ -294,6 +314,7 @@ typedef struct ls_plan {
                                   final, of an input without end, then emit their changes */
   const char *live_problem; /* "file:line:col: error: ...": why it can't run live; NULL: it can */
   ls_plan_kafka kafka;
+  ls_plan_registry registry;
   bool exactly_once;
   int64_t commit_interval_us, transaction_timeout_us;
   int32_t n_threads; /* 0: one per core */

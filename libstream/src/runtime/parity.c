@@ -83,6 +83,7 @@ static int list_outputs(ls_parity *parity, ls_error *err) {
     if (sink->live_kafka == NULL && !sink->totals_only) parity->not_compared[parity->n_not_compared++] = sink->name;
     if (sink->live_kafka == NULL) continue;
     LS_TRY(add_output(parity, &parity->output_of_sink[i], sink->live_kafka, sink->name, sink->schema, err));
+    parity->outputs[parity->output_of_sink[i]].wire = sink->live_registry;
     parity->outputs[parity->output_of_sink[i]].last_only = why_last_only(plan, &plan->nodes[sink->node]);
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
@@ -103,6 +104,7 @@ static void set_schema(ls_parity *parity) {
 static int look(ls_parity *parity, ls_error *err) {
   ls_stream *stream = &parity->stream;
   LS_TRY(ls__stream_look(stream, err));
+  LS_TRY(ls__stream_registry_open(stream, err));
   stream->queue_bytes = (size_t)parity->plan->memory_bytes / 8;
   for (uint32_t i = 0; i < parity->plan->n_sub_topologies; i++) {
     if (stream->n_partitions[i] > parity->n_partitions) parity->n_partitions = stream->n_partitions[i];
@@ -158,7 +160,8 @@ static int check_kept(ls_kafka_reader *reader, const ls_plan_source *source, int
 
 static int begin_partitions(recorder *at, ls_kafka_reader *reader, const ls_plan_source *source, ls_error *err) {
   for (int32_t p = 0; p < at->n_partitions; p++) {
-    LS_TRY(ls__recording_create(&at->files[p], at->parity->recording, source->name, p, source->live_format, err));
+    LS_TRY(
+        ls__recording_create(&at->files[p], at->parity->recording, source->name, p, ls__recording_format(source), err));
     if (at->ends[p] <= 0) continue;
     LS_TRY(check_kept(reader, source, p, at->ends[p], err));
     LS_TRY(ls__kafka_reader_add(reader, 0, p, 0, err));

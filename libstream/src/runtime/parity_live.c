@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "codec/wire_format.h"
 
 #define CHUNK_ROWS  4096
 #define CHUNK_BYTES ((size_t)1 << 20)
@@ -96,6 +97,12 @@ static void reached(ls_parity_output *output, int32_t partition, int64_t offset)
   output->n_behind--;
 }
 
+/** Rows are compared without the id of their schema, which is the registry's. */
+static ls_slice value_of(const ls_parity_output *output, const ls_kafka_record *record) {
+  ls_wire wire;
+  return output->wire && ls__wire_split(&wire, record->value, false) ? wire.payload : record->value;
+}
+
 static int on_record(void *payload, const ls_kafka_record *record, ls_error *err) {
   ls_parity *parity = payload;
   ls_parity_output *output = &parity->outputs[record->topic];
@@ -104,7 +111,7 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
     ls_stamp stamp = {record->partition, (uint64_t)record->offset};
     int rc = output->schema == NULL
                  ? add_letter(parity, output, record, stamp, err)
-                 : ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
+                 : ls__parity_add(output->live, &output->chunk, record->key, value_of(output, record), stamp, err);
     LS_TRY(rc);
     output->n_live++;
   }

@@ -63,9 +63,9 @@ static int open_lanes(reading *at, ls_error *err) {
     const ls_plan_source *source = &plan->sources[i];
     if (source->sub_topology != at->sub_topology || source->repartition) continue;
     at->first_source = i;
-    LS_TRY(ls__lane_new(&at->lanes[i], plan, i, at->partition, LANE_BYTES, err));
+    LS_TRY(ls__lane_new(&at->lanes[i], plan, i, at->partition, LANE_BYTES, at->parity->stream.registry, err));
     LS_TRY(ls__recording_open(&at->recordings[i], at->parity->recording, source->name, at->partition,
-                              source->live_format, err));
+                              ls__recording_format(source), err));
     n += at->recordings[i].n;
   }
   return open_places(at, n, err);
@@ -83,7 +83,7 @@ static int bring_row(reading *at, uint32_t source, bool *has, ls_error *err) {
     while (got && !ls__lane_full(lane)) {
       ls_kafka_record record;
       LS_TRY(ls__recording_next(&at->recordings[source], &record, &got, err));
-      if (got) ls__lane_add(lane, &record);
+      if (got) LS_TRY(ls__lane_add(lane, &record, err));
     }
     if (lane->waiting.n_records == 0) return LS_OK;
     LS_TRY(ls__lane_fill(lane, err));

@@ -7,6 +7,7 @@
 #define LS_RUNTIME_RECORDING_H
 #include "codec/codec.h"
 #include "edge/kafka_client.h"
+#include "node/plan.h"
 
 #include <stdio.h>
 
@@ -18,6 +19,10 @@ typedef struct ls_recording {
   ls_buf value;  /* of the record last read */
 } ls_recording;
 
+/** How a source's values are kept: as they are, but for plain JSON. */
+static inline ls_format ls__recording_format(const ls_plan_source *source) {
+  return source->live_registry ? LS_FORMAT_PROTOBUF : source->live_format;
+}
 /** <directory>/<source>/partition-<n>.jsonl (.bin) and .index. @errors LS_EIO */
 int ls__recording_create(ls_recording *out, const char *directory, const char *source, int32_t partition,
                          ls_format format, ls_error *err);

@@ -203,17 +203,18 @@ static int prepare_topics(ls_stream *stream, ls_error *err) {
 
 #define PROPERTY_BYTES_MAX 65536
 
-static int read_property_file(ls_stream *stream, const char **out, const ls_plan_property *property, ls_error *err) {
+static int read_property_file(ls_stream *stream, const char **out, const char *what, const ls_plan_property *property,
+                              ls_error *err) {
   FILE *file = fopen(property->value, "re");
   if (file == NULL)
-    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s can't be read: %s", property->name,
-                        property->value, strerror(errno));
+    return ls_error_set(err, LS_ECONFIG, "%s %s: the file %s can't be read: %s", what, property->name, property->value,
+                        strerror(errno));
   char *text = LS_ARENA_ARRAY(&stream->arena, char, PROPERTY_BYTES_MAX + 1);
   size_t len = fread(text, 1, PROPERTY_BYTES_MAX, file);
   bool whole = feof(file) != 0;
   fclose(file);
   if (!whole)
-    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the file %s has more than %d bytes", property->name,
+    return ls_error_set(err, LS_ECONFIG, "%s %s: the file %s has more than %d bytes", what, property->name,
                         property->value, PROPERTY_BYTES_MAX);
   while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) len--;
   text[len] = 0;
@@ -221,15 +222,15 @@ static int read_property_file(ls_stream *stream, const char **out, const ls_plan
   return LS_OK;
 }
 
-static int resolve_property(ls_stream *stream, const char **out, const ls_plan_property *property, ls_error *err) {
+int ls__stream_resolve(ls_stream *stream, const char **out, const char *what, const ls_plan_property *property,
+                       ls_error *err) {
   *out = property->value;
-  if (property->kind == LS_PROPERTY_FILE) return read_property_file(stream, out, property, err);
+  if (property->kind == LS_PROPERTY_FILE) return read_property_file(stream, out, what, property, err);
   if (property->kind == LS_PROPERTY_LITERAL) return LS_OK;
   *out = getenv(property->value);
   if (*out == NULL) *out = property->fallback;
   if (*out == NULL)
-    return ls_error_set(err, LS_ECONFIG, "kafka property %s: the environment has no %s", property->name,
-                        property->value);
+    return ls_error_set(err, LS_ECONFIG, "%s %s: the environment has no %s", what, property->name, property->value);
   return LS_OK;
 }
 
@@ -239,7 +240,7 @@ int ls__stream_resolve_properties(ls_stream *stream, ls_error *err) {
   ls_kafka_property *properties = LS_ARENA_ARRAY(&stream->arena, ls_kafka_property, kafka->n_properties + 1);
   for (uint32_t i = 0; i < kafka->n_properties; i++) {
     properties[i].name = kafka->properties[i].name;
-    LS_TRY(resolve_property(stream, &properties[i].value, &kafka->properties[i], err));
+    LS_TRY(ls__stream_resolve(stream, &properties[i].value, "kafka property", &kafka->properties[i], err));
   }
   stream->cluster = (ls_kafka_cluster){properties, kafka->n_properties, kafka->application_id};
   size_t at;
@@ -334,6 +335,7 @@ void ls__stream_init(ls_stream *stream, ls_runtime *run) {
 
 void ls__stream_fini(ls_stream *stream) {
   ls__stream_globals_close(stream);
+  ls__schema_registry_free(stream->registry);
   ls__free(stream->parked);
   pthread_rwlock_destroy(&stream->globals_lock);
   pthread_mutex_destroy(&stream->lock);
@@ -371,6 +373,7 @@ static int run_threads(ls_stream *stream, ls_error *err) {
   stream->run->db = stream->db;
   LS_TRY(ls__run_preflight(stream->run, err));
   if (stream->run->opts.dry_run) return LS_OK;
+  LS_TRY(with_patience(stream, ls__stream_registry_prepare, err));
   LS_TRY(ls__stream_lakes_open(stream, err));
   LS_TRY(with_patience(stream, open_globals, err));
   LS_TRY(ls__stream_standby_open(stream, err));

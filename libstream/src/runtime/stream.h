@@ -135,6 +135,8 @@ struct ls_stream {
   ls_store_db *db;
   /* of the memory budget: stores of one task; one lane; one client's queues; growing files of one lake sink of one task */
   size_t store_bytes, lane_bytes, queue_bytes, lake_bytes;
+  ls_schema_registry *registry; /* NULL: nothing is in wire format */
+  int32_t *sink_schema;         /* by plan sink: id of its schema there */
   ls_stream_globals *globals;
   pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
   pthread_mutex_t lock;          /* parked tasks, counters */
@@ -156,6 +158,9 @@ int ls__stream_look(ls_stream *stream, ls_error *err);
 int ls__stream_run(ls_runtime *run, ls_error *err);
 /** Values of the Kafka properties, from the environment and files: stream->cluster. Needs the plan and the arena alone. */
 int ls__stream_resolve_properties(ls_stream *stream, ls_error *err);
+/** One value from the environment, a file or the plan, in the stream's arena; what: whose it is, for messages. */
+int ls__stream_resolve(ls_stream *stream, const char **out, const char *what, const ls_plan_property *property,
+                       ls_error *err);
 /** Name of the process: the same after a restart when the YAML gives an instance_id. */
 void ls__stream_process_id(char *out, size_t n_bytes, const ls_stream *stream);
 /** Name of a thread as a member and as a transactional id: the same after a restart when the YAML gives an instance_id. */
@@ -163,6 +168,12 @@ void ls__stream_thread_id(char *out, size_t n_bytes, const ls_stream *stream, in
 /** Adds a thread's counts to those of the run. */
 void ls__stream_thread_done(ls_stream *stream, const ls_stream_thread *thread);
 const struct ls_stream_store *ls__stream_find_store(const ls_stream *stream, const char *store);
+
+/* stream_registry.c */
+/** stream->registry, when the plan uses one; asks whether it is there. @errors LS_ECONFIG, LS_ERETRY */
+int ls__stream_registry_open(ls_stream *stream, ls_error *err);
+/** The same, and the schemas of sinks are there: stream->sink_schema. May be called again after LS_ERETRY. */
+int ls__stream_registry_prepare(ls_stream *stream, ls_error *err);
 
 /* stream_globals.c */
 /** Reads the global tables as they are now. */

@@ -9,6 +9,7 @@
 #include "runtime/stream.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define POLL_MS      100
 #define POLL_RECORDS 10000
@@ -23,6 +24,7 @@ typedef struct deletion {
 typedef struct live_global {
   const ls_plan_global *plan;
   ls_decoder *decoder;
+  ls_wire_reader *wire; /* NULL: values are not in wire format */
   ls_arena arena;
   ls_batch *rows;
   int32_t n_partitions;
@@ -41,6 +43,7 @@ struct ls_stream_globals {
   ls_buf text;
   pthread_t thread;
   bool started;
+  bool following; /* after the load: a record that is handed on is not handed on again */
   atomic_bool stop;
 };
 
@@ -94,6 +97,28 @@ static void drop_deleted(ls_stream_globals *globals, live_global *table) {
   table->rows = rows;
 }
 
+/** Takes a value out of its wire format; *good false: it is bad. */
+static int unwrap(ls_stream_globals *globals, live_global *table, ls_slice *value, bool *good, ls_error *err) {
+  int32_t id;
+  ls_wire_fault fault;
+  ls_slice framed = *value;
+  int rc = ls__wire_read(table->wire, framed, value, &id, &fault, err);
+  while (rc < 0 && globals->following) { /* the tables wait as they are */
+    ls__log(LS_LOG_WARN, "runtime", "table_waits_for_registry", "table=%s error=\"%s\"", table->plan->name,
+            err->message);
+    nanosleep(&(struct timespec){1, 0}, NULL);
+    if (atomic_load(&globals->stop)) return rc;
+    rc = ls__wire_read(table->wire, framed, value, &id, &fault, err);
+  }
+  LS_TRY(rc);
+  *good = fault == LS_WIRE_OK;
+  if (*good) return LS_OK;
+  char text[LS_WIRE_TEXT_MAX];
+  ls__wire_explain(table->wire, fault, id, text);
+  on_bad(globals, &(ls_bad_record){.reason = ls__wire_reason(fault), .error = text});
+  return LS_OK;
+}
+
 static int on_record(void *payload, const ls_kafka_record *record, ls_error *err) {
   ls_stream_globals *globals = payload;
   live_global *table = &globals->tables[record->topic];
@@ -102,10 +127,16 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
     delete_key(table, record->key);
     return LS_OK;
   }
+  ls_slice value = record->value;
+  if (table->wire != NULL) {
+    bool good;
+    LS_TRY(unwrap(globals, table, &value, &good, err));
+    if (!good) return LS_OK;
+  }
   ls__buf_clear(&globals->text);
-  ls__buf_append(&globals->text, record->value.ptr, record->value.len);
+  ls__buf_append(&globals->text, value.ptr, value.len);
   for (int i = 0; i < 64; i++) ls__buf_putc(&globals->text, 0); /* the JSON scanner looks ahead */
-  ls_slice text = {globals->text.ptr, record->value.len};
+  ls_slice text = {globals->text.ptr, value.len};
   int64_t before = table->rows->n_rows;
   if (table->plan->live_format == LS_FORMAT_PROTOBUF) {
     LS_TRY(ls__decode_protobuf(table->rows, table->decoder, text, record->offset, on_bad, globals, err));
@@ -176,6 +207,7 @@ static int open_table(ls_stream_globals *globals, ls_kafka_admin *admin, uint32_
   table->rows = ls__batch_new(table->plan->schema, &table->arena, 16);
   ls_decoder_opts opts = {.format = table->plan->live_format, .wanted = table->plan->wanted};
   LS_TRY(ls__decoder_new(&table->decoder, table->plan->schema, &opts, err));
+  if (table->plan->live_registry) ls__wire_reader_new(&table->wire, globals->stream->registry, NULL);
   LS_TRY(ls__kafka_admin_partitions(admin, table->plan->live_kafka, &table->n_partitions, err));
   if (table->n_partitions == 0)
     return ls_error_set(err, LS_ENOINPUT, "table %s: there is no topic %s", table->plan->name, table->plan->live_kafka);
@@ -233,6 +265,7 @@ int ls__stream_globals_open(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__stream_globals_load(stream, err));
   ls_stream_globals *globals = stream->globals;
   if (globals == NULL) return LS_OK; /* there are no tables */
+  globals->following = true;
   if (pthread_create(&globals->thread, NULL, follow, globals) != 0)
     return ls_error_set(err, LS_ELIMIT, "a thread for the tables can't be started");
   globals->started = true;
@@ -247,6 +280,7 @@ void ls__stream_globals_close(ls_stream *stream) {
   ls__kafka_reader_free(globals->reader);
   for (uint32_t i = 0; i < stream->plan->n_globals; i++) {
     ls__decoder_free(globals->tables[i].decoder);
+    ls__wire_reader_free(globals->tables[i].wire);
     ls__free(globals->tables[i].deletions);
     if (globals->tables[i].rows != NULL) ls__arena_fini(&globals->tables[i].arena);
   }

@@ -2,15 +2,19 @@
 #include "runtime/stream_lane.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "data/datetime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#define HELD_US         ((int64_t)1000000)
+#define HELD_US_MAX     ((int64_t)300000000)
 #define READ_PAST_BYTES 64 /* the JSON scanner looks at many bytes at a time */
 
 int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max,
-                 ls_error *err) {
+                 ls_schema_registry *registry, ls_error *err) {
   ls_lane *lane = LS_NEW(ls_lane);
   *out = lane;
   lane->source = &plan->sources[source];
@@ -23,6 +27,11 @@ int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t pa
   if (lane->source->repartition) {
     ls__row_layout_init(&lane->layout, lane->source->schema, &lane->layout_arena);
     return LS_OK;
+  }
+  if (lane->source->live_registry) {
+    bool protobuf = lane->source->live_format == LS_FORMAT_PROTOBUF;
+    ls__wire_reader_new(&lane->wire, registry,
+                        protobuf ? ls__protobuf_message_name(lane->source->live_protobuf_descriptor) : NULL);
   }
   ls_decoder_opts opts = {.format = lane->source->live_format,
                           .protobuf_descriptor = lane->source->live_protobuf_descriptor,
@@ -41,6 +50,8 @@ void ls__lane_free(ls_lane *lane) {
   block_fini(&lane->block);
   ls__free(lane->bad);
   ls__decoder_free(lane->decoder);
+  ls__wire_reader_free(lane->wire);
+  ls__buf_fini(&lane->held.value);
   ls__arena_fini(&lane->arena);
   ls__arena_fini(&lane->layout_arena);
   ls__free(lane);
@@ -56,18 +67,51 @@ static void add_line(ls_buf *bytes, ls_slice value) {
   ls__buf_putc(bytes, '\n');
 }
 
-void ls__lane_add(ls_lane *lane, const ls_kafka_record *record) {
+static int take(ls_lane *lane, int64_t offset, int64_t timestamp_us, ls_slice value, ls_error *err) {
   ls_lane_block *to = &lane->waiting;
+  ls_wire_fault fault = LS_WIRE_OK;
+  int32_t schema_id = -1;
+  if (lane->wire != NULL) LS_TRY(ls__wire_read(lane->wire, value, &value, &schema_id, &fault, err));
   if (lane->decoder != NULL && lane->source->live_format == LS_FORMAT_JSON) {
-    add_line(&to->bytes, record->value);
+    add_line(&to->bytes, value);
   } else {
-    ls__buf_append(&to->bytes, record->value.ptr, record->value.len);
+    ls__buf_append(&to->bytes, value.ptr, value.len);
   }
   ls__grow(&to->records, &to->records_capacity, to->n_records + 1, sizeof *to->records);
-  to->records[to->n_records++] = (ls_lane_record){record->offset, record->timestamp_us, to->bytes.len};
-  lane->read_offset = record->offset + 1;
+  to->records[to->n_records++] = (ls_lane_record){offset, timestamp_us, to->bytes.len, fault, schema_id};
+  lane->read_offset = offset + 1;
+  return LS_OK;
+}
+
+int ls__lane_add(ls_lane *lane, const ls_kafka_record *record, ls_error *err) {
   lane->end_seen_us = 0;
   lane->end_asked = false;
+  int rc = take(lane, record->offset, record->timestamp_us, record->value, err);
+  if (rc != LS_ERETRY) return rc;
+  ls__buf_clear(&lane->held.value);
+  ls__buf_append(&lane->held.value, record->value.ptr, record->value.len);
+  lane->held.there = true;
+  lane->held.timestamp_us = record->timestamp_us;
+  lane->held.since_us = ls__monotonic_us();
+  lane->held.until_us = lane->held.since_us + HELD_US;
+  lane->read_offset = record->offset;
+  return rc;
+}
+
+int ls__lane_retry(ls_lane *lane, int64_t now_us, ls_error *err) {
+  if (!lane->held.there || now_us < lane->held.until_us) return LS_OK;
+  int rc = take(lane, lane->read_offset, lane->held.timestamp_us, ls__buf_slice(&lane->held.value), err);
+  lane->held.there = rc < 0;
+  lane->held.until_us = now_us + HELD_US;
+  if (rc != LS_ERETRY) return rc;
+  if (now_us - lane->held.since_us < HELD_US_MAX) {
+    ls__log(LS_LOG_WARN, "runtime", "waits_for_registry", "source=%s partition=%d error=\"%s\"", lane->source->name,
+            (int)lane->partition, err->message);
+    return LS_OK;
+  }
+  char why[sizeof err->message];
+  snprintf(why, sizeof why, "%s", err->message);
+  return ls_error_set(err, LS_EIO, "source %s has waited for 5 minutes: %s", lane->source->name, why);
 }
 
 void ls__lane_end(ls_lane *lane, int64_t offset) {
@@ -105,6 +149,14 @@ static bool is_blank(ls_slice text) {
   return true;
 }
 
+/** A record whose schema is not ours. */
+static void add_fault(ls_lane *lane, size_t i) {
+  const ls_lane_record *record = &lane->block.records[i];
+  char text[LS_WIRE_TEXT_MAX];
+  ls__wire_explain(lane->wire, record->fault, record->schema_id, text);
+  on_bad(lane, &(ls_bad_record){.line = (int64_t)i + 1, .reason = ls__wire_reason(record->fault), .error = text});
+}
+
 static int decode_json(ls_lane *lane, ls_error *err) {
   int64_t *lines = LS_ARENA_ARRAY(&lane->arena, int64_t, lane->block.n_records + 1);
   for (int i = 0; i < READ_PAST_BYTES; i++) ls__buf_putc(&lane->block.bytes, 0);
@@ -112,7 +164,9 @@ static int decode_json(ls_lane *lane, ls_error *err) {
   LS_TRY(ls__decode_json_lines(lane->unit, lines, lane->decoder, block, 1, on_bad, lane, err));
   for (int64_t row = 0; row < lane->unit->n_rows; row++) lane->record_of_row[row] = (int32_t)(lines[row] - 1);
   for (size_t i = 0; i < lane->block.n_records; i++) { /* no line to the decoder, but a record all the same */
-    if (is_blank(record_bytes(&lane->block, i))) {
+    if (lane->block.records[i].fault != LS_WIRE_OK) {
+      add_fault(lane, i);
+    } else if (is_blank(record_bytes(&lane->block, i))) {
       on_bad(lane, &(ls_bad_record){.line = (int64_t)i + 1, .reason = "no_value", .error = "the record has no value"});
     }
   }
@@ -122,6 +176,10 @@ static int decode_json(ls_lane *lane, ls_error *err) {
 static int decode_protobuf(ls_lane *lane, ls_error *err) {
   for (size_t i = 0; i < lane->block.n_records; i++) {
     int64_t row = lane->unit->n_rows;
+    if (lane->block.records[i].fault != LS_WIRE_OK) {
+      add_fault(lane, i);
+      continue;
+    }
     LS_TRY(ls__decode_protobuf(lane->unit, lane->decoder, record_bytes(&lane->block, i), (int64_t)i + 1, on_bad, lane,
                                err));
     if (lane->unit->n_rows > row) lane->record_of_row[row] = (int32_t)i;
@@ -234,5 +292,5 @@ void ls__lane_reset(ls_lane *lane, int64_t offset) {
   lane->at = lane->from = 0;
   lane->next_offset = lane->committed_offset = lane->read_offset = offset;
   lane->end_seen_us = 0;
-  lane->paused = lane->end_asked = false;
+  lane->paused = lane->end_asked = lane->held.there = false;
 }

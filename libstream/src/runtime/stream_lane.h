@@ -7,12 +7,15 @@
 #define LS_RUNTIME_STREAM_LANE_H
 #include "data/row.h"
 #include "edge/kafka_consumer.h"
+#include "edge/wire_reader.h"
 #include "node/plan.h"
 #include "port/sink.h"
 
 typedef struct ls_lane_record {
   int64_t offset, timestamp_us;
-  size_t end; /* of its bytes in the block */
+  size_t end;          /* of its bytes in the block */
+  ls_wire_fault fault; /* other than OK: it has no bytes there, and makes no row */
+  int32_t schema_id;   /* of the fault */
 } ls_lane_record;
 
 /** A record that made no row. Texts are in the unit's arena. */
@@ -34,7 +37,8 @@ typedef struct ls_lane {
   uint32_t index; /* of the source in the plan, and of its topic */
   int32_t partition;
   size_t bytes_max;
-  ls_decoder *decoder; /* NULL: rows of our own (repartition topic) */
+  ls_wire_reader *wire; /* NULL: values are not in wire format */
+  ls_decoder *decoder;  /* NULL: rows of our own (repartition topic) */
   ls_arena layout_arena;
   ls_row_layout layout;
   ls_lane_block waiting, block;
@@ -54,17 +58,28 @@ typedef struct ls_lane {
   int64_t end_offset;    /* stop_at_end: where the run ends; -1: no end */
   bool paused;
   int64_t n_bad_records;
+  /** A record that can't be judged while the schema registry is away: read_offset stays at it, the lane counts as full. */
+  struct {
+    bool there;
+    ls_buf value;
+    int64_t timestamp_us, since_us, until_us; /* monotonic: when it came, when the registry is asked again */
+  } held;
 } ls_lane;
 
+/** registry: for sources with live_registry; borrowed. */
 int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max,
-                 ls_error *err);
+                 ls_schema_registry *registry, ls_error *err);
 void ls__lane_free(ls_lane *lane);
-/** Copies the record's bytes. */
-void ls__lane_add(ls_lane *lane, const ls_kafka_record *record);
+/** Copies the record's bytes. @errors LS_ERETRY: the schema registry is away, and the record is held: no other may be added until
+ *  ls__lane_retry has judged it; LS_ECONFIG of the registry */
+int ls__lane_add(ls_lane *lane, const ls_kafka_record *record, ls_error *err);
+/** Asks the registry again for a held record, when it is time. @errors LS_EIO: it has been away for minutes; LS_ECONFIG */
+int ls__lane_retry(ls_lane *lane, int64_t now_us, ls_error *err);
 /** There is nothing to read from offset on, for now. */
 void ls__lane_end(ls_lane *lane, int64_t offset);
 static inline bool ls__lane_full(const ls_lane *lane) {
-  return lane->waiting.bytes.len + lane->waiting.n_records * sizeof(ls_lane_record) >= lane->bytes_max;
+  return lane->held.there ||
+         lane->waiting.bytes.len + lane->waiting.n_records * sizeof(ls_lane_record) >= lane->bytes_max;
 }
 /** Decodes what waits when the unit is used up. */
 int ls__lane_fill(ls_lane *lane, ls_error *err);

@@ -27,7 +27,7 @@ static bool lane_is_silent(const ls_lane *lane, int64_t now_us) {
 /** Asks the broker again whether the lane is at its end, by a seek to where it is: an answer comes even if nothing changed. The
  *  first answer comes by itself; one that is late is not asked for again, since a seek throws away what is on its way. */
 static int ask_for_end(const ls_stream_task *task, ls_lane *lane, int64_t now_us, ls_error *err) {
-  if (lane->end_asked || lane->read_offset < 0 || lane->source->idle_after_us < 0) return LS_OK;
+  if (lane->held.there || lane->end_asked || lane->read_offset < 0 || lane->source->idle_after_us < 0) return LS_OK;
   int64_t idle_us = lane->last_data_us + lane->source->idle_after_us;
   if (now_us < idle_us || (lane->end_seen_us >= idle_us && now_us - lane->end_seen_us <= end_fresh_us(lane) / 2))
     return LS_OK;

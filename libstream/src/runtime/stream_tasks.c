@@ -28,7 +28,8 @@ static int open_lanes(ls_stream_task *task, ls_error *err) {
   task->batches = ls__calloc(plan->n_sources + 1, sizeof *task->batches);
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (plan->sources[i].sub_topology != task->sub_topology) continue;
-    LS_TRY(ls__lane_new(&task->lanes[i], plan, i, task->partition, task->stream->lane_bytes, err));
+    LS_TRY(
+        ls__lane_new(&task->lanes[i], plan, i, task->partition, task->stream->lane_bytes, task->stream->registry, err));
   }
   return LS_OK;
 }
@@ -47,6 +48,7 @@ static void open_ports(ls_stream_task *task) {
     if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology)
       continue;
     ls__kafka_sink_new(&task->sinks[i], plan->sinks[i].schema, stream->sink_topic[i], false);
+    if (plan->sinks[i].live_registry) ls__kafka_sink_set_schema(task->sinks[i], stream->sink_schema[i]);
     task->sink_ports[i] = ls__kafka_sink_port(task->sinks[i]);
     task->sink_ports[i]->takes_deletes = plan->sinks[i].live_compacted;
     if (!lake) continue;

@@ -40,7 +40,11 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
   if (task == NULL || task->state != LS_STREAM_RUNNING) return LS_OK; /* it has just gone */
   ls_lane *lane = task->lanes[record->topic];
   if (record->offset < lane->read_offset) return LS_OK; /* fetched before a seek */
-  ls__lane_add(lane, record);
+  int rc = ls__lane_add(lane, record, err);
+  if (rc < 0 && !lane->held.there) return rc;
+  if (rc < 0)
+    ls__log(LS_LOG_WARN, "runtime", "waits_for_registry", "source=%s partition=%d error=\"%s\"", source->name,
+            (int)record->partition, err->message);
   if (lane->paused || !ls__lane_full(lane)) return LS_OK;
   lane->paused = true;
   return ls__kafka_consumer_pause(thread->consumer, record->topic, record->partition, true, err);
@@ -224,6 +228,18 @@ static void purge_repartitions(ls_stream_thread *thread) {
   }
 }
 
+/** Between transactions, since it may take a while: records that wait for the schema registry. */
+static int retry_held(ls_stream_thread *thread, ls_error *err) {
+  if (thread->in_transaction || thread->stream->registry == NULL) return LS_OK;
+  for (size_t i = 0; i < thread->n_tasks; i++) {
+    for (uint32_t k = 0; k < thread->stream->plan->n_sources; k++) {
+      ls_lane *lane = thread->tasks[i]->lanes[k];
+      if (lane != NULL) LS_TRY(ls__lane_retry(lane, ls__monotonic_us(), err));
+    }
+  }
+  return LS_OK;
+}
+
 /** One turn. *idle: there was nothing to do. */
 static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   bool restoring = false;
@@ -234,6 +250,7 @@ static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   if (restoring) LS_TRY(ls__stream_restore_step(thread, *idle ? RESTORE_WAIT_MS : 0, err));
   LS_TRY(process_tasks(thread, &n_rows, err));
   if (ls__stream_commit_due(thread, ls__monotonic_us())) LS_TRY(ls__stream_commit(thread, err));
+  LS_TRY(retry_held(thread, err));
   LS_TRY(ls__stream_lakes_turn(thread, false, err));
   if (ls__monotonic_us() - thread->last_purge_us > PURGE_US) purge_repartitions(thread);
   *idle = n_polled == 0 && n_rows == 0;

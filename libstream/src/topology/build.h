@@ -225,6 +225,12 @@ size_t ls__build_path_close(const char *text, size_t len, size_t at);
 /* build_live.c */
 /** `kafka` and what `runtime` says for live running. */
 void ls__build_live_settings(ls_build *b);
+/** Whether a setting's value stands in no file. */
+bool ls__build_is_secret(const char *name);
+/** Takes ${env:...} and ${file:...} apart; out->name is set. False: it was reported. */
+bool ls__build_later(ls_build *b, const ls_yaml *value, ls_plan_property *out);
+/** `schema_registry`, after those that use it. */
+void ls__build_registry(ls_build *b);
 /** "<application_id>-<name><suffix>" */
 const char *ls__build_internal_topic(ls_build *b, const char *name, const char *suffix);
 /** Reports topics that two sources read, that are written and read, or that are called as internal ones. */

@@ -31,6 +31,10 @@ static const char *parse_id(ls_build *b, const ls_yaml *kafka, const char *key, 
 
 /* ---- properties ---- */
 
+bool ls__build_is_secret(const char *name) {
+  return ls__kafka_is_secret(name) || strcmp(name, "token") == 0;
+}
+
 /* NAME or NAME:-text. */
 static bool parse_env(ls_build *b, const ls_yaml *value, char *inner, ls_plan_property *out) {
   char *colon = strchr(inner, ':');
@@ -47,7 +51,7 @@ static bool parse_env(ls_build *b, const ls_yaml *value, char *inner, ls_plan_pr
                  "${env:NAME:-text}",
                  out->name);
   }
-  if (ok && out->fallback != NULL && ls__kafka_is_secret(out->name)) {
+  if (ok && out->fallback != NULL && ls__build_is_secret(out->name)) {
     ls__diag_add(b->diag, value->mark, "%s is a secret and has no text to fall back to; write ${env:NAME}", out->name);
     ok = false;
   }
@@ -69,7 +73,7 @@ static bool parse_file(ls_build *b, const ls_yaml *value, const char *path, ls_p
   return true;
 }
 
-static bool parse_later(ls_build *b, const ls_yaml *value, ls_plan_property *out) {
+bool ls__build_later(ls_build *b, const ls_yaml *value, ls_plan_property *out) {
   const char *end = strchr(value->text, '}');
   if (end == NULL || end[1] != 0) {
     ls__diag_add(b->diag, value->mark,
@@ -90,8 +94,8 @@ static bool parse_property(ls_build *b, const ls_yaml *value, ls_plan_property *
     ls__diag_add(b->diag, value->key->mark, "%s is libstream's own: %s; leave it out", name, owned);
     return false;
   }
-  if (ls__later_value(value->text)) return parse_later(b, value, out);
-  if (!ls__kafka_is_secret(name)) return true;
+  if (ls__later_value(value->text)) return ls__build_later(b, value, out);
+  if (!ls__build_is_secret(name)) return true;
   ls__diag_add(b->diag, value->mark,
                "%s is a secret and does not stand in a topology; write ${env:NAME} or "
                "${file:PATH}",

@@ -275,6 +275,7 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_p
   const ls_yaml *topic = ls__yaml_get(live, "kafka"), *compacted = ls__yaml_get(live, "compacted");
   if (topic == NULL || !ls__build_topic(b, topic)) return false;
   out->live_kafka = topic->text;
+  out->live_registry = ls__is_true(ls__yaml_text(live, "registry"));
   out->live_compacted = compacted != NULL && ls__is_true(compacted->text);
   const char *partitions = ls__yaml_text(ls__yaml_get(live, "create"), "partitions");
   if (partitions != NULL) out->create_partitions = (int32_t)strtol(partitions, NULL, 10);

@@ -7,7 +7,7 @@ typedef struct binding {
   const char *files, *live_kafka, *dead_letter_dir, *dead_letter_topic;
   ls_format format, live_format;
   int64_t lookback_us, lookahead_us, idle_after_us;
-  bool from_latest, compacted;
+  bool from_latest, compacted, registry;
   const void *descriptor;
 } binding;
 
@@ -199,6 +199,7 @@ static bool parse_live(ls_build *b, const ls_yaml *live, ls_schema_cell of, bind
   }
   if (format != NULL) out->live_format = format_of(format);
   out->from_latest = from != NULL && strcmp(from, "latest") == 0;
+  out->registry = ls__is_true(ls__yaml_text(live, "registry"));
   const ls_yaml *compacted = ls__yaml_get(live, "compacted");
   out->compacted = compacted != NULL && ls__is_true(compacted->text);
   if (out->compacted && of.known == LS_KNOWN && of.schema->n_key == 0) {
@@ -305,6 +306,7 @@ static ls_rel add_source(ls_build *b, const char *name, const ls_schema *schema,
                                        .protobuf_descriptor = bound->descriptor,
                                        .live_kafka = bound->live_kafka,
                                        .live_format = bound->live_format,
+                                       .live_registry = bound->registry,
                                        .live_from_latest = bound->from_latest,
                                        .live_compacted = bound->compacted,
                                        .idle_after_us = bound->idle_after_us,
@@ -375,6 +377,7 @@ static bool build_global(ls_build *b, ls_entry *entry, uint32_t index, const bin
   global->format = bound->format;
   global->live_kafka = bound->live_kafka;
   global->live_format = bound->live_format;
+  global->live_registry = bound->registry;
   global->live_compacted = bound->compacted;
   global->dead_letter_dir = bound->dead_letter_dir;
   global->dead_letter_topic = bound->dead_letter_topic;

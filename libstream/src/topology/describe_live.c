@@ -53,6 +53,17 @@ static void put_settings(ls_buf *out, const ls_plan *plan) {
   for (uint32_t i = 0; i < kafka->n_properties; i++) put_property(out, &kafka->properties[i]);
 }
 
+static void put_registry(ls_buf *out, const ls_plan_registry *registry) {
+  if (!registry->used) return;
+  ls__buf_puts(out, "\nschema registry:\n");
+  for (int i = 0; i < LS_REGISTRY_SETTINGS; i++) {
+    if (registry->settings[i].name != NULL) put_property(out, &registry->settings[i]);
+  }
+  ls__buf_puts(out, "  timeout: ");
+  ls__describe_duration(out, registry->timeout_us);
+  ls__buf_printf(out, "\n  schemas of sinks: %s\n", registry->auto_register ? "registered" : "looked up");
+}
+
 static void put_internal_topic(ls_buf *out, const char *topic) {
   if (topic != NULL) ls__buf_printf(out, "  %s\n", topic);
 }
@@ -60,6 +71,7 @@ static void put_internal_topic(ls_buf *out, const char *topic) {
 void ls__describe_live(ls_buf *out, const ls_plan *plan) {
   if (!ls__plan_has_topics(plan)) return;
   put_settings(out, plan);
+  put_registry(out, &plan->registry);
   ls__buf_puts(out, "\ninternal topics:\n");
   for (uint32_t i = 0; i < plan->n_sources; i++) put_internal_topic(out, plan->sources[i].repartition_topic);
   for (uint32_t i = 0; i < plan->n_nodes; i++) {

@@ -31,6 +31,13 @@ static const ls_section sections[] = {
      "`<application_id>-<step>-repartition`, `<application_id>-<store>-changelog` and "
      "`<application_id>-<sink>-lake`. "
      "`streamctl plan --against` tells what an edit does to them."},
+    {"schema_registry", "schema_registry",
+     "A registry with Confluent's interface, for sources, tables and sinks with `registry: true`. Values may be "
+     "`${env:NAME}` or `${file:PATH}`, as in `kafka: properties`; `password` and `token` are only taken from there. A "
+     "record is decoded by the schema of this file (or its `protobuf` message); that of the registry has to be of the "
+     "same kind, JSON or PROTOBUF, and name the same message. Records where it does not, or whose id the registry "
+     "does not know, are dead letters; while the registry can't be reached, the topic waits. A sink's JSON Schema is "
+     "made from its columns. Keys are not in wire format."},
     {"plugins.*", "plugins",
      "Either a map of names or a plain list: `plugins: [recon]`. A plugin is found by its name in the "
      "plugin directories, unless `path` says where it is (relative to this file)."},

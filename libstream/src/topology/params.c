@@ -430,16 +430,20 @@ static void substitute_all(params *p, ls_yaml *node) {
 }
 
 /* Values that are read when a run starts stay as they are: build_live.c takes them apart. */
+static void substitute_now(params *p, ls_yaml *map) {
+  for (ls_yaml *value = map->first; value != NULL; value = value->next) {
+    bool later = value->kind == LS_YAML_SCALAR && ls__later_value(value->raw);
+    if (!later) substitute_all(p, value);
+  }
+}
+
 static void substitute_kafka(params *p, ls_yaml *kafka) {
   for (ls_yaml *child = kafka->first; child != NULL; child = child->next) {
     if (kafka->kind != LS_YAML_MAP || strcmp(child->key->text, "properties") != 0) {
       substitute_all(p, child);
       continue;
     }
-    for (ls_yaml *value = child->first; value != NULL; value = value->next) {
-      bool later = value->kind == LS_YAML_SCALAR && ls__later_value(value->raw);
-      if (!later) substitute_all(p, value);
-    }
+    substitute_now(p, child);
   }
 }
 
@@ -491,6 +495,8 @@ void ls__params_apply(ls_yaml_doc *doc, const ls_topology_opts *opts, ls_arena *
   for (ls_yaml *section = doc->root->first; section != NULL; section = section->next) {
     if (strcmp(section->key->text, "kafka") == 0) {
       substitute_kafka(&p, section);
+    } else if (strcmp(section->key->text, "schema_registry") == 0) {
+      substitute_now(&p, section);
     } else if (strcmp(section->key->text, "parameters") != 0) {
       substitute_all(&p, section);
     }

@@ -170,6 +170,7 @@ static void build_plan(ls_build *b) {
   ls__build_sinks(b);
   ls__build_check_used(b);
   ls__build_check_topics(b);
+  ls__build_registry(b);
   ls__build_check_paths(b);
   if (b->plan->n_sources > LS_SOURCES_MAX || b->too_many_sources) {
     ls__diag_add(b->diag, (ls_mark){1, 1},

@@ -1,0 +1,54 @@
+/** @file stream_registry.c  The schema registry of a live run: opened, asked, and told the schemas of sinks. */
+#include "base/log.h"
+#include "codec/json_schema_rows.h"
+#include "runtime/stream.h"
+
+static int resolve(ls_stream *stream, const char *values[LS_REGISTRY_SETTINGS], ls_error *err) {
+  const ls_plan_registry *registry = &stream->plan->registry;
+  for (int i = 0; i < LS_REGISTRY_SETTINGS; i++) {
+    values[i] = NULL;
+    if (registry->settings[i].name == NULL) continue;
+    LS_TRY(ls__stream_resolve(stream, &values[i], "schema_registry:", &registry->settings[i], err));
+  }
+  return LS_OK;
+}
+
+int ls__stream_registry_open(ls_stream *stream, ls_error *err) {
+  if (!stream->plan->registry.used) return LS_OK;
+  if (stream->registry == NULL) {
+    const char *values[LS_REGISTRY_SETTINGS];
+    LS_TRY(resolve(stream, values, err));
+    ls_schema_registry_opts opts = {.url = values[LS_REGISTRY_URL],
+                                    .username = values[LS_REGISTRY_USERNAME],
+                                    .password = values[LS_REGISTRY_PASSWORD],
+                                    .token = values[LS_REGISTRY_TOKEN],
+                                    .ca_file = values[LS_REGISTRY_CA_FILE],
+                                    .timeout_us = stream->plan->registry.timeout_us};
+    LS_TRY(ls__schema_registry_new(&stream->registry, &opts, err));
+  }
+  return ls__schema_registry_probe(stream->registry, err);
+}
+
+static int put_schema(ls_stream *stream, uint32_t i, ls_error *err) {
+  const ls_plan_sink *sink = &stream->plan->sinks[i];
+  ls_buf schema = LS_BUF_INIT;
+  ls__rows_json_schema(&schema, sink->schema, sink->name);
+  const char *subject = ls__arena_printf(&stream->arena, "%s-value", sink->live_kafka);
+  bool add = stream->plan->registry.auto_register;
+  int rc =
+      ls__schema_registry_put(stream->registry, &stream->sink_schema[i], subject, ls__buf_slice(&schema), add, err);
+  ls__buf_fini(&schema);
+  if (rc >= 0)
+    ls__log(LS_LOG_INFO, "runtime", "sink_schema", "sink=%s subject=%s id=%d", sink->name, subject,
+            (int)stream->sink_schema[i]);
+  return rc;
+}
+
+int ls__stream_registry_prepare(ls_stream *stream, ls_error *err) {
+  LS_TRY(ls__stream_registry_open(stream, err));
+  stream->sink_schema = LS_ARENA_ARRAY(&stream->arena, int32_t, stream->plan->n_sinks + 1);
+  for (uint32_t i = 0; i < stream->plan->n_sinks; i++) {
+    if (stream->plan->sinks[i].live_registry) LS_TRY(put_schema(stream, i, err));
+  }
+  return LS_OK;
+}

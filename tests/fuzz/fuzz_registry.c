@@ -1,0 +1,54 @@
+/**
+ * @file fuzz_registry.c
+ * Any bytes as a value in wire format, as a protobuf schema, as its binary form, and as what a schema registry answers. A value
+ * that is taken apart lies in its bytes and its JSON head is written the same; nothing is read past the end.
+ */
+#include "base/assert.h"
+#include "codec/wire_format.h"
+#include "edge/registry_answer.h"
+
+static void check_wire(ls_slice value) {
+  ls_wire wire;
+  for (int protobuf = 0; protobuf < 2; protobuf++) {
+    if (!ls__wire_split(&wire, value, protobuf != 0)) continue;
+    ls_assert(wire.id >= 0 && wire.n_path <= LS_WIRE_PATH_MAX && (wire.n_path > 0) == (protobuf != 0));
+    ls_assert(wire.head.ptr == value.ptr && wire.head.len + wire.payload.len == value.len);
+    ls_assert(wire.payload.ptr == value.ptr + wire.head.len);
+    char head[LS_WIRE_HEAD];
+    ls__wire_head(head, wire.id);
+    ls_assert(memcmp(head, value.ptr, LS_WIRE_HEAD) == 0);
+    for (uint32_t i = 0; i < wire.n_path; i++) ls_assert(wire.path[i] >= 0);
+    (void)ls__proto_names(wire.payload, wire.path, wire.n_path, "p.Outer.Inner");
+  }
+}
+
+static void check_schema(ls_slice text) {
+  static const int32_t paths[][3] = {{0}, {1}, {0, 0}, {1, 1}, {0, 0, 0}};
+  static const uint32_t lens[] = {1, 1, 2, 2, 3};
+  for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+    (void)ls__proto_names(text, paths[i], lens[i], "p.Outer.Inner");
+    (void)ls__proto_file_names(text, paths[i], lens[i], "p.Outer.Inner");
+    ls_assert(!ls__proto_names(text, paths[i], lens[i], "")); /* no message is without a name */
+  }
+}
+
+static void check_answer(ls_slice body) {
+  ls_registry_reader *reader;
+  ls_error err = LS_ERROR_INIT;
+  ls_assert(ls__registry_reader_new(&reader, &err) == LS_OK);
+  ls_registry_answer first, second;
+  bool read = ls__registry_read(&first, reader, body);
+  int64_t id = first.id, error_code = first.error_code;
+  size_t len = first.schema.len;
+  ls_assert(ls__registry_read(&second, reader, body) == read); /* what was read before does not matter */
+  ls_assert(second.id == id && second.error_code == error_code && second.schema.len == len);
+  ls__registry_reader_free(reader);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  ls_slice text = {(const char *)data, size};
+  check_wire(text);
+  check_schema(text);
+  check_answer(text);
+  return 0;
+}
