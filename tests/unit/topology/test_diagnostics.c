@@ -6,7 +6,7 @@
 #include "helper_topology.h"
 
 static const char *const files[] = {"yaml",  "keys",  "names",  "schemas", "sources", "rows",   "joins",
-                                    "keyed", "sinks", "params", "plugins", "live",    "readers"};
+                                    "keyed", "sinks", "params", "plugins", "live",    "readers", "registry"};
 
 typedef struct one_case {
   ls_buf name, suffix, text, expected;
