@@ -109,7 +109,7 @@ static statement next_statement(outline *o) {
 
 static bool append_name(outline *o, size_t *len, ls_slice name) {
   size_t dot = *len > 0 ? 1 : 0;
-  if (*len + dot + name.len >= FULL_NAME_MAX) return false;
+  if (name.len == 0 || *len + dot + name.len >= FULL_NAME_MAX) return false;
   if (dot) o->name[*len] = '.';
   memcpy(o->name + *len + dot, name.ptr, name.len);
   *len += dot + name.len;

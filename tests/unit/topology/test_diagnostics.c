@@ -5,7 +5,7 @@
 
 #include "helper_topology.h"
 
-static const char *const files[] = {"yaml",  "keys",  "names",  "schemas", "sources", "rows",   "joins",
+static const char *const files[] = {"yaml",  "keys",  "names",  "schemas", "sources", "rows",    "joins",
                                     "keyed", "sinks", "params", "plugins", "live",    "readers", "registry"};
 
 typedef struct one_case {
