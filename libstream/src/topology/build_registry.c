@@ -6,14 +6,14 @@
 static const char *const names[LS_REGISTRY_SETTINGS] = {"url", "username", "password", "token", "ca_file"};
 
 /** The address is not shown: it may hold a password. */
-static bool check_url(ls_build *b, const ls_yaml *url) {
-  const char *host = strstr(url->text, "://");
-  host = host != NULL ? host + 3 : url->text;
+static bool check_url(ls_build *b, const ls_yaml *url, const char *text) {
+  const char *host = strstr(text, "://");
+  host = host != NULL ? host + 3 : text;
   if (memchr(host, '@', strcspn(host, "/?#")) != NULL) {
     ls__diag_add(b->diag, url->mark, "url: holds a user; give username and password of their own instead");
     return false;
   }
-  bool http = strncmp(url->text, "http://", 7) == 0 || strncmp(url->text, "https://", 8) == 0;
+  bool http = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
   if (http && host[0] != 0 && host[0] != '/' && host[strcspn(host, "?# \t")] == 0) return true;
   ls__diag_add(b->diag, url->mark, "url: not an address; write https://host:port, with a path where it has one");
   return false;
@@ -31,12 +31,13 @@ static void set_one(ls_build *b, const ls_yaml *value, ls_registry_setting which
   *out = (ls_plan_property){.name = names[which], .value = value->text};
   if (value->bad || value->poisoned) return;
   if (ls__later_value(value->text)) {
-    (void)ls__build_later(b, value, out);
+    bool ok = ls__build_later(b, value, out);
+    if (ok && which == LS_REGISTRY_URL && out->fallback != NULL) (void)check_url(b, value, out->fallback);
   } else if (ls__build_is_secret(names[which])) {
     ls__diag_add(b->diag, value->mark,
                  "%s is a secret and does not stand in a topology; write ${env:NAME} or ${file:PATH}", names[which]);
   } else if (which == LS_REGISTRY_URL) {
-    (void)check_url(b, value);
+    (void)check_url(b, value, value->text);
   } else if (which == LS_REGISTRY_CA_FILE) {
     out->value = from_here(b, value->text);
   }
