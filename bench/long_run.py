@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A long live run: two processes index a steady load on a real broker, one of them is restarted again and again, by SIGTERM and by
-kill -9 in turn, the other one stays. Sampled: memory, descriptors and threads. Measured: the time from the producing of a record to
+kill -9 in turn, the other one stays (--come-and-go: both stay, and a third one comes and goes instead). Sampled: memory, descriptors and threads. Measured: the time from the producing of a record to
 the reading of the committed row that it caused. Checked: every row, each once, in order. Text, and JSON in the last line.
 
 A transaction is three records: an event, 10 ms later its signal, 10 ms later its next event; each makes one version of its row. So
@@ -34,6 +34,7 @@ SETTLED_S = 20        # so long after a restart its effects are over
 SAMPLE_S = 2
 SESSION_MS = 10000
 TOPIC = "long_run"
+KINDS = {"SIGTERM": "SIGTERM and a new start", "SIGKILL": "SIGKILL and a new start", "came": "a process came", "went": "a process went"}
 SPARE_DESCRIPTORS = 16  # connections to brokers come and go
 
 
@@ -42,6 +43,7 @@ def parse_options():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=int, default=5000, help="records a second")
     parser.add_argument("--restart-every", type=float, default=120, help="seconds")
+    parser.add_argument("--come-and-go", action="store_true", help="each time a third process comes, or leaves, instead: two rebalances")
     parser.add_argument("--memory", default="1536MiB", help="budget of a process; window buffers are held in memory: 11 minutes of the load")
     parser.add_argument("--backend", choices=("rocksdb", "memory"), default="rocksdb")
     parser.add_argument("--standby", type=int, choices=(0, 1), default=0)
@@ -141,9 +143,9 @@ def read_rows(brokers, n_transactions, seen, stop, results):
 # ---- the processes ----
 
 class Indexer:
-    def __init__(self, brokers, scratch, name, options):
+    def __init__(self, brokers, scratch, name, options, is_static=True):
         self.brokers, self.state, self.name, self.options = brokers, pathlib.Path(scratch, f"state-{name}"), name, options
-        settings = {"backend": options.backend, "memory": options.memory, "application_id": "long-run", "output_topic": TOPIC, "instance_id": name,
+        settings = {"backend": options.backend, "memory": options.memory, "application_id": "long-run", "output_topic": TOPIC, **({"instance_id": name} if is_static else {}),
                     "commit_interval": options.commit_interval, "session_timeout_ms": SESSION_MS, "standby_replicas": options.standby}
         self.arguments = ("--threads", 1, *(part for setting, value in settings.items() for part in ("--set", f"{setting}={value}")))
         self.log = open((options.logs or pathlib.Path(scratch)) / f"{name}.log", "a")  # noqa: SIM115 - as long as the process
@@ -210,7 +212,7 @@ def latencies_of(result, restarts, begin):
     start = {second for second in range(int(begin), int(begin + SETTLED_S))}
     report = {"all": quantiles([c for s, c in by_second.items() if s not in start]),
               "undisturbed": quantiles([c for s, c in by_second.items() if s not in disturbed | start])}
-    for kind in ("SIGTERM", "SIGKILL"):
+    for kind in KINDS:
         worst = [max((max(by_second[s]) for s in range(int(at), int(at + SETTLED_S)) if s in by_second), default=0) for at, name in restarts if name == kind]
         if worst:
             report[f"worst_after_{kind}_ms"] = {"median": round(statistics.median(worst)), "largest": max(worst), "restarts": len(worst)}
@@ -237,15 +239,33 @@ def print_report(report, faults):
           f"{rows['faults']} wrong, {rows['incomplete']} transactions not complete")
     for name, values in (("all", all_of), ("undisturbed", calm)):
         print(f"  produced to committed, {name:11}  p50 {values['p50_ms']} ms  p99 {values['p99_ms']} ms  p99.9 {values['p99.9_ms']} ms  largest {values['p100_ms']} ms")
-    for kind in ("SIGTERM", "SIGKILL"):
+    for kind in KINDS:
         worst = report["latency"].get(f"worst_after_{kind}_ms")
         if worst:
-            print(f"  longest wait after {kind}: median {worst['median']} ms, largest {worst['largest']} ms, of {worst['restarts']}")
+            print(f"  longest wait after {KINDS[kind]}: median {worst['median']} ms, largest {worst['largest']} ms, of {worst['restarts']}")
     for name, usage in report["processes"].items():
         print(f"  {name:9} {usage['lives']} lives, resident MiB by third {usage['resident_mib_by_third']}, peak {usage['peak_resident_mib']}, "
               f"descriptors {usage['descriptors_by_third']}, threads {usage['threads_by_third']}")
     for fault in faults:
         print(f"  FAILED: {fault}")
+
+
+def restart(indexer, n):
+    number = (signal.SIGTERM, signal.SIGKILL)[n % 2]
+    indexer.end(number)
+    indexer.start()
+    return number.name
+
+
+def disturb(indexers, n, make_guest):
+    """A third process comes, the next time it goes, then it comes again."""
+    if n == 0:
+        indexers.append(make_guest())
+    elif n % 2 == 1:
+        indexers[2].end(signal.SIGTERM)
+    else:
+        indexers[2].start()
+    return ("came", "went")[n % 2]
 
 
 def run(options, scratch, cluster, stack):
@@ -270,12 +290,11 @@ def run(options, scratch, cluster, stack):
         for indexer in indexers:
             indexer.sample(now - begin)
         if load.is_alive() and now >= next_restart:
-            number = (signal.SIGTERM, signal.SIGKILL)[len(restarts) % 2]
-            restarts.append((time.time(), number.name))
-            indexers[1].end(number)
-            indexers[1].start()
+            what = disturb(indexers, len(restarts), lambda: Indexer(brokers, scratch, "guest", options, is_static=False)) if options.come_and_go \
+                else restart(indexers[1], len(restarts))
+            restarts.append((time.time() - (time.monotonic() - now), what))
             next_restart += options.restart_every
-            print(f"  {now - begin:6.0f} s: {number.name}; sent {3 * sent.value}, committed {seen.value}, resident "
+            print(f"  {now - begin:6.0f} s: {what}; sent {3 * sent.value}, committed {seen.value}, resident "
                   + ", ".join(f"{i.name} {i.samples[-1][2]:.0f} MiB" for i in indexers if i.samples), flush=True)
         if indexers[0].process.poll() is not None:
             raise SystemExit(f"FAILED: the process that stays has ended with {indexers[0].process.returncode}: its log says why (--logs)")
@@ -289,7 +308,8 @@ def run(options, scratch, cluster, stack):
     stop.set()
     result = results.get(timeout=60)
     for indexer in indexers:
-        indexer.end(signal.SIGTERM)
+        if indexer.process.poll() is None:
+            indexer.end(signal.SIGTERM)
     return {"minutes": options.minutes, "rate": options.rate, "backend": options.backend, "memory": options.memory, "restarts": len(restarts),
             "rows": {"expected": 3 * n_transactions, **{k: v for k, v in result.items() if k != "latencies"}},
             "latency": latencies_of(result, restarts, begin_clock), "processes": {i.name: i.usage() for i in indexers}}
