@@ -149,7 +149,7 @@ class Indexer:
                     "commit_interval": options.commit_interval, "session_timeout_ms": SESSION_MS, "standby_replicas": options.standby}
         self.arguments = ("--threads", 1, *(part for setting, value in settings.items() for part in ("--set", f"{setting}={value}")))
         self.log = open((options.logs or pathlib.Path(scratch)) / f"{name}.log", "a")  # noqa: SIM115 - as long as the process
-        self.samples = []  # of all its lives: (seconds, life, resident MiB, descriptors, threads)
+        self.samples = []  # of all its lives: (seconds, life, resident MiB, descriptors, threads, open files of the state)
         self.lives = 0
         self.start()
 
@@ -161,12 +161,21 @@ class Indexer:
         base = pathlib.Path("/proc", str(self.process.pid))
         try:
             status = (base / "status").read_text()
-            descriptors = len(os.listdir(base / "fd"))
+            descriptors, files = self.count_descriptors(base / "fd")
         except OSError:
             return
         fields = {name: int(value) for name, value in re.findall(r"^(VmRSS|Threads):\s+(\d+)", status, re.MULTILINE)}
         if "VmRSS" in fields:
-            self.samples.append((seconds, self.lives, fields["VmRSS"] / 1024, descriptors, fields["Threads"]))
+            self.samples.append((seconds, self.lives, fields["VmRSS"] / 1024, descriptors, fields["Threads"], files))
+
+    def count_descriptors(self, folder):
+        """(descriptors, those of files of the state, whose number goes with its size up to RocksDB's bound, left out of the first)"""
+        names = []
+        for descriptor in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                names.append(os.readlink(folder / descriptor))
+        n_files = sum(name.startswith(str(self.state)) for name in names)
+        return len(names) - n_files, n_files
 
     def end(self, number):
         self.process.send_signal(number)
@@ -179,10 +188,11 @@ class Indexer:
         settled = [s for s in self.samples if s[0] > SETTLED_S]
         third = max(1, len(settled) // 3)
         parts = settled[:third], settled[third:2 * third], settled[-third:]
-        resident, descriptors, threads = ([[s[k] for s in part] for part in parts] for k in (2, 3, 4))
+        resident, descriptors, threads, files = ([[s[k] for s in part] for part in parts] for k in (2, 3, 4, 5))
         return {"lives": self.lives, "peak_resident_mib": round(max(s[2] for s in self.samples), 1),
                 "resident_mib_by_third": [round(statistics.median(part), 1) for part in resident],
-                "descriptors_by_third": [max(part) for part in descriptors], "threads_by_third": [max(part) for part in threads]}
+                "descriptors_by_third": [max(part) for part in descriptors], "threads_by_third": [max(part) for part in threads],
+                "state_files_by_third": [max(part) for part in files]}
 
 
 def mib(text):
@@ -245,7 +255,8 @@ def print_report(report, faults):
             print(f"  longest wait after {KINDS[kind]}: median {worst['median']} ms, largest {worst['largest']} ms, of {worst['restarts']}")
     for name, usage in report["processes"].items():
         print(f"  {name:9} {usage['lives']} lives, resident MiB by third {usage['resident_mib_by_third']}, peak {usage['peak_resident_mib']}, "
-              f"descriptors {usage['descriptors_by_third']}, threads {usage['threads_by_third']}")
+              f"descriptors {usage['descriptors_by_third']}, threads {usage['threads_by_third']}, "
+              f"open files of the state {usage['state_files_by_third']}")
     for fault in faults:
         print(f"  FAILED: {fault}")
 
