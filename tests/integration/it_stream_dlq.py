@@ -16,7 +16,7 @@ TOPOLOGY = """
 libstream: 1
 name: dlq
 runtime: {{ memory: 64MiB, max_bad_records: "100%" }}
-kafka: {{ application_id: dlq }}
+kafka: {{ application_id: dlq, properties: {{ session.timeout.ms: "6000" }} }}
 schemas:
   payment:
     key: id

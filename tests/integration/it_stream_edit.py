@@ -19,7 +19,7 @@ TOPOLOGY = """
 libstream: 1
 name: edit
 runtime: {{ memory: 64MiB, state: {{ backend: {backend} }} }}
-kafka: {{ application_id: "{application}", properties: {{ topic.metadata.refresh.interval.ms: "{refresh_ms}" }} }}
+kafka: {{ application_id: "{application}", properties: {{ topic.metadata.refresh.interval.ms: "{refresh_ms}", session.timeout.ms: "6000" }} }}
 schemas:
   payment:
     key: id
