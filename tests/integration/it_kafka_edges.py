@@ -13,7 +13,6 @@ import time
 
 import kafka_server
 
-SKIP = 77
 N_KEYS, N_PARTITIONS = 60, 7
 JAVA_TOPIC = "java-keys"
 OUTAGE_TOPIC = "outage-in"
@@ -82,12 +81,7 @@ def run_outage(cluster):
 
 
 def main():
-    if not kafka_server.find():
-        print("skipped: Kafka or Java is not installed (tools/install.sh test)")
-        return SKIP
-    if not os.path.exists(PROGRAM):
-        print(f"skipped: {PROGRAM} is not built")
-        return SKIP
+    kafka_server.need()
     with kafka_server.running(settings=SETTINGS, wait=False) as cluster, \
             kafka_server.running(settings=SETTINGS, wait=False) as sick:
         cluster.await_started()

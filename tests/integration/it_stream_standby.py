@@ -81,9 +81,7 @@ def run_pair(brokers, scratch, backend, n_standby, expected):
 
 
 def main():
-    if not kafka_server.find():
-        print("skipped: Kafka or Java is not installed (tools/install.sh test)")
-        return 77
+    kafka_server.need()
     failed = 0
     with tempfile.TemporaryDirectory() as scratch, kafka_server.running() as cluster:
         brokers = cluster.bootstrap

@@ -61,6 +61,13 @@ def find():
     return java if java and (JARS / "complete").exists() else None
 
 
+def need():
+    """Ends a test as skipped where Kafka or Java is not installed."""
+    if not find():
+        print("skipped: Kafka or Java is not installed (tools/install.sh test)")
+        sys.exit(77)
+
+
 def reserved(port):
     """Whether the port is ours as long as this process lives: a name in the machine's abstract namespace, which all tests ask for."""
     name = socket.socket(socket.AF_UNIX)
