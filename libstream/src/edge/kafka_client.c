@@ -212,6 +212,13 @@ size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *
   return n;
 }
 
+ls_slice ls__kafka_header_of(const ls_kafka_header *headers, size_t n, const char *name) {
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(headers[i].name, name) == 0) return headers[i].value;
+  }
+  return (ls_slice){NULL, 0};
+}
+
 /* ---- keys ---- */
 
 static uint32_t murmur2(ls_slice key) {

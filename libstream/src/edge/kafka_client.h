@@ -47,6 +47,9 @@ typedef struct ls_kafka_record {
 /** Headers of a record, in its order, at most n_max; borrowed as the record is. Returns how many there are. */
 size_t ls__kafka_record_headers(const ls_kafka_record *record, ls_kafka_header *headers, size_t n_max);
 
+/** Value of the first header of that name; ptr NULL: there is none. */
+ls_slice ls__kafka_header_of(const ls_kafka_header *headers, size_t n, const char *name);
+
 /** Checks names and values of the properties against librdkafka, without connecting. @errors LS_ECONFIG, naming the property and
  *  its index in *at */
 int ls__kafka_check_properties(const ls_kafka_cluster *cluster, size_t *at, ls_error *err);

@@ -111,11 +111,8 @@ static int name_topics(session *s, ls_error *err) {
 /* ---- letters ---- */
 
 static const char *text_of(session *s, const ls_kafka_header *headers, size_t n, const char *name) {
-  for (size_t i = 0; i < n; i++) {
-    if (strcmp(headers[i].name, name) == 0)
-      return ls__arena_strndup(&s->batch_arena, headers[i].value.ptr, headers[i].value.len);
-  }
-  return "";
+  ls_slice value = ls__kafka_header_of(headers, n, name);
+  return value.ptr != NULL ? ls__arena_strndup(&s->batch_arena, value.ptr, value.len) : "";
 }
 
 static void add_letter(session *s, const ls_kafka_record *record) {

@@ -58,13 +58,6 @@ void ls__parity_without_place(ls_buf *value) {
   value->len -= (size_t)(end - begin);
 }
 
-static ls_slice header(const ls_kafka_header *headers, size_t n, const char *name) {
-  for (size_t i = 0; i < n; i++) {
-    if (strcmp(headers[i].name, name) == 0) return headers[i].value;
-  }
-  return (ls_slice){NULL, 0};
-}
-
 static bool is_repartition_topic(const ls_plan *plan, ls_slice topic) {
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     if (plan->sources[i].repartition && ls__slice_is(topic, plan->sources[i].repartition_topic)) return true;
@@ -77,11 +70,11 @@ static int add_letter(ls_parity *parity, ls_parity_output *output, const ls_kafk
   ls_kafka_header headers[HEADERS_MAX];
   size_t n = ls__kafka_record_headers(record, headers, HEADERS_MAX);
   if (n > HEADERS_MAX) n = HEADERS_MAX;
-  ls_slice reason = header(headers, n, "ls.reason");
+  ls_slice reason = ls__kafka_header_of(headers, n, "ls.reason");
   char text[64];
   snprintf(text, sizeof text, "%.*s", (int)reason.len, reason.ptr != NULL ? reason.ptr : "");
   ls__parity_count_reason(output, 0, text);
-  if (!is_repartition_topic(parity->plan, header(headers, n, "ls.topic")))
+  if (!is_repartition_topic(parity->plan, ls__kafka_header_of(headers, n, "ls.topic")))
     return ls__parity_add(output->live, &output->chunk, record->key, record->value, stamp, err);
   ls_buf value = LS_BUF_INIT;
   ls__buf_append(&value, record->value.ptr, record->value.len);
