@@ -38,6 +38,11 @@ typedef struct ls_bad_record {
 } ls_bad_record;
 typedef void (*ls_bad_record_fn)(void *payload, const ls_bad_record *bad);
 
+#define LS_JSON_PADDING                                                                                                \
+  64 /* bytes past the end of JSON text that must be readable: strings are scanned many at a time */
+/** Appends the padding; returns the text that was there without it. */
+ls_slice ls__json_padded(ls_buf *text);
+
 int ls__decoder_new(ls_decoder **out, const ls_schema *schema, const ls_decoder_opts *opts, ls_error *err);
 void ls__decoder_free(ls_decoder *decoder);
 
@@ -45,7 +50,7 @@ void ls__decoder_free(ls_decoder *decoder);
  * JSON lines: decodes every line of block (whole lines; the last may lack its newline). Empty and
  * blank lines are no records. Rows are appended to out; lines[i] gets the line of the i-th row that
  * this call appends: it must have room for one entry per newline in the block + 1. block must be
- * readable for 64 bytes past its end: strings are scanned many bytes at a time. ts_us and stamps of
+ * readable for LS_JSON_PADDING bytes past its end. ts_us and stamps of
  * the rows are set by the caller: only columns are appended here, and out->n_rows is raised. Types
  * are strict: string fields need JSON strings, decimal a string or number token (its text, never
  * through a double; with an exponent where the value fits exactly),
@@ -72,7 +77,7 @@ size_t ls__csv_block_end(ls_slice block, bool end_of_file, int64_t *n_lines);
 int ls__decode_protobuf(ls_batch *out, ls_decoder *decoder, ls_slice message, int64_t record_number,
                         ls_bad_record_fn on_bad, void *payload, ls_error *err);
 
-/** One JSON object as one row (tests, Kafka values). Reports through on_bad with line =
+/** One JSON object as one row (tests, Kafka values); text is copied and needs no padding. Reports through on_bad with line =
  * record_number. */
 int ls__decode_json_record(ls_batch *out, ls_decoder *decoder, ls_slice text, int64_t record_number,
                            ls_bad_record_fn on_bad, void *payload, ls_error *err);

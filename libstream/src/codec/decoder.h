@@ -17,7 +17,6 @@
 extern "C" {
 #endif
 
-#define LS_JSON_PADDING   64 /* readable bytes past the end of a block */
 #define LS_JSON_DEPTH_MAX 64 /* nested lists and objects in one record */
 #define LS_KEY_PADDED     32 /* bytes of a field's quoted name that are compared at once */
 #define LS_BAD_TEXT_MAX   512

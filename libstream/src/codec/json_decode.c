@@ -62,16 +62,21 @@ static int64_t decode_lines(ls_batch *out, int64_t *lines, ls_decoder *decoder, 
   return n_rows;
 }
 
+ls_slice ls__json_padded(ls_buf *text) {
+  static const char padding[LS_JSON_PADDING] = {0};
+  size_t len = text->len;
+  ls__buf_append(text, padding, sizeof padding);
+  return (ls_slice){text->ptr, len};
+}
+
 /* A copy that ends with a newline and is padded. */
 static ls_slice padded_copy(ls_decoder *decoder, ls_slice text) {
   ls_buf *copy = &decoder->line;
-  static const char padding[LS_JSON_PADDING] = {0};
   ls__buf_clear(copy);
   ls__buf_reserve(copy, text.len + 1 + LS_JSON_PADDING);
   ls__buf_append(copy, text.ptr, text.len);
   ls__buf_putc(copy, '\n');
-  ls__buf_append(copy, padding, sizeof padding);
-  return (ls_slice){copy->ptr, text.len + 1};
+  return ls__json_padded(copy);
 }
 
 static bool has_bom(ls_slice text) {

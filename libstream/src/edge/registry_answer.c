@@ -3,15 +3,12 @@
 
 #include "base/alloc.h"
 
-#define READ_PAST_BYTES 64 /* the JSON scanner looks at many bytes at a time */
-
 enum { ID, ERROR_CODE, SCHEMA, SCHEMA_TYPE, MESSAGE, N_FIELDS };
 
 struct ls_registry_reader {
   ls_arena arena, answer;
   ls_schema schema;
   ls_decoder *decoder;
-  ls_buf text;
 };
 
 int ls__registry_reader_new(ls_registry_reader **out, ls_error *err) {
@@ -37,7 +34,6 @@ int ls__registry_reader_new(ls_registry_reader **out, ls_error *err) {
 void ls__registry_reader_free(ls_registry_reader *reader) {
   if (reader == NULL) return;
   ls__decoder_free(reader->decoder);
-  ls__buf_fini(&reader->text);
   ls__arena_fini(&reader->answer);
   ls__arena_fini(&reader->arena);
   ls__free(reader);
@@ -60,13 +56,9 @@ static ls_slice text(const ls_batch *batch, int field) {
 bool ls__registry_read(ls_registry_answer *out, ls_registry_reader *reader, ls_slice body) {
   *out = (ls_registry_answer){.id = -1, .error_code = -1};
   ls__arena_reset(&reader->answer);
-  ls__buf_clear(&reader->text);
-  ls__buf_append(&reader->text, body.ptr, body.len);
-  for (int i = 0; i < READ_PAST_BYTES; i++) ls__buf_putc(&reader->text, 0);
   ls_batch *batch = ls__batch_new(&reader->schema, &reader->answer, 1);
   ls_error ignored = LS_ERROR_INIT;
-  int rc =
-      ls__decode_json_record(batch, reader->decoder, (ls_slice){reader->text.ptr, body.len}, 1, on_bad, NULL, &ignored);
+  int rc = ls__decode_json_record(batch, reader->decoder, body, 1, on_bad, NULL, &ignored);
   if (rc < 0 || batch->n_rows != 1) return false;
   *out = (ls_registry_answer){.id = number(batch, ID),
                               .error_code = number(batch, ERROR_CODE),

@@ -222,10 +222,8 @@ static ls_batch *decode(const ls_parity_output *output, ls_slice value, ls_arena
   ls_error why = LS_ERROR_INIT;
   ls_decoder_opts opts = {.format = LS_FORMAT_JSON};
   if (output->schema == NULL || ls__decoder_new(&decoder, output->schema, &opts, &why) < 0) return NULL;
-  char *text = LS_ARENA_ARRAY(arena, char, value.len + 64); /* the JSON scanner looks ahead */
-  if (value.len > 0) memcpy(text, value.ptr, value.len);
   ls_batch *batch = ls__batch_new(output->schema, arena, 1);
-  int rc = ls__decode_json_record(batch, decoder, (ls_slice){text, value.len}, 1, ignore_bad, NULL, &why);
+  int rc = ls__decode_json_record(batch, decoder, value, 1, ignore_bad, NULL, &why);
   ls__decoder_free(decoder);
   if (rc < 0 || batch->columns[0].n_rows == 0) return NULL;
   batch->n_rows = 0;

@@ -133,15 +133,11 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
     LS_TRY(unwrap(globals, table, &value, &good, err));
     if (!good) return LS_OK;
   }
-  ls__buf_clear(&globals->text);
-  ls__buf_append(&globals->text, value.ptr, value.len);
-  for (int i = 0; i < 64; i++) ls__buf_putc(&globals->text, 0); /* the JSON scanner looks ahead */
-  ls_slice text = {globals->text.ptr, value.len};
   int64_t before = table->rows->n_rows;
   if (table->plan->live_format == LS_FORMAT_PROTOBUF) {
-    LS_TRY(ls__decode_protobuf(table->rows, table->decoder, text, record->offset, on_bad, globals, err));
+    LS_TRY(ls__decode_protobuf(table->rows, table->decoder, value, record->offset, on_bad, globals, err));
   } else {
-    LS_TRY(ls__decode_json_record(table->rows, table->decoder, text, record->offset, on_bad, globals, err));
+    LS_TRY(ls__decode_json_record(table->rows, table->decoder, value, record->offset, on_bad, globals, err));
   }
   if (table->rows->n_rows == before) return LS_OK;
   table->rows->n_rows = before;

@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HELD_US         ((int64_t)1000000)
-#define HELD_US_MAX     ((int64_t)300000000)
-#define READ_PAST_BYTES 64 /* the JSON scanner looks at many bytes at a time */
+#define HELD_US     ((int64_t)1000000)
+#define HELD_US_MAX ((int64_t)300000000)
 
 int ls__lane_new(ls_lane **out, const ls_plan *plan, uint32_t source, int32_t partition, size_t bytes_max,
                  ls_schema_registry *registry, ls_error *err) {
@@ -159,8 +158,7 @@ static void add_fault(ls_lane *lane, size_t i) {
 
 static int decode_json(ls_lane *lane, ls_error *err) {
   int64_t *lines = LS_ARENA_ARRAY(&lane->arena, int64_t, lane->block.n_records + 1);
-  for (int i = 0; i < READ_PAST_BYTES; i++) ls__buf_putc(&lane->block.bytes, 0);
-  ls_slice block = {lane->block.bytes.ptr, lane->block.bytes.len - READ_PAST_BYTES};
+  ls_slice block = ls__json_padded(&lane->block.bytes);
   LS_TRY(ls__decode_json_lines(lane->unit, lines, lane->decoder, block, 1, on_bad, lane, err));
   for (int64_t row = 0; row < lane->unit->n_rows; row++) lane->record_of_row[row] = (int32_t)(lines[row] - 1);
   for (size_t i = 0; i < lane->block.n_records; i++) { /* no line to the decoder, but a record all the same */
