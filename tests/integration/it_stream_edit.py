@@ -130,24 +130,59 @@ def check(case):
     return failed
 
 
-def grown(case):
-    """More partitions of a source end the run that has begun, and one that begins with stores of the old number."""
-    case.run(FIRST)
+def members(client, case):
+    return len(client.describe_consumer_groups([case.application])[case.application].result(30).members)
+
+
+def joined(client, case):
+    """A run that has joined its group."""
     process = subprocess.Popen(case.command(FIRST), env=recon.environment(KAFKA_BROKERS=case.brokers), stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
-    client = live.admin(case.brokers)
     until = time.monotonic() + 60
-    while len(client.describe_consumer_groups([case.application])[case.application].result(30).members) == 0:
+    while members(client, case) == 0:
         if time.monotonic() > until:
             raise SystemExit("FAILED: the run does not join its group")
         time.sleep(0.1)
+    return process
+
+
+def grown(case):
+    """More partitions of a source end the run that has begun, and one that begins with stores of the old number."""
+    case.run(FIRST)
+    client = live.admin(case.brokers)
+    process = joined(client, case)
     for future in client.create_partitions([confluent_kafka.admin.NewPartitions("payments", 4)]).values():
         future.result(30)
     _, errors = process.communicate(timeout=60)
     told = "topic payments had 2 partitions at the start" in errors
     if process.returncode != 2 or not told:
         print(f"FAILED: exit {process.returncode}\n{errors[-3000:]}")
+    if members(client, case) != 0:  # its session has not run out yet
+        raise SystemExit("FAILED: a run that ended with an error is still a member of its group")
     return (process.returncode != 2 or not told) + expect_refused(case, FIRST, f"{case.application}-totals-", "2 partitions, and must have 4")
+
+
+def deleted(case):
+    """A run whose source topic is deleted ends by itself or when it is told to; with librdkafka 2.0.2, whose client never ends then, too."""
+    case.run(FIRST)
+    client = live.admin(case.brokers)
+    process = joined(client, case)
+    for future in client.delete_topics(["payments"]).values():
+        future.result(30)
+    until = time.monotonic() + 60
+    while "payments" in client.list_topics(timeout=30).topics:
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: the topic can't be deleted")
+        time.sleep(0.1)
+    process.terminate()
+    try:
+        _, errors = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise SystemExit("FAILED: a run whose source is deleted does not end") from None
+    if process.returncode not in (0, 2):
+        print(f"FAILED: exit {process.returncode}\n{errors[-3000:]}")
+    return process.returncode not in (0, 2)
 
 
 def main():
@@ -159,6 +194,7 @@ def main():
         for backend in ("memory", "rocksdb"):
             failed += check(Case(cluster.bootstrap, scratch, backend))
         failed += grown(Case(cluster.bootstrap, scratch, "memory", "grown"))
+        failed += deleted(Case(cluster.bootstrap, scratch, "rocksdb", "deleted"))
     print("FAILED" if failed else "passed")
     return 1 if failed else 0
 

@@ -39,7 +39,7 @@ int ls__kafka_admin_new(ls_kafka_admin **out, const ls_kafka_cluster *cluster, l
 void ls__kafka_admin_free(ls_kafka_admin *a) {
   if (!a) return;
   if (a->replies) rd_kafka_queue_destroy(a->replies);
-  if (a->client.rk) rd_kafka_destroy(a->client.rk);
+  if (a->client.rk && !ls__kafka_client_destroy(&a->client, 0)) return;
   ls__free(a);
 }
 

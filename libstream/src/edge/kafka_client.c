@@ -1,8 +1,10 @@
 /**
  * @file kafka_client.c  A librdkafka handle: its logs and errors as ours, records, waiting, waking it.
  */
+#define _GNU_SOURCE 1 /* pthread_timedjoin_np */
 #include "edge/kafka_internal.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -12,6 +14,7 @@
 #include <time.h>
 
 #define REFUSED_MS 3000 /* so long brokers may refuse that come up or go */
+#define DESTROY_S  10   /* so long a handle may take to end */
 
 /* @thread any. Secrets are scrubbed: librdkafka quotes values in some of its lines. */
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *text) {
@@ -57,6 +60,38 @@ int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *clust
   rd_kafka_conf_destroy(conf);
   ls__kafka_scrub(text, cluster);
   return ls_error_set(err, LS_ECONFIG, "kafka properties: %s", text);
+}
+
+typedef struct destruction {
+  rd_kafka_t *rk;
+  int flags;
+} destruction;
+
+static void *destroy_main(void *payload) {
+  destruction todo = *(destruction *)payload;
+  ls__free(payload);
+  rd_kafka_destroy_flags(todo.rk, todo.flags);
+  return NULL;
+}
+
+bool ls__kafka_client_destroy(ls_kafka_client *client, int flags) {
+  static const ls_kafka_cluster nothing_known = {.client_id = ""};
+  destruction *todo = LS_NEW(destruction);
+  *todo = (destruction){client->rk, flags};
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, destroy_main, todo) != 0) {
+    destroy_main(todo);
+    return true;
+  }
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += DESTROY_S;
+  if (pthread_timedjoin_np(thread, NULL, &until) == 0) return true;
+  pthread_detach(thread);
+  client->cluster = &nothing_known; /* the caller's may go now */
+  ls__log(LS_LOG_WARN, "edge", "kafka_client_left", "reason=\"librdkafka's client does not end within %d s\"",
+          DESTROY_S);
+  return false;
 }
 
 int ls__kafka_code(rd_kafka_resp_err_t code) {

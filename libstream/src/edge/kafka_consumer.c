@@ -17,6 +17,7 @@
 
 #define NO_OFFSET        INT64_MIN /* nothing asked for; not known */
 #define CLOSE_MS         15000
+#define ABANDON_MS       2000
 #define COMMITTED_MS     60000
 #define HEARTBEAT_MS     3000 /* at most; a third of the session when that is short */
 #define POLLS_AT_ONCE    64   /* events of the group served before records are */
@@ -265,11 +266,10 @@ int ls__kafka_consumer_new(ls_kafka_consumer **out, const ls_kafka_consumer_opts
   return LS_OK;
 }
 
-int ls__kafka_consumer_close(ls_kafka_consumer *c, ls_error *err) {
-  if (c->is_closed) return LS_OK;
+static void leave_group(ls_kafka_consumer *c, int wait_ms) {
   c->is_closed = true;
   rd_kafka_t *rk = c->client.rk;
-  int64_t until_us = ls__monotonic_us() + CLOSE_MS * INT64_C(1000);
+  int64_t until_us = ls__monotonic_us() + wait_ms * INT64_C(1000);
   rd_kafka_error_t *refused = rd_kafka_consumer_close_queue(rk, c->events);
   if (refused) {
     /* a fenced member, most often: nothing is to be left any more */
@@ -280,12 +280,24 @@ int ls__kafka_consumer_close(ls_kafka_consumer *c, ls_error *err) {
       if (message) rd_kafka_message_destroy(message);
     }
   }
+}
+
+int ls__kafka_consumer_close(ls_kafka_consumer *c, ls_error *err) {
+  if (c->is_closed) return LS_OK;
+  leave_group(c, CLOSE_MS);
   revoked(c, true); /* nothing is left to do unless the group's answer did not come */
   if (c->rc >= 0) return LS_OK;
   int rc = c->rc;
   if (err) *err = c->error;
   c->rc = LS_OK;
   return rc;
+}
+
+void ls__kafka_consumer_abandon(ls_kafka_consumer *c) {
+  if (c->is_closed) return;
+  c->opts.on_assigned = NULL;
+  c->opts.on_revoked = NULL;
+  leave_group(c, ABANDON_MS);
 }
 
 void ls__kafka_consumer_free(ls_kafka_consumer *c) {
@@ -296,7 +308,7 @@ void ls__kafka_consumer_free(ls_kafka_consumer *c) {
     rd_kafka_queue_destroy(c->events);
   }
   /* whoever wants a proper leave calls close; without it the session runs out, as after a crash */
-  if (c->client.rk) rd_kafka_destroy_flags(c->client.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  if (c->client.rk && !ls__kafka_client_destroy(&c->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)) return;
   ls__kafka_bell_fini(&c->bell);
   ls__free(c);
 }

@@ -32,6 +32,9 @@ typedef struct ls_kafka_consumer_opts {
 int ls__kafka_consumer_new(ls_kafka_consumer **out, const ls_kafka_consumer_opts *opts, ls_error *err);
 /** Leaves the group (a static member stays in it until its session ends). on_revoked is called. */
 int ls__kafka_consumer_close(ls_kafka_consumer *consumer, ls_error *err);
+/** The same after a failure: nothing is committed and no callback is called; the others need not wait until the session ends. */
+void ls__kafka_consumer_abandon(ls_kafka_consumer *consumer);
+/** One that has not left yet stays a member until its session ends. NULL: nothing. */
 void ls__kafka_consumer_free(ls_kafka_consumer *consumer);
 /**
  * Waits up to timeout_ms for the first record, then takes what is there, at most n_max. *n: how many were handed on.

@@ -45,6 +45,11 @@ void ls__kafka_scrub(char *text, const ls_kafka_cluster *cluster);
 /** Makes the handle; takes conf in any case. */
 int ls__kafka_client_open(ls_kafka_client *client, const ls_kafka_cluster *cluster, ls_kafka_kind kind,
                           rd_kafka_conf_t *conf, ls_error *err);
+/**
+ * Destroys the handle. False: librdkafka did not come to an end in time, as 2.0.2 does not when a topic that was read has been
+ * deleted; the handle is left behind, and what it was made in must not be freed.
+ */
+bool ls__kafka_client_destroy(ls_kafka_client *client, int flags);
 /** Asks the cluster for its metadata. @errors LS_ERETRY not reachable; LS_ECONFIG refused, and not only for a moment */
 int ls__kafka_client_reach(ls_kafka_client *client, ls_error *err);
 /** Keeps why certificates of brokers are refused; before the handle is made. */

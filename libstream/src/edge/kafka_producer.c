@@ -213,7 +213,7 @@ void ls__kafka_producer_free(ls_kafka_producer *p) {
     p->is_aborting = true;
     rd_kafka_purge(p->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_flush(p->client.rk, 1000);
-    rd_kafka_destroy(p->client.rk);
+    if (!ls__kafka_client_destroy(&p->client, 0)) return;
   }
   ls__free(p);
 }

@@ -98,9 +98,9 @@ void ls__kafka_reader_free(ls_kafka_reader *r) {
     if (r->topics[t]) rd_kafka_topic_destroy(r->topics[t]);
   ls__free(r->topics);
   if (r->queue) rd_kafka_queue_destroy(r->queue);
-  if (r->client.rk) rd_kafka_destroy(r->client.rk);
-  if (r->ends.rk) rd_kafka_destroy(r->ends.rk);
-  ls__free(r);
+  bool ended = !r->client.rk || ls__kafka_client_destroy(&r->client, 0);
+  ended = (!r->ends.rk || ls__kafka_client_destroy(&r->ends, 0)) && ended;
+  if (ended) ls__free(r);
 }
 
 static int bad_topic(const ls_kafka_reader *r, uint32_t topic, ls_error *err) {

@@ -145,12 +145,14 @@ static int open_clients(ls_stream_thread *thread, ls_error *err) {
   return ls__kafka_consumer_new(&thread->consumer, &consumer, err);
 }
 
-/** The producer first: delivery reports go to the tasks. What is left open is aborted, if that may be done, lest readers wait. */
-static void close_clients(ls_stream_thread *thread) {
+/** The producer first: delivery reports go to the tasks. What is left open is aborted, if that may be done, lest readers wait; and
+ *  the others of the group get the partitions at once, if it can be told (leaves). */
+static void close_clients(ls_stream_thread *thread, bool leaves) {
   ls_error err = LS_ERROR_INIT;
   if (thread->in_transaction && thread->producer != NULL) (void)ls__kafka_producer_abort(thread->producer, &err);
   ls__kafka_producer_free(thread->producer);
   free_tasks(thread);
+  if (leaves && thread->consumer != NULL) ls__kafka_consumer_abandon(thread->consumer);
   ls__kafka_consumer_free(thread->consumer);
   ls__kafka_reader_free(thread->restorer);
   thread->consumer = NULL;
@@ -345,7 +347,7 @@ int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
   for (;;) {
     int64_t n_commits = thread->n_commits;
     rc = run_member(thread, &last_good_us, err);
-    close_clients(thread);
+    close_clients(thread, rc != LS_ERETRY);
     if (!joins_again(rc) || atomic_load(&stream->run->stop) != 0) break;
     if (ls__monotonic_us() - last_good_us > FAILURES_US) break;
     ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s after_ms=%lld error=\"%s\"", thread->id,
