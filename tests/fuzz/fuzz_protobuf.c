@@ -79,12 +79,35 @@ static const ls_schema *schema_of(ls_arena *arena) {
   return schema;
 }
 
+static void on_fault(void *payload, const char *text) {
+  (void)payload;
+  fail(text);
+}
+
+/** Fields that can't be null in the message are not in the schema of its rows; the decoder never gives null for them. */
+static const ls_protobuf_writer *writer_of(ls_arena *arena, const ls_schema *schema) {
+  static const char *const never[] = {"status", "settled", "active", "score", "ratio", "i32",    "u64", "s64",
+                                      "f32",    "sf64",    "tags",   "lines", "mixed", "packed", "u32"};
+  ls_schema *rows = LS_ARENA_NEW(arena, ls_schema);
+  ls_protobuf_writer *writer;
+  *rows = *schema;
+  rows->fields = LS_ARENA_ARRAY(arena, ls_field, schema->n_fields);
+  for (uint32_t i = 0; i < schema->n_fields; i++) {
+    rows->fields[i] = schema->fields[i];
+    for (size_t k = 0; k < sizeof never / sizeof *never; k++) {
+      if (strcmp(never[k], schema->fields[i].name) == 0) rows->fields[i].nullable = false;
+    }
+  }
+  if (ls__protobuf_writer_new(&writer, arena, rows, &test__payment__descriptor, on_fault, NULL) < 0) fail("no writer");
+  return writer;
+}
+
 static void check_read_back(ls_decoder *decoder, ls_arena *arena, const ls_batch *batch) {
   ls_buf bytes = LS_BUF_INIT;
   ls_error err = LS_ERROR_INIT;
   int n_bads = 0;
-  if (ls__encode_protobuf(&bytes, &test__payment__descriptor, batch, 0, &err) < 0) {
-    /* a list of texts may hold one that became null: there is no way to write it */
+  if (ls__encode_protobuf(&bytes, writer_of(arena, batch->schema), batch, 0, &err) < 0) {
+    /* a list may hold a decimal that was an empty text and became null: there is no way to write it */
     if (!strstr(err.message, "null")) fail(err.message);
   } else {
     ls_batch *back = ls__batch_new(batch->schema, arena, 0);

@@ -100,7 +100,19 @@ void ls__encode_csv_header(ls_buf *out, const ls_schema *schema);
 void ls__encode_csv(ls_buf *out, const ls_batch *batch, int64_t row); /* with CRLF */
 /** Full name of the message that a descriptor describes: package.Message. */
 const char *ls__protobuf_message_name(const void *descriptor);
-int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err);
+typedef struct ls_protobuf_writer ls_protobuf_writer; /* does not change: any thread */
+typedef void (*ls_text_fn)(void *payload, const char *text);
+/** How rows of a schema are written as messages of a type (ProtobufCMessageDescriptor). Lives in arena. What a source of the same
+ *  schema would not read back equal is refused: each column that does not fit is told to on_fault (text in arena).
+ *  @errors LS_ECONFIG when one was told */
+int ls__protobuf_writer_new(ls_protobuf_writer **out, ls_arena *arena, const ls_schema *schema, const void *descriptor,
+                            ls_text_fn on_fault, void *payload);
+/** Whether there are rows that it can't write. */
+bool ls__protobuf_may_refuse(const ls_protobuf_writer *writer);
+/** Appends a row of the writer's schema as a message. @errors LS_EDATA: the row has a value that the message can't hold; nothing is
+ *  appended, and no value is shown */
+int ls__encode_protobuf(ls_buf *out, const ls_protobuf_writer *writer, const ls_batch *batch, int64_t row,
+                        ls_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,12 +1,13 @@
 /**
  * @file protobuf_encode.c
  * A row -> one protobuf message, written to the wire directly: the descriptor gives numbers and
- * types, and no message struct has to be built. Nulls are left out; a null in a proto2 required
- * field or in a list is an error.
+ * types, and no message struct has to be built. Nulls are left out. A value that would not be read
+ * back equal refuses the row: a null where none can be told, an empty text where it is read as null, numbers
+ * that do not fit, texts that an enum does not have, two values of a oneof.
  */
 #include <string.h>
 
-#include "codec/protobuf_map.h"
+#include "codec/protobuf_writer.h"
 #include "data/datetime.h"
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
@@ -40,27 +41,30 @@ static uint64_t zigzag(int64_t value) {
   return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
 }
 
-static int put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t value, ls_error *err) {
-  bool fits = true;
-  uint32_t id = field->id;
-  switch (field->type) {
+static int refuse(const ls_protobuf_part *part, const char *why, ls_error *err) {
+  return ls_error_set(err, LS_EDATA, "column %s: %s field %s of message %s", part->column, why, part->field->name,
+                      part->message);
+}
+
+static bool fits(ProtobufCType type, int64_t value) {
+  switch (type) {
   case PROTOBUF_C_TYPE_INT32:
   case PROTOBUF_C_TYPE_SINT32:
   case PROTOBUF_C_TYPE_SFIXED32:
-    fits = value >= INT32_MIN && value <= INT32_MAX;
-    break;
+    return value >= INT32_MIN && value <= INT32_MAX;
   case PROTOBUF_C_TYPE_UINT32:
   case PROTOBUF_C_TYPE_FIXED32:
-    fits = value >= 0 && value <= UINT32_MAX;
-    break;
+    return value >= 0 && value <= UINT32_MAX;
   case PROTOBUF_C_TYPE_UINT64:
   case PROTOBUF_C_TYPE_FIXED64:
-    fits = value >= 0;
-    break;
+    return value >= 0;
   default:
-    break;
+    return true;
   }
-  if (!fits) return ls_error_set(err, LS_EOVERFLOW, "field %s: the value does not fit its protobuf type", field->name);
+}
+
+static void put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t value) {
+  uint32_t id = field->id;
   switch (field->type) {
   case PROTOBUF_C_TYPE_SFIXED32:
   case PROTOBUF_C_TYPE_FIXED32:
@@ -81,21 +85,23 @@ static int put_integer(ls_buf *out, const ProtobufCFieldDescriptor *field, int64
     put_tag(out, id, WIRE_VARINT);
     put_varint(out, (uint64_t)value);
   }
-  return LS_OK;
 }
 
-static void put_float(ls_buf *out, const ProtobufCFieldDescriptor *field, double value) {
+static int put_float(ls_buf *out, const ls_protobuf_part *part, double value, ls_error *err) {
   uint64_t bits = 0;
-  if (field->type == PROTOBUF_C_TYPE_FLOAT) {
+  if (value - value != 0) return refuse(part, "no finite number for", err);
+  if (part->field->type == PROTOBUF_C_TYPE_FLOAT) {
     float narrow = (float)value;
+    if ((double)narrow != value) return refuse(part, "the value has more digits than a float, the type of", err);
     memcpy(&bits, &narrow, sizeof narrow);
-    put_tag(out, field->id, WIRE_32);
+    put_tag(out, part->field->id, WIRE_32);
     put_fixed(out, bits, 4);
   } else {
     memcpy(&bits, &value, sizeof value);
-    put_tag(out, field->id, WIRE_64);
+    put_tag(out, part->field->id, WIRE_64);
     put_fixed(out, bits, 8);
   }
+  return LS_OK;
 }
 
 static void put_text(ls_buf *out, uint32_t id, const ls_column *column, int64_t row) {
@@ -118,54 +124,47 @@ static void put_text(ls_buf *out, uint32_t id, const ls_column *column, int64_t 
   put_bytes(out, id, (ls_slice){text, len});
 }
 
-static int put_enum(ls_buf *out, const ProtobufCFieldDescriptor *field, ls_slice name, ls_error *err) {
-  const ProtobufCEnumDescriptor *type = field->descriptor;
-  size_t prefix = ls__protobuf_enum_prefix(type);
+/* A number that has two names is read as the first of them. */
+static int put_enum(ls_buf *out, const ls_protobuf_part *part, ls_slice name, ls_error *err) {
+  const ProtobufCEnumDescriptor *type = part->field->descriptor;
   for (unsigned i = 0; i < type->n_values; i++) {
-    if (!ls__slice_is(name, type->values[i].name + prefix)) continue;
-    put_tag(out, field->id, WIRE_VARINT);
+    if (!ls__slice_is(name, type->values[i].name + part->enum_prefix)) continue;
+    put_tag(out, part->field->id, WIRE_VARINT);
     put_varint(out, (uint64_t)(int64_t)type->values[i].value);
     return LS_OK;
   }
-  return ls_error_set(err, LS_EDATA, "field %s: the text is no value of enum %s", field->name, type->name);
+  return refuse(part, "the text is no value of the enum of", err);
 }
 
-static int put_instant(ls_buf *out, const ProtobufCFieldDescriptor *field, int64_t us, ls_error *err) {
-  const ProtobufCFieldDescriptor *parts[2];
-  ls__protobuf_is_instant(field->descriptor, parts);
+static void put_instant(ls_buf *out, const ls_protobuf_part *part, int64_t us) {
   int64_t micros = us % 1000000;
   if (micros < 0) micros += 1000000;
   ls_buf body = LS_BUF_INIT;
-  int rc = put_integer(&body, parts[0], (us - micros) / 1000000, err);
-  if (rc == LS_OK) rc = put_integer(&body, parts[1], micros * 1000, err);
-  put_bytes(out, field->id, ls__buf_slice(&body));
+  put_integer(&body, part->parts[0], (us - micros) / 1000000);
+  put_integer(&body, part->parts[1], micros * 1000);
+  put_bytes(out, part->field->id, ls__buf_slice(&body));
   ls__buf_fini(&body);
-  return rc;
 }
 
-static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name, const ls_column *column,
-                      int64_t row, ls_error *err);
+static int put_message(ls_buf *out, const ls_protobuf_part *parts, uint32_t n, const ls_column *columns, int64_t row,
+                       ls_error *err);
 
-static int put_struct(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
-                      ls_error *err) {
+static int put_struct(ls_buf *out, const ls_protobuf_part *part, const ls_column *column, int64_t row, ls_error *err) {
   ls_buf body = LS_BUF_INIT;
-  int rc = LS_OK;
-  for (uint32_t i = 0; i < column->type->n_fields && rc == LS_OK; i++) {
-    rc = put_column(&body, field->descriptor, column->type->fields[i].name, &column->children[i], row, err);
-  }
-  put_bytes(out, field->id, ls__buf_slice(&body));
+  int rc = put_message(&body, part->children, part->n_children, column->children, row, err);
+  if (rc == LS_OK) put_bytes(out, part->field->id, ls__buf_slice(&body));
   ls__buf_fini(&body);
   return rc;
 }
 
-static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
-                     ls_error *err) {
-  ls_protobuf_how how;
-  if (!ls__protobuf_how(&how, field, column->type)) {
-    return ls_error_set(err, LS_ECONFIG, "field %s can't be written as protobuf %s", field->name,
-                        ls__protobuf_type_name(field));
-  }
-  switch (how) {
+static bool is_empty(const ls_column *column, int64_t row) {
+  bool text = column->type->kind == LS_STRING || column->type->kind == LS_BYTES;
+  return text && column->offsets[row] == column->offsets[row + 1];
+}
+
+static int put_value(ls_buf *out, const ls_protobuf_part *part, const ls_column *column, int64_t row, ls_error *err) {
+  const ProtobufCFieldDescriptor *field = part->field;
+  switch (part->how) {
   case LS_PB_TEXT:
     put_text(out, field->id, column, row);
     break;
@@ -173,16 +172,18 @@ static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const l
     put_bytes(out, field->id, ls__column_slice(column, row));
     break;
   case LS_PB_INTEGER:
-    return put_integer(out, field, ls__column_i64(column)[row], err);
-  case LS_PB_FLOAT:
-    put_float(out, field, ls__column_f64(column)[row]);
+    if (!fits(field->type, ls__column_i64(column)[row])) return refuse(part, "the value does not fit", err);
+    put_integer(out, field, ls__column_i64(column)[row]);
     break;
+  case LS_PB_FLOAT:
+    return put_float(out, part, ls__column_f64(column)[row], err);
   case LS_PB_ENUM:
-    return put_enum(out, field, ls__column_slice(column, row), err);
+    return put_enum(out, part, ls__column_slice(column, row), err);
   case LS_PB_INSTANT:
-    return put_instant(out, field, ls__column_i64(column)[row], err);
+    put_instant(out, part, ls__column_i64(column)[row]);
+    break;
   case LS_PB_MESSAGE:
-    return put_struct(out, field, column, row, err);
+    return put_struct(out, part, column, row, err);
   case LS_PB_BOOL:
     put_tag(out, field->id, WIRE_VARINT);
     put_varint(out, LS_BIT_GET(column->values, row));
@@ -192,39 +193,42 @@ static int put_value(ls_buf *out, const ProtobufCFieldDescriptor *field, const l
 }
 
 /* Elements one by one: readers must accept that also for fields declared packed. */
-static int put_list(ls_buf *out, const ProtobufCFieldDescriptor *field, const ls_column *column, int64_t row,
-                    ls_error *err) {
+static int put_list(ls_buf *out, const ls_protobuf_part *part, const ls_column *column, int64_t row, ls_error *err) {
   for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++) {
-    if (ls__is_null(&column->children[0], i)) {
-      return ls_error_set(err, LS_EDATA, "field %s: a protobuf list can't hold null", field->name);
-    }
-    LS_TRY(put_value(out, field, &column->children[0], i, err));
+    if (ls__is_null(&column->children[0], i)) return refuse(part, "a list with a null in it can't be written to", err);
+    LS_TRY(put_value(out, part, &column->children[0], i, err));
   }
   return LS_OK;
 }
 
-static int put_column(ls_buf *out, const ProtobufCMessageDescriptor *message, const char *name, const ls_column *column,
-                      int64_t row, ls_error *err) {
-  const ProtobufCFieldDescriptor *field = ls__protobuf_find(message, name, column->type);
-  if (!field) return ls_error_set(err, LS_ECONFIG, "protobuf message %s has no field %s", message->name, name);
-  bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+static int put_part(ls_buf *out, const ls_protobuf_part *part, const ls_column *column, int64_t row, ls_error *err) {
+  ls_protobuf_null null = ls__protobuf_null_of(part->field);
   if (ls__is_null(column, row)) {
-    if (field->label != PROTOBUF_C_LABEL_REQUIRED) return LS_OK;
-    return ls_error_set(err, LS_EDATA, "field %s is null, but message %s requires it", name, message->name);
+    return null != LS_PB_NULL_NEVER ? LS_OK : refuse(part, "null, which can't be told by", err);
   }
-  if (repeated != (column->type->kind == LS_LIST)) {
-    return ls_error_set(err, LS_ECONFIG, "field %s: one side is a list, the other is not", name);
+  if (null == LS_PB_NULL_EMPTY && part->nullable && is_empty(column, row)) {
+    return refuse(part, "it is empty, which would be read as null from", err);
   }
-  return repeated ? put_list(out, field, column, row, err) : put_value(out, field, column, row, err);
+  return column->type->kind == LS_LIST ? put_list(out, part, column, row, err) : put_value(out, part, column, row, err);
 }
 
-int ls__encode_protobuf(ls_buf *out, const void *descriptor, const ls_batch *batch, int64_t row, ls_error *err) {
-  size_t start = out->len;
-  for (uint32_t i = 0; i < batch->schema->n_fields; i++) {
-    int rc = put_column(out, descriptor, batch->schema->fields[i].name, &batch->columns[i], row, err);
-    if (rc == LS_OK) continue;
-    out->len = start; /* nothing half written */
-    return rc;
+static int put_message(ls_buf *out, const ls_protobuf_part *parts, uint32_t n, const ls_column *columns, int64_t row,
+                       ls_error *err) {
+  for (uint32_t i = 0; i < n; i++) {
+    const ls_protobuf_part *part = &parts[i];
+    for (uint32_t k = part->rival; k > 0; k = parts[k - 1].rival) {
+      if (!ls__is_null(&columns[i], row) && !ls__is_null(&columns[k - 1], row))
+        return refuse(part, "another column has a value for the same oneof, of", err);
+    }
+    LS_TRY(put_part(out, part, &columns[i], row, err));
   }
   return LS_OK;
+}
+
+int ls__encode_protobuf(ls_buf *out, const ls_protobuf_writer *writer, const ls_batch *batch, int64_t row,
+                        ls_error *err) {
+  size_t start = out->len;
+  int rc = put_message(out, writer->parts, writer->n_parts, batch->columns, row, err);
+  if (rc < 0) out->len = start; /* nothing half written */
+  return rc;
 }

@@ -168,12 +168,16 @@ static bool is_bounded(const ProtobufCMessageDescriptor *message, int depth) {
   return true;
 }
 
+bool ls__protobuf_is_bounded(const ProtobufCMessageDescriptor *message) {
+  return is_bounded(message, 0);
+}
+
 int ls__protobuf_map_new(ls_decoder *decoder, const void *descriptor, ls_error *err) {
   ls_protobuf_map *map = LS_ARENA_NEW(&decoder->arena, ls_protobuf_map);
   map->descriptor = descriptor;
   map->nodes = LS_ARENA_ARRAY(&decoder->arena, ls_protobuf_node, decoder->n_fields + 1);
   decoder->protobuf = map;
-  if (!is_bounded(map->descriptor, 0)) {
+  if (!ls__protobuf_is_bounded(map->descriptor)) {
     return ls_error_set(err, LS_ECONFIG, "protobuf message %s contains itself, or is nested deeper than %d levels",
                         map->descriptor->name, NESTED_MAX);
   }

@@ -47,6 +47,8 @@ size_t ls__protobuf_enum_prefix(const ProtobufCEnumDescriptor *descriptor);
 /** How a value of the protobuf field becomes type (of an element, if it is repeated). False: it
  * can't. */
 bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *field, const ls_type *type);
+/** Whether a message does not contain itself, and is not nested too deep to be unpacked. */
+bool ls__protobuf_is_bounded(const ProtobufCMessageDescriptor *message);
 bool ls__protobuf_is_integer(ProtobufCType type);
 const char *ls__protobuf_type_name(const ProtobufCFieldDescriptor *field);
 #endif

@@ -127,6 +127,23 @@ test_decoded *decode_protobuf(test_codec *codec, const void *bytes, size_t len) 
   return finish(result, rc, &err);
 }
 
+static void add_line(void *payload, const char *text) {
+  ls__buf_printf(payload, "%s\n", text);
+}
+
+const ls_protobuf_writer *test_writer(ls_arena *arena, const ls_schema *schema, const void *descriptor,
+                                      const char **faults) {
+  ls_protobuf_writer *writer;
+  ls_buf text = LS_BUF_INIT;
+  ls__buf_puts(&text, "");
+  int rc = ls__protobuf_writer_new(&writer, arena, schema, descriptor, add_line, &text);
+  ck_assert_int_eq(rc, writer != NULL ? LS_OK : LS_ECONFIG);
+  ck_assert((text.len == 0) == (writer != NULL));
+  *faults = ls__arena_strndup(arena, text.ptr, text.len);
+  ls__buf_fini(&text);
+  return writer;
+}
+
 void result_free(test_decoded *result) {
   ls__arena_fini(&result->arena);
   ls__free(result);

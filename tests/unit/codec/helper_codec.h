@@ -47,6 +47,9 @@ test_decoded *decode_record(test_codec *codec, const char *text, size_t len);
 /** Block of exactly len bytes, without padding. */
 test_decoded *decode_csv(test_codec *codec, const char *text, size_t len, int64_t first_line);
 test_decoded *decode_protobuf(test_codec *codec, const void *bytes, size_t len);
+/** Writer of a schema's rows; NULL: what is wrong, a line each, is in *faults (in arena). */
+const ls_protobuf_writer *test_writer(ls_arena *arena, const ls_schema *schema, const void *descriptor,
+                                      const char **faults);
 void result_free(test_decoded *result);
 /** Row as JSON; text lives in the result. */
 const char *result_row(test_decoded *result, size_t row);
