@@ -107,6 +107,8 @@ typedef void (*ls_text_fn)(void *payload, const char *text);
  *  @errors LS_ECONFIG when one was told */
 int ls__protobuf_writer_new(ls_protobuf_writer **out, ls_arena *arena, const ls_schema *schema, const void *descriptor,
                             ls_text_fn on_fault, void *payload);
+/** The message type: ProtobufCMessageDescriptor. */
+const void *ls__protobuf_writer_message(const ls_protobuf_writer *writer);
 /** Whether there are rows that it can't write. */
 bool ls__protobuf_may_refuse(const ls_protobuf_writer *writer);
 /** Appends a row of the writer's schema as a message. @errors LS_EDATA: the row has a value that the message can't hold; nothing is

@@ -80,7 +80,7 @@ static void wrong_type(planning *at, const ls_protobuf_part *part, const ls_type
 
 static void null_is_lost(planning *at, const ls_protobuf_part *part) {
   const char *read_as = "as 0, false or the first value",
-             *other = "give the field presence (proto2, or in a oneof), or ";
+             *other = "make it optional, or put it in a oneof, or ";
   if (part->field->label == PROTOBUF_C_LABEL_REPEATED) {
     read_as = "as an empty list";
     other = "";
@@ -234,4 +234,8 @@ int ls__protobuf_writer_new(ls_protobuf_writer **out, ls_arena *arena, const ls_
 
 bool ls__protobuf_may_refuse(const ls_protobuf_writer *writer) {
   return writer->may_refuse;
+}
+
+const void *ls__protobuf_writer_message(const ls_protobuf_writer *writer) {
+  return writer->descriptor;
 }

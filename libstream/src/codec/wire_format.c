@@ -39,8 +39,17 @@ bool ls__wire_split(ls_wire *out, ls_slice value, bool protobuf) {
   return true;
 }
 
-void ls__wire_head(char out[LS_WIRE_HEAD], int32_t id) {
+static void put_zigzag(ls_buf *out, int32_t value) {
+  uint64_t raw = (uint64_t)value << 1; /* none is below 0 */
+  for (; raw >= 0x80; raw >>= 7) ls__buf_putc(out, (char)(raw | 0x80));
+  ls__buf_putc(out, (char)raw);
+}
+
+void ls__wire_head(ls_buf *out, int32_t id, const int32_t *path, uint32_t n_path) {
   uint32_t bits = (uint32_t)id;
-  out[0] = 0;
-  for (int i = 0; i < 4; i++) out[1 + i] = (char)(bits >> (24 - 8 * i));
+  ls__buf_putc(out, 0);
+  for (int i = 0; i < 4; i++) ls__buf_putc(out, (char)(bits >> (24 - 8 * i)));
+  bool first = n_path == 1 && path[0] == 0; /* has a short form */
+  if (n_path > 0) put_zigzag(out, first ? 0 : (int32_t)n_path);
+  for (uint32_t i = 0; i < n_path && !first; i++) put_zigzag(out, path[i]);
 }

@@ -19,8 +19,8 @@ typedef struct ls_wire {
 
 /** Takes a value apart. False: it is not in this format. */
 bool ls__wire_split(ls_wire *out, ls_slice value, bool protobuf);
-/** What goes in front of a JSON payload. */
-void ls__wire_head(char out[LS_WIRE_HEAD], int32_t id);
+/** Appends what goes in front of a payload. path: the message's place in its file; n_path 0: JSON. */
+void ls__wire_head(ls_buf *out, int32_t id, const int32_t *path, uint32_t n_path);
 
 /**
  * Whether the message at a place of a protobuf schema, as registries have it, has the full name (package.Outer.Inner). Entries of map fields count as

@@ -2,17 +2,15 @@
 #include "edge/kafka_sink.h"
 
 #include "base/alloc.h"
-#include "codec/codec.h"
-#include "codec/wire_format.h"
 #include "data/row.h"
 
 struct ls_kafka_sink {
   ls_sink_port port;
   const ls_schema *schema;
   uint32_t topic;
+  const ls_protobuf_writer *protobuf;
   bool internal;
-  bool framed;
-  char head[LS_WIRE_HEAD]; /* of a value; framed */
+  ls_slice head; /* of a value; empty: not in wire format */
   ls_kafka_producer *producer;
   ls_arena arena;
   ls_row_layout layout; /* of internal rows */
@@ -27,9 +25,18 @@ static void put_internal(ls_kafka_sink *sink, const ls_batch *batch, int64_t row
   ls__buf_append(&sink->value, sink->row.ptr, sink->row.len);
 }
 
-void ls__kafka_sink_format(ls_buf *key, ls_buf *value, const ls_batch *batch, int64_t row) {
+int ls__kafka_sink_format(ls_buf *key, ls_buf *value, const ls_protobuf_writer *protobuf, const ls_batch *batch,
+                          int64_t row, ls_error *err) {
   if (batch->schema->n_key > 0) ls__batch_format_key(key, batch, row);
-  if (!ls__is_retract(batch, row)) ls__encode_json(value, batch, row);
+  if (ls__is_retract(batch, row)) return LS_OK;
+  if (protobuf != NULL) return ls__encode_protobuf(value, protobuf, batch, row, err);
+  ls__encode_json(value, batch, row);
+  return LS_OK;
+}
+
+/** A message may have no bytes, which is not the same as no value. */
+static ls_slice bytes_of(const ls_buf *buf) {
+  return (ls_slice){buf->ptr != NULL ? buf->ptr : "", buf->len};
 }
 
 static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
@@ -45,14 +52,14 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
       if (keyed) ls__batch_format_key(&sink->key, batch, row);
       put_internal(sink, batch, row);
     } else {
-      if (sink->framed) ls__buf_append(&sink->value, sink->head, sizeof sink->head);
-      ls__kafka_sink_format(&sink->key, &sink->value, batch, row);
+      ls__buf_append(&sink->value, sink->head.ptr, sink->head.len);
+      LS_TRY(ls__kafka_sink_format(&sink->key, &sink->value, sink->protobuf, batch, row, err));
     }
     ls_kafka_send send = {.topic = sink->topic,
                           .partition = -1,
-                          .value = gone ? (ls_slice){NULL, 0} : ls__buf_slice(&sink->value),
+                          .value = gone ? (ls_slice){NULL, 0} : bytes_of(&sink->value),
                           .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};
-    if (keyed) send.key = (ls_slice){sink->key.ptr != NULL ? sink->key.ptr : "", sink->key.len};
+    if (keyed) send.key = bytes_of(&sink->key);
     LS_TRY(ls__kafka_producer_send(sink->producer, &send, err));
   }
   return LS_OK;
@@ -69,9 +76,12 @@ void ls__kafka_sink_new(ls_kafka_sink **out, const ls_schema *schema, uint32_t t
   *out = sink;
 }
 
-void ls__kafka_sink_set_schema(ls_kafka_sink *sink, int32_t id) {
-  ls__wire_head(sink->head, id);
-  sink->framed = true;
+void ls__kafka_sink_set_protobuf(ls_kafka_sink *sink, const ls_protobuf_writer *protobuf) {
+  sink->protobuf = protobuf;
+}
+
+void ls__kafka_sink_set_head(ls_kafka_sink *sink, ls_slice head) {
+  sink->head = head;
 }
 
 void ls__kafka_sink_free(ls_kafka_sink *sink) {

@@ -394,17 +394,18 @@ static int put_failed(ls_schema_registry *registry, long status, const char *sub
   return refuse(registry, status, what, err);
 }
 
-int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const char *subject, ls_slice schema, bool add,
-                            ls_error *err) {
+int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_schema_put *put, ls_error *err) {
   long status = 0;
   pthread_mutex_lock(&registry->lock);
-  set_subject(registry, subject, add);
+  set_subject(registry, put->subject, put->add);
   ls__buf_clear(&registry->body);
-  ls__buf_puts(&registry->body, "{\"schemaType\":\"JSON\",\"schema\":");
-  ls__buf_json_string(&registry->body, schema);
+  ls__buf_printf(&registry->body, "{\"schemaType\":\"%s\",\"schema\":", put->type);
+  ls__buf_json_string(&registry->body, put->schema);
   ls__buf_putc(&registry->body, '}');
   int rc = request(registry, &registry->body, &status, err);
-  if (rc >= 0) rc = status == 200 ? answer_id(registry, id, subject, err) : put_failed(registry, status, subject, err);
+  if (rc >= 0)
+    rc = status == 200 ? answer_id(registry, id, put->subject, err)
+                       : put_failed(registry, status, put->subject, err);
   pthread_mutex_unlock(&registry->lock);
   return rc;
 }

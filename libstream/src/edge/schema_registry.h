@@ -43,8 +43,11 @@ typedef enum ls_wire_fault {
  *  after some seconds. */
 int ls__schema_registry_judge(ls_schema_registry *registry, int32_t id, const char *message, const int32_t *path,
                               uint32_t n_path, ls_wire_fault *out, ls_error *err);
-/** Id of a JSON Schema under a subject: registered, where it is not there yet and add is set. @errors LS_ECONFIG also when it
- *  is not compatible with those that are there */
-int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const char *subject, ls_slice schema, bool add,
-                            ls_error *err);
+typedef struct ls_schema_put {
+  const char *subject, *type; /* type: JSON, PROTOBUF */
+  ls_slice schema;
+  bool add; /* register it where it is not there */
+} ls_schema_put;
+/** Id of a schema under a subject. @errors LS_ECONFIG also when it is not compatible with those that are there */
+int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_schema_put *put, ls_error *err);
 #endif

@@ -9,7 +9,7 @@
  */
 #ifndef LS_NODE_PLAN_H
 #define LS_NODE_PLAN_H
-#include "codec/codec.h"
+#include "codec/proto_text.h"
 #include "expr/expr.h"
 #include "store/store.h"
 
@@ -222,7 +222,10 @@ typedef struct ls_plan_sink {
   const ls_schema *schema;
   uint32_t node; /* its SINK node */
   const char *live_kafka;
-  bool live_registry; /* its values are in Confluent wire format, under a JSON Schema of subject <topic>-value */
+  ls_protobuf_writer *protobuf; /* live: values are messages; NULL: JSON */
+  bool live_registry;           /* its values are in Confluent wire format, under a schema of subject <topic>-value */
+  const char *proto_text;       /* protobuf and live_registry: that schema, and the message's place in it */
+  ls_proto_place proto_place;
   bool live_compacted;
   int32_t create_partitions; /* live: a missing topic is made with so many; 0: it must be there */
   const char *path_pattern;  /* as written, for describe; NULL: no lake binding */

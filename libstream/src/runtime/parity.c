@@ -84,6 +84,7 @@ static int list_outputs(ls_parity *parity, ls_error *err) {
     if (sink->live_kafka == NULL) continue;
     LS_TRY(add_output(parity, &parity->output_of_sink[i], sink->live_kafka, sink->name, sink->schema, err));
     parity->outputs[parity->output_of_sink[i]].wire = sink->live_registry;
+    parity->outputs[parity->output_of_sink[i]].protobuf = sink->protobuf;
     parity->outputs[parity->output_of_sink[i]].last_only = why_last_only(plan, &plan->nodes[sink->node]);
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {

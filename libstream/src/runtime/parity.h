@@ -49,6 +49,7 @@ typedef struct ls_parity_difference {
 typedef struct ls_parity_output {
   const char *topic, *name; /* name: of the sink, of the source whose dead letters it has */
   const ls_schema *schema;  /* of the sink; NULL: dead letters */
+  const ls_protobuf_writer *protobuf; /* its values are messages; NULL: JSON */
   bool wire;                /* its values are in Confluent wire format: payloads are compared */
   const char *last_only;    /* why the last row of each key is compared, not all of them; NULL: all are */
   bool compacted;           /* the broker may have dropped older rows of a key */

@@ -220,10 +220,13 @@ static void ignore_bad(void *payload, const ls_bad_record *bad) {
 static ls_batch *decode(const ls_parity_output *output, ls_slice value, ls_arena *arena) {
   ls_decoder *decoder = NULL;
   ls_error why = LS_ERROR_INIT;
-  ls_decoder_opts opts = {.format = LS_FORMAT_JSON};
+  bool message = output->protobuf != NULL;
+  ls_decoder_opts opts = {.format = message ? LS_FORMAT_PROTOBUF : LS_FORMAT_JSON,
+                          .protobuf_descriptor = message ? ls__protobuf_writer_message(output->protobuf) : NULL};
   if (output->schema == NULL || ls__decoder_new(&decoder, output->schema, &opts, &why) < 0) return NULL;
   ls_batch *batch = ls__batch_new(output->schema, arena, 1);
-  int rc = ls__decode_json_record(batch, decoder, value, 1, ignore_bad, NULL, &why);
+  int rc = message ? ls__decode_protobuf(batch, decoder, value, 1, ignore_bad, NULL, &why)
+                   : ls__decode_json_record(batch, decoder, value, 1, ignore_bad, NULL, &why);
   ls__decoder_free(decoder);
   if (rc < 0 || batch->columns[0].n_rows == 0) return NULL;
   batch->n_rows = 0;

@@ -93,7 +93,7 @@ static void reached(ls_parity_output *output, int32_t partition, int64_t offset)
 /** Rows are compared without the id of their schema, which is the registry's. */
 static ls_slice value_of(const ls_parity_output *output, const ls_kafka_record *record) {
   ls_wire wire;
-  return output->wire && ls__wire_split(&wire, record->value, false) ? wire.payload : record->value;
+  return output->wire && ls__wire_split(&wire, record->value, output->protobuf != NULL) ? wire.payload : record->value;
 }
 
 static int on_record(void *payload, const ls_kafka_record *record, ls_error *err) {

@@ -64,10 +64,12 @@ static int write_rows(ls_sink_port *port, int worker, const ls_batch *batch, con
   for (int64_t row = 0; row < batch->n_rows; row++) {
     ls__buf_clear(&rows->key);
     ls__buf_clear(&rows->value);
-    ls__kafka_sink_format(&rows->key, &rows->value, batch, row);
+    LS_TRY(ls__kafka_sink_format(&rows->key, &rows->value, self->output->protobuf, batch, row, err));
+    bool gone = ls__is_retract(batch, row);
+    ls_slice value = {gone ? NULL : rows->value.ptr != NULL ? rows->value.ptr : "", rows->value.len};
     ls_slice key = {keyed ? (rows->key.ptr != NULL ? rows->key.ptr : "") : NULL, keyed ? rows->key.len : 0};
-    LS_TRY(ls__parity_add(self->output->replayed, &rows->chunk, key, ls__buf_slice(&rows->value),
-                          (ls_stamp){worker, ++rows->n}, err));
+    LS_TRY(
+        ls__parity_add(self->output->replayed, &rows->chunk, key, value, (ls_stamp){worker, ++rows->n}, err));
   }
   return LS_OK;
 }

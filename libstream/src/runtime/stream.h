@@ -136,7 +136,7 @@ struct ls_stream {
   /* of the memory budget: stores of one task; one lane; one client's queues; growing files of one lake sink of one task */
   size_t store_bytes, lane_bytes, queue_bytes, lake_bytes;
   ls_schema_registry *registry; /* NULL: nothing is in wire format */
-  int32_t *sink_schema;         /* by plan sink: id of its schema there */
+  ls_slice *sink_head;          /* by plan sink: what is in front of its values, for its schema there */
   ls_stream_globals *globals;
   pthread_rwlock_t globals_lock; /* read: a slice is processed; write: the tables change */
   pthread_mutex_t lock;          /* parked tasks, counters */
@@ -172,7 +172,7 @@ const struct ls_stream_store *ls__stream_find_store(const ls_stream *stream, con
 /* stream_registry.c */
 /** stream->registry, when the plan uses one; asks whether it is there. @errors LS_ECONFIG, LS_ERETRY */
 int ls__stream_registry_open(ls_stream *stream, ls_error *err);
-/** The same, and the schemas of sinks are there: stream->sink_schema. May be called again after LS_ERETRY. */
+/** The same, and the schemas of sinks are there: stream->sink_head. May be called again after LS_ERETRY. */
 int ls__stream_registry_prepare(ls_stream *stream, ls_error *err);
 
 /* stream_globals.c */

@@ -29,24 +29,34 @@ int ls__stream_registry_open(ls_stream *stream, ls_error *err) {
   return ls__schema_registry_probe(stream->registry, err);
 }
 
+static ls_slice head_of(ls_stream *stream, const ls_plan_sink *sink, int32_t id) {
+  ls_buf head = LS_BUF_INIT;
+  ls__wire_head(&head, id, sink->proto_place.path, sink->proto_place.n_path);
+  ls_slice kept = {ls__arena_strndup(&stream->arena, head.ptr, head.len), head.len};
+  ls__buf_fini(&head);
+  return kept;
+}
+
 static int put_schema(ls_stream *stream, uint32_t i, ls_error *err) {
   const ls_plan_sink *sink = &stream->plan->sinks[i];
+  ls_schema_put put = {.subject = ls__arena_printf(&stream->arena, "%s-value", sink->live_kafka),
+                       .type = sink->protobuf != NULL ? "PROTOBUF" : "JSON",
+                       .add = stream->plan->registry.auto_register};
   ls_buf schema = LS_BUF_INIT;
-  ls__rows_json_schema(&schema, sink->schema, sink->name);
-  const char *subject = ls__arena_printf(&stream->arena, "%s-value", sink->live_kafka);
-  bool add = stream->plan->registry.auto_register;
-  int rc =
-      ls__schema_registry_put(stream->registry, &stream->sink_schema[i], subject, ls__buf_slice(&schema), add, err);
+  if (sink->protobuf == NULL) ls__rows_json_schema(&schema, sink->schema, sink->name);
+  put.schema = sink->protobuf != NULL ? ls__slice_of(sink->proto_text) : ls__buf_slice(&schema);
+  int32_t id;
+  int rc = ls__schema_registry_put(stream->registry, &id, &put, err);
   ls__buf_fini(&schema);
-  if (rc >= 0)
-    ls__log(LS_LOG_INFO, "runtime", "sink_schema", "sink=%s subject=%s id=%d", sink->name, subject,
-            (int)stream->sink_schema[i]);
-  return rc;
+  if (rc < 0) return rc;
+  stream->sink_head[i] = head_of(stream, sink, id);
+  ls__log(LS_LOG_INFO, "runtime", "sink_schema", "sink=%s subject=%s id=%d", sink->name, put.subject, (int)id);
+  return LS_OK;
 }
 
 int ls__stream_registry_prepare(ls_stream *stream, ls_error *err) {
   LS_TRY(ls__stream_registry_open(stream, err));
-  stream->sink_schema = LS_ARENA_ARRAY(&stream->arena, int32_t, stream->plan->n_sinks + 1);
+  stream->sink_head = LS_ARENA_ARRAY(&stream->arena, ls_slice, stream->plan->n_sinks + 1);
   for (uint32_t i = 0; i < stream->plan->n_sinks; i++) {
     if (stream->plan->sinks[i].live_registry) LS_TRY(put_schema(stream, i, err));
   }

@@ -48,7 +48,8 @@ static void open_ports(ls_stream_task *task) {
     if (plan->sinks[i].live_kafka == NULL || plan->nodes[plan->sinks[i].node].sub_topology != task->sub_topology)
       continue;
     ls__kafka_sink_new(&task->sinks[i], plan->sinks[i].schema, stream->sink_topic[i], false);
-    if (plan->sinks[i].live_registry) ls__kafka_sink_set_schema(task->sinks[i], stream->sink_schema[i]);
+    ls__kafka_sink_set_protobuf(task->sinks[i], plan->sinks[i].protobuf);
+    if (plan->sinks[i].live_registry) ls__kafka_sink_set_head(task->sinks[i], stream->sink_head[i]);
     task->sink_ports[i] = ls__kafka_sink_port(task->sinks[i]);
     task->sink_ports[i]->takes_deletes = plan->sinks[i].live_compacted;
     if (!lake) continue;

@@ -30,6 +30,7 @@ struct ls_task {
   ls_arena arena;       /* the task's life */
   ls_arena slice_arena;
   ls_arena end_arena; /* rows that a node makes at the end of input */
+  ls_buf message;     /* of a row that is tried */
   int error_code;     /* of the dead-letter port */
   ls_error *error;
 };
@@ -140,6 +141,7 @@ void ls__task_free(ls_task *task) {
     ls__sort_chunk_abandon(at->chunk);
     ls__free(at->partitions);
   }
+  ls__buf_fini(&task->message);
   ls__arena_fini(&task->slice_arena);
   ls__arena_fini(&task->end_arena);
   ls__arena_fini(&task->arena);
@@ -340,37 +342,66 @@ static void build_paths(ls_column *paths, const ls_plan_sink *sink, const ls_col
   ls__buf_fini(&text);
 }
 
+/** Reports rows that the sink's message can't hold. What takes a row back has no value. */
+static void check_messages(ls_task *task, const ls_protobuf_writer *protobuf, const ls_batch *in,
+                           ls_row_faults *faults) {
+  ls_buf *bytes = &task->message;
+  for (int64_t row = 0; row < in->n_rows; row++) {
+    ls_error why = LS_ERROR_INIT;
+    ls__buf_clear(bytes);
+    if (ls__is_retract(in, row) || ls__encode_protobuf(bytes, protobuf, in, row, &why) >= 0) continue;
+    ls__row_faults_report(faults, row, why.message);
+  }
+}
+
+static int eval_paths(ls_task *task, task_node *at, const ls_plan_sink *sink, const ls_batch *in, ls_row_faults *faults,
+                      ls_column *paths, ls_error *err) {
+  ls_arena *arena = &task->slice_arena;
+  ls_column *values = LS_ARENA_ARRAY(arena, ls_column, sink->n_path_exprs);
+  for (uint32_t i = 0; i < sink->n_path_exprs; i++) {
+    LS_TRY(ls__expr_eval(&values[i], at->path_exprs.states[i], in, NULL, arena, ls__row_faults_report, faults, err));
+  }
+  ls__column_init(paths, &ls__type_string, arena, in->n_rows);
+  build_paths(paths, sink, values, in, faults);
+  return LS_OK;
+}
+
+/** The rows without a fault. paths NULL: the sink has one path. */
+static int write_good(ls_task *task, ls_sink_port *port, const ls_batch *in, const ls_column *paths,
+                      const ls_row_faults *faults, ls_error *err) {
+  ls_arena *arena = &task->slice_arena;
+  int32_t *rows = LS_ARENA_ARRAY(arena, int32_t, in->n_rows + 1);
+  int64_t n = ls__select_rows(rows, in, NULL, faults);
+  ls_batch *good = ls__batch_new(in->schema, arena, n);
+  ls__batch_gather(good, in, rows, n);
+  if (paths == NULL) return port->write(port, task->opts.worker, good, NULL, err);
+  ls_column good_paths;
+  ls__column_init(&good_paths, &ls__type_string, arena, n);
+  ls__column_gather(&good_paths, paths, rows, n);
+  return port->write(port, task->opts.worker, good, &good_paths, err);
+}
+
 static int run_sink(ls_task *task, task_node *at, ls_error *err) {
   const ls_plan_sink *sink = &task->opts.plan->sinks[at->plan->u.sink.sink];
   ls_sink_port *port = task->opts.sinks[at->plan->u.sink.sink];
   const ls_batch *in = at->inputs[0];
-  ls_arena *arena = &task->slice_arena;
   at->counters.taken += in->n_rows;
   if (port == NULL) return LS_OK;
   if (in->retracts != NULL) in = pick_rows(task, in, port->takes_deletes ? is_last_word : is_plain);
-  if (sink->n_path_exprs == 0) return port->write(port, task->opts.worker, in, NULL, err);
+  bool checked = sink->protobuf != NULL && ls__protobuf_may_refuse(sink->protobuf);
+  if (sink->n_path_exprs == 0 && !checked) return port->write(port, task->opts.worker, in, NULL, err);
   ls_node stand_in = {.plan = at->plan};
-  ls_node_call call = {.arena = arena, .on_error = on_node_error, .error_payload = task, .plan_node = at->plan};
+  ls_node_call call = {
+      .arena = &task->slice_arena, .on_error = on_node_error, .error_payload = task, .plan_node = at->plan};
   ls_row_faults faults;
+  ls_column values, *paths = sink->n_path_exprs > 0 ? &values : NULL;
   ls__row_faults_init(&faults, &stand_in, &call, in);
-  ls_column *values = LS_ARENA_ARRAY(arena, ls_column, sink->n_path_exprs);
-  for (uint32_t i = 0; i < sink->n_path_exprs; i++) {
-    LS_TRY(ls__expr_eval(&values[i], at->path_exprs.states[i], in, NULL, arena, ls__row_faults_report, &faults, err));
-  }
-  ls_column paths;
-  ls__column_init(&paths, &ls__type_string, arena, in->n_rows);
-  build_paths(&paths, sink, values, in, &faults);
+  if (paths != NULL) LS_TRY(eval_paths(task, at, sink, in, &faults, paths, err));
+  if (checked) check_messages(task, sink->protobuf, in, &faults);
   at->counters.dead += stand_in.counters.dead;
   at->counters.taken -= stand_in.counters.dead;
-  if (faults.bits == NULL) return port->write(port, task->opts.worker, in, &paths, err);
-  int32_t *rows = LS_ARENA_ARRAY(arena, int32_t, in->n_rows + 1);
-  int64_t n = ls__select_rows(rows, in, NULL, &faults);
-  ls_batch *good = ls__batch_new(in->schema, arena, n);
-  ls__batch_gather(good, in, rows, n);
-  ls_column good_paths;
-  ls__column_init(&good_paths, &ls__type_string, arena, n);
-  ls__column_gather(&good_paths, &paths, rows, n);
-  return port->write(port, task->opts.worker, good, &good_paths, err);
+  if (faults.bits == NULL) return port->write(port, task->opts.worker, in, paths, err);
+  return write_good(task, port, in, paths, &faults, err);
 }
 
 /* ---- slices ---- */

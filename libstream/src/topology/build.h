@@ -229,6 +229,9 @@ void ls__build_live_settings(ls_build *b);
 bool ls__build_is_secret(const char *name);
 /** Takes ${env:...} and ${file:...} apart; out->name is set. False: it was reported. */
 bool ls__build_later(ls_build *b, const ls_yaml *value, ls_plan_property *out);
+/** `protobuf: package.Message` of a source, table or sink: wanted, or told to be of no use ("neither live nor replay has"). False:
+ *  *descriptor is not set. In build_sources.c. */
+bool ls__build_message(ls_build *b, const ls_yaml *map, bool wanted, const char *unwanted, const void **descriptor);
 /** `schema_registry`, after those that use it. */
 void ls__build_registry(ls_build *b);
 /** "<application_id>-<name><suffix>" */

@@ -287,6 +287,40 @@ static bool parse_live(ls_build *b, const ls_yaml *live, const ls_rel *rel, ls_p
   return false;
 }
 
+/** Where what is wrong with columns is told. */
+typedef struct column_faults {
+  ls_build *b;
+  ls_mark mark;
+} column_faults;
+
+static void on_column_fault(void *payload, const char *text) {
+  const column_faults *at = payload;
+  ls__diag_add(at->b->diag, at->mark, "%s", text);
+}
+
+/** The schema that is registered. */
+static bool set_proto_text(ls_build *b, const ls_mark *mark, const void *descriptor, ls_plan_sink *out) {
+  ls_buf text = LS_BUF_INIT;
+  ls_error why = LS_ERROR_INIT;
+  int rc = ls__proto_text(&text, &out->proto_place, descriptor, &why);
+  if (rc < 0) ls__diag_add(b->diag, *mark, "%s", why.message);
+  out->proto_text = ls__arena_strndup(b->arena, text.ptr != NULL ? text.ptr : "", text.len);
+  ls__buf_fini(&text);
+  return rc >= 0;
+}
+
+/** `protobuf`, and that each row can be written as that message. */
+static bool parse_protobuf(ls_build *b, const ls_yaml *map, const ls_yaml *live, const ls_rel *rel, ls_plan_sink *out) {
+  const char *format = ls__yaml_text(live, "format");
+  bool wanted = format != NULL && strcmp(format, "protobuf") == 0;
+  const void *descriptor = NULL;
+  if (!ls__build_message(b, map, wanted, "live does not have", &descriptor)) return false;
+  if (!wanted || rel->broken || rel->known != LS_KNOWN) return true;
+  column_faults faults = {b, ls__yaml_get(map, "protobuf")->mark};
+  bool ok = ls__protobuf_writer_new(&out->protobuf, b->arena, rel->schema, descriptor, on_column_fault, &faults) >= 0;
+  return (!out->live_registry || set_proto_text(b, &faults.mark, descriptor, out)) && ok;
+}
+
 static bool check_sensitive(ls_build *b, const ls_yaml *from, const char *name, const ls_rel *rel) {
   bool ok = true;
   for (uint32_t i = 0; i < rel->schema->n_fields; i++) {
@@ -330,6 +364,7 @@ static void build_sink(ls_build *b, const ls_yaml *map) {
   }
   ok = check_sensitive(b, from, name, &rel) && ok;
   if (live != NULL) ok = parse_live(b, live, &rel, sink) && ok;
+  ok = parse_protobuf(b, map, live, &rel, sink) && ok;
   if (lake != NULL) ok = parse_lake(b, lake, &rel, sink) && ok;
   if (!ok || rel.broken) {
     const ls_yaml *other = ls__yaml_get(ls__yaml_get(ls__yaml_get(lake, "summary"), "balance"), "from");

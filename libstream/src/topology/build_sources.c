@@ -212,10 +212,8 @@ static bool parse_live(ls_build *b, const ls_yaml *live, ls_schema_cell of, bind
   return true;
 }
 
-static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound, bool live_proto,
-                           const void **descriptor) {
+bool ls__build_message(ls_build *b, const ls_yaml *map, bool wanted, const char *unwanted, const void **descriptor) {
   const ls_yaml *message = ls__yaml_get(map, "protobuf");
-  bool wanted = live_proto || (bound->files != NULL && bound->format == LS_FORMAT_PROTOBUF);
   if (message == NULL) {
     if (!wanted || has_key(map, "protobuf")) return !wanted;
     ls__diag_add(b->diag, map->key->mark,
@@ -225,9 +223,7 @@ static bool parse_protobuf(ls_build *b, const ls_yaml *map, const binding *bound
     return false;
   }
   if (!wanted) {
-    ls__diag_add(b->diag, message->key->mark,
-                 "protobuf is of no use here; neither live nor replay "
-                 "has format: protobuf");
+    ls__diag_add(b->diag, message->key->mark, "protobuf is of no use here; %s format: protobuf", unwanted);
     return false;
   }
   ls__strmap_put(&b->messages, message->text, b);
@@ -287,7 +283,8 @@ static bool parse_bindings(ls_build *b, const ls_yaml *map, ls_schema_cell of, b
   }
   if (replay != NULL) ok &= parse_replay(b, replay, out);
   if (live != NULL) ok &= parse_live(b, live, of, out);
-  ok &= parse_protobuf(b, map, out, out->live_format == LS_FORMAT_PROTOBUF, &out->descriptor);
+  bool protobuf = out->live_format == LS_FORMAT_PROTOBUF || (out->files != NULL && out->format == LS_FORMAT_PROTOBUF);
+  ok &= ls__build_message(b, map, protobuf, "neither live nor replay has", &out->descriptor);
   return parse_dead_letters(b, map, map->key->text, out) && ok;
 }
 

@@ -331,7 +331,8 @@ static void put_sinks(ls_buf *out, const ls_plan *plan) {
     if (sink->totals_only) continue;
     ls__buf_printf(out, "  %s <- #%u\n", sink->name, (unsigned)plan->nodes[sink->node].inputs[0].node);
     if (sink->live_kafka != NULL) {
-      put_topic(out, sink->live_kafka, LS_FORMAT_JSON, sink->live_compacted);
+      put_topic(out, sink->live_kafka, sink->protobuf != NULL ? LS_FORMAT_PROTOBUF : LS_FORMAT_JSON,
+                sink->live_compacted);
       if (sink->create_partitions > 0) ls__buf_printf(out, ", made with %d partitions", (int)sink->create_partitions);
       ls__buf_putc(out, '\n');
     }

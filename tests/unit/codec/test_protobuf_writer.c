@@ -66,11 +66,11 @@ START_TEST(nulls_that_can_not_be_told_are_refused) {
   check_faults(
       "i32", "int64", "", payment,
       "column i32 is nullable, but field i32 of message test.Payment can't be null: it would be read as 0, false "
-      "or the first value; give the field presence (proto2, or in a oneof), or use COALESCE\n");
+      "or the first value; make it optional, or put it in a oneof, or use COALESCE\n");
   check_faults(
       "status", "string", "", payment,
       "column status is nullable, but field status of message test.Payment can't be null: it would be read as 0, "
-      "false or the first value; give the field presence (proto2, or in a oneof), or use COALESCE\n");
+      "false or the first value; make it optional, or put it in a oneof, or use COALESCE\n");
   check_faults("tags", "list<string>", "", payment,
                "column tags is nullable, but field tags of message test.Payment can't be null: it would be read as an "
                "empty list; use COALESCE\n");

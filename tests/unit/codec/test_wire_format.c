@@ -13,10 +13,31 @@ START_TEST(json_has_the_id_in_front) {
   ck_assert_int_eq(wire.id, 258);
   ck_assert_uint_eq(wire.n_path, 0);
   ck_assert(ls__slice_is(wire.payload, "{}"));
-  char head[LS_WIRE_HEAD];
-  ls__wire_head(head, 258);
-  ck_assert_mem_eq(head, wire.head.ptr, LS_WIRE_HEAD);
-  ck_assert_uint_eq(wire.head.len, LS_WIRE_HEAD);
+  ls_buf head = LS_BUF_INIT;
+  ls__wire_head(&head, 258, NULL, 0);
+  ck_assert(ls__slice_eq(ls__buf_slice(&head), wire.head));
+  ls__buf_fini(&head);
+}
+END_TEST
+
+static void check_head(const int32_t *path, uint32_t n, ls_slice wanted) {
+  ls_buf head = LS_BUF_INIT;
+  ls__wire_head(&head, 258, path, n);
+  ck_assert(ls__slice_eq(ls__buf_slice(&head), wanted));
+  ls_wire wire;
+  ck_assert(ls__wire_split(&wire, ls__buf_slice(&head), true));
+  ck_assert_int_eq(wire.id, 258);
+  ck_assert_uint_eq(wire.n_path, n);
+  ck_assert_mem_eq(wire.path, path, n * sizeof *path);
+  ls__buf_fini(&head);
+}
+
+START_TEST(protobuf_has_the_place_behind_the_id) {
+  check_head((int32_t[]){0}, 1, BYTES("\0\0\0\1\2\0")); /* the short form */
+  check_head((int32_t[]){1}, 1, BYTES("\0\0\0\1\2\2\2"));
+  check_head((int32_t[]){0, 0}, 2, BYTES("\0\0\0\1\2\4\0\0"));
+  check_head((int32_t[]){1, 128}, 2, BYTES("\0\0\0\1\2\4\2\x80\2"));
+  check_head((int32_t[]){INT32_MAX}, 1, BYTES("\0\0\0\1\2\2\xfe\xff\xff\xff\x0f"));
 }
 END_TEST
 
@@ -159,6 +180,7 @@ END_TEST
 int main(void) {
   const test_case cases[] = {
       TEST_CASE(json_has_the_id_in_front),       TEST_CASE(other_values_are_refused),
+      TEST_CASE(protobuf_has_the_place_behind_the_id),
       TEST_CASE(protobuf_names_its_message),     TEST_CASE(broken_texts_name_nothing),
       TEST_CASE(messages_of_a_text_have_places), TEST_CASE(messages_of_a_file_descriptor_have_places),
       TEST_CASE(rows_have_a_json_schema),
