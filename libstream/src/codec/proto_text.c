@@ -48,10 +48,11 @@ static bool has(const file *f, const char *name) {
 
 static int add_type(file *f, named type, const char *package) {
   if (strcmp(package, f->package) != 0)
-    return ls_error_set(f->err, LS_ECONFIG,
-                        "message %s has fields of type %s, which is of another package: schemas that refer to others can't "
-                        "be registered; use types of its own package or of google.protobuf",
-                        f->wanted->name, type.name);
+    return ls_error_set(
+        f->err, LS_ECONFIG,
+        "message %s has fields of type %s, which is of another package: schemas that refer to others can't "
+        "be registered; use types of its own package or of google.protobuf",
+        f->wanted->name, type.name);
   if (f->n_types == TYPES_MAX)
     return ls_error_set(f->err, LS_ECONFIG, "message %s is made of more than %d types", f->wanted->name, TYPES_MAX);
   f->types[f->n_types++] = type;
@@ -61,10 +62,10 @@ static int add_type(file *f, named type, const char *package) {
 /** The file of a type that registries have built in; NULL: it is none. */
 static const char *built_in(const char *name) {
   static const char *const files[][2] = {
-      {"Timestamp", "timestamp"}, {"Duration", "duration"},  {"Empty", "empty"},        {"Any", "any"},
-      {"FieldMask", "field_mask"}, {"Struct", "struct"},      {"Value", "struct"},       {"ListValue", "struct"},
-      {"NullValue", "struct"},    {"DoubleValue", "wrappers"}, {"FloatValue", "wrappers"}, {"Int64Value", "wrappers"},
-      {"UInt64Value", "wrappers"}, {"Int32Value", "wrappers"}, {"UInt32Value", "wrappers"}, {"BoolValue", "wrappers"},
+      {"Timestamp", "timestamp"},  {"Duration", "duration"},    {"Empty", "empty"},          {"Any", "any"},
+      {"FieldMask", "field_mask"}, {"Struct", "struct"},        {"Value", "struct"},         {"ListValue", "struct"},
+      {"NullValue", "struct"},     {"DoubleValue", "wrappers"}, {"FloatValue", "wrappers"},  {"Int64Value", "wrappers"},
+      {"UInt64Value", "wrappers"}, {"Int32Value", "wrappers"},  {"UInt32Value", "wrappers"}, {"BoolValue", "wrappers"},
       {"StringValue", "wrappers"}, {"BytesValue", "wrappers"}};
   static const char package[] = "google.protobuf.";
   if (strncmp(name, package, sizeof package - 1) != 0) return NULL;
@@ -158,10 +159,11 @@ static int find_syntax(file *f) {
   }
   f->proto3 = none || (!present && only2 == NULL);
   if (!f->proto3 || only2 == NULL) return LS_OK;
-  return ls_error_set(f->err, LS_ECONFIG,
-                      "message %s is made of messages of proto2 (%s) and of proto3, which can't stand in one file: schemas "
-                      "that refer to others can't be registered",
-                      f->wanted->name, only2);
+  return ls_error_set(
+      f->err, LS_ECONFIG,
+      "message %s is made of messages of proto2 (%s) and of proto3, which can't stand in one file: schemas "
+      "that refer to others can't be registered",
+      f->wanted->name, only2);
 }
 
 /* ---- text ---- */
@@ -171,15 +173,14 @@ static void indent(file *f, int depth) {
 }
 
 static const char *type_name(const ProtobufCFieldDescriptor *field) {
-  static const char *const names[] = {
-      [PROTOBUF_C_TYPE_INT32] = "int32",       [PROTOBUF_C_TYPE_SINT32] = "sint32",
-      [PROTOBUF_C_TYPE_SFIXED32] = "sfixed32", [PROTOBUF_C_TYPE_INT64] = "int64",
-      [PROTOBUF_C_TYPE_SINT64] = "sint64",     [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
-      [PROTOBUF_C_TYPE_UINT32] = "uint32",     [PROTOBUF_C_TYPE_FIXED32] = "fixed32",
-      [PROTOBUF_C_TYPE_UINT64] = "uint64",     [PROTOBUF_C_TYPE_FIXED64] = "fixed64",
-      [PROTOBUF_C_TYPE_FLOAT] = "float",       [PROTOBUF_C_TYPE_DOUBLE] = "double",
-      [PROTOBUF_C_TYPE_BOOL] = "bool",         [PROTOBUF_C_TYPE_STRING] = "string",
-      [PROTOBUF_C_TYPE_BYTES] = "bytes"};
+  static const char *const names[] = {[PROTOBUF_C_TYPE_INT32] = "int32",       [PROTOBUF_C_TYPE_SINT32] = "sint32",
+                                      [PROTOBUF_C_TYPE_SFIXED32] = "sfixed32", [PROTOBUF_C_TYPE_INT64] = "int64",
+                                      [PROTOBUF_C_TYPE_SINT64] = "sint64",     [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
+                                      [PROTOBUF_C_TYPE_UINT32] = "uint32",     [PROTOBUF_C_TYPE_FIXED32] = "fixed32",
+                                      [PROTOBUF_C_TYPE_UINT64] = "uint64",     [PROTOBUF_C_TYPE_FIXED64] = "fixed64",
+                                      [PROTOBUF_C_TYPE_FLOAT] = "float",       [PROTOBUF_C_TYPE_DOUBLE] = "double",
+                                      [PROTOBUF_C_TYPE_BOOL] = "bool",         [PROTOBUF_C_TYPE_STRING] = "string",
+                                      [PROTOBUF_C_TYPE_BYTES] = "bytes"};
   if (field->type == PROTOBUF_C_TYPE_ENUM) return ((const ProtobufCEnumDescriptor *)field->descriptor)->name;
   if (field->type == PROTOBUF_C_TYPE_MESSAGE) return ((const ProtobufCMessageDescriptor *)field->descriptor)->name;
   return names[field->type];

@@ -79,8 +79,7 @@ static void wrong_type(planning *at, const ls_protobuf_part *part, const ls_type
 }
 
 static void null_is_lost(planning *at, const ls_protobuf_part *part) {
-  const char *read_as = "as 0, false or the first value",
-             *other = "make it optional, or put it in a oneof, or ";
+  const char *read_as = "as 0, false or the first value", *other = "make it optional, or put it in a oneof, or ";
   if (part->field->label == PROTOBUF_C_LABEL_REPEATED) {
     read_as = "as an empty list";
     other = "";

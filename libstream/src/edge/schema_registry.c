@@ -404,8 +404,7 @@ int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_
   ls__buf_putc(&registry->body, '}');
   int rc = request(registry, &registry->body, &status, err);
   if (rc >= 0)
-    rc = status == 200 ? answer_id(registry, id, put->subject, err)
-                       : put_failed(registry, status, put->subject, err);
+    rc = status == 200 ? answer_id(registry, id, put->subject, err) : put_failed(registry, status, put->subject, err);
   pthread_mutex_unlock(&registry->lock);
   return rc;
 }

@@ -47,12 +47,12 @@ typedef struct ls_parity_difference {
 
 /** What is written to one topic, twice: as it is there, and by the replay. */
 typedef struct ls_parity_output {
-  const char *topic, *name; /* name: of the sink, of the source whose dead letters it has */
-  const ls_schema *schema;  /* of the sink; NULL: dead letters */
+  const char *topic, *name;           /* name: of the sink, of the source whose dead letters it has */
+  const ls_schema *schema;            /* of the sink; NULL: dead letters */
   const ls_protobuf_writer *protobuf; /* its values are messages; NULL: JSON */
-  bool wire;                /* its values are in Confluent wire format: payloads are compared */
-  const char *last_only;    /* why the last row of each key is compared, not all of them; NULL: all are */
-  bool compacted;           /* the broker may have dropped older rows of a key */
+  bool wire;                          /* its values are in Confluent wire format: payloads are compared */
+  const char *last_only;              /* why the last row of each key is compared, not all of them; NULL: all are */
+  bool compacted;                     /* the broker may have dropped older rows of a key */
   int32_t n_partitions;
   int64_t *ends;    /* by partition: what is compared */
   int32_t n_behind; /* partitions not read to there yet */

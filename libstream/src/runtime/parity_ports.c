@@ -68,8 +68,7 @@ static int write_rows(ls_sink_port *port, int worker, const ls_batch *batch, con
     bool gone = ls__is_retract(batch, row);
     ls_slice value = {gone ? NULL : rows->value.ptr != NULL ? rows->value.ptr : "", rows->value.len};
     ls_slice key = {keyed ? (rows->key.ptr != NULL ? rows->key.ptr : "") : NULL, keyed ? rows->key.len : 0};
-    LS_TRY(
-        ls__parity_add(self->output->replayed, &rows->chunk, key, value, (ls_stamp){worker, ++rows->n}, err));
+    LS_TRY(ls__parity_add(self->output->replayed, &rows->chunk, key, value, (ls_stamp){worker, ++rows->n}, err));
   }
   return LS_OK;
 }

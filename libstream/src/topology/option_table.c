@@ -36,8 +36,8 @@ static const ls_section sections[] = {
      "`${env:NAME}` or `${file:PATH}`, as in `kafka: properties`; `password` and `token` are only taken from there. A "
      "record is decoded by the schema of this file (or its `protobuf` message); that of the registry has to be of the "
      "same kind, JSON or PROTOBUF, and name the same message. Records where it does not, or whose id the registry "
-     "does not know, are dead letters; while the registry can't be reached, the topic waits. A sink's JSON Schema is "
-     "made from its columns. Keys are not in wire format."},
+     "does not know, are dead letters; while the registry can't be reached, the topic waits. A sink's schema is "
+     "made from its columns, or from its `protobuf` message. Keys are not in wire format."},
     {"plugins.*", "plugins",
      "Either a map of names or a plain list: `plugins: [recon]`. A plugin is found by its name in the "
      "plugin directories, unless `path` says where it is (relative to this file)."},

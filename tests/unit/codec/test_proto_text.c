@@ -107,13 +107,15 @@ START_TEST(what_is_not_of_one_file_is_refused) {
   ProtobufCFieldDescriptor shop = {.name = "shop", .id = 1, .type = PROTOBUF_C_TYPE_MESSAGE};
   ProtobufCMessageDescriptor other = {.name = "shops.Other", .package_name = "shops", .n_fields = 1, .fields = &shop};
   shop.descriptor = &test__shop__descriptor;
-  check_refused(&other, "message shops.Other has fields of type test.Shop, which is of another package: schemas that refer "
-                        "to others can't be registered; use types of its own package or of google.protobuf");
+  check_refused(&other,
+                "message shops.Other has fields of type test.Shop, which is of another package: schemas that refer "
+                "to others can't be registered; use types of its own package or of google.protobuf");
   other.name = "test.Other";
   other.package_name = "test";
   shop.label = PROTOBUF_C_LABEL_NONE;
-  check_refused(&other, "message test.Other is made of messages of proto2 (test.Shop) and of proto3, which can't stand in one "
-                        "file: schemas that refer to others can't be registered");
+  check_refused(&other,
+                "message test.Other is made of messages of proto2 (test.Shop) and of proto3, which can't stand in one "
+                "file: schemas that refer to others can't be registered");
   check_refused(&google__protobuf__timestamp__descriptor,
                 "message google.protobuf.Timestamp is one of protobuf's own, which is not registered");
 }

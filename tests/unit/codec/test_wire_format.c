@@ -179,10 +179,13 @@ END_TEST
 
 int main(void) {
   const test_case cases[] = {
-      TEST_CASE(json_has_the_id_in_front),       TEST_CASE(other_values_are_refused),
+      TEST_CASE(json_has_the_id_in_front),
+      TEST_CASE(other_values_are_refused),
       TEST_CASE(protobuf_has_the_place_behind_the_id),
-      TEST_CASE(protobuf_names_its_message),     TEST_CASE(broken_texts_name_nothing),
-      TEST_CASE(messages_of_a_text_have_places), TEST_CASE(messages_of_a_file_descriptor_have_places),
+      TEST_CASE(protobuf_names_its_message),
+      TEST_CASE(broken_texts_name_nothing),
+      TEST_CASE(messages_of_a_text_have_places),
+      TEST_CASE(messages_of_a_file_descriptor_have_places),
       TEST_CASE(rows_have_a_json_schema),
   };
   return RUN_TESTS("wire_format", cases);
