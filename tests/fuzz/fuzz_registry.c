@@ -42,6 +42,23 @@ static void check_schema(ls_slice text) {
   }
 }
 
+static void on_field(void *payload, const ls_proto_field *field) {
+  const ls_proto_place *place = payload;
+  ls_assert(field->name.len > 0 && place->n_path <= LS_WIRE_PATH_MAX);
+}
+
+/** The message that is found is the one that is there. */
+static void check_places(ls_slice text) {
+  static const char *const names[] = {"p.Outer.Inner", "p.Outer", "M"};
+  ls_proto_place place;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (!ls__proto_find(&place, text, names[i], on_field, &place)) continue;
+    ls_assert(place.n_path > 0 && place.n_path <= LS_WIRE_PATH_MAX);
+    ls_assert(ls__proto_names(text, place.path, place.n_path, names[i]));
+  }
+  ls_assert(!ls__proto_find(&place, text, "", NULL, NULL));
+}
+
 static void check_answer(ls_slice body) {
   ls_registry_reader *reader;
   ls_error err = LS_ERROR_INIT;
@@ -59,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ls_slice text = {(const char *)data, size};
   check_wire(text);
   check_schema(text);
+  check_places(text);
   check_answer(text);
   return 0;
 }

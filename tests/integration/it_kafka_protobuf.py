@@ -286,6 +286,37 @@ def table(case):
     return failures
 
 
+def of_others(case):
+    """With auto_register off the newest schema of the subject is taken, whatever else is in it: the place of our message in it goes in front."""
+    text = (recon.SOURCE / "tests/unit/codec/helper_order.proto").read_text().replace("helper_timestamp", "google/protobuf/timestamp")
+    text = text.replace("enum State", "message Before {} enum State")
+    names = ("framed", "parts-out")
+    for topic in names:
+        case.client.set_compatibility(f"{topic}-value", "NONE")
+        case.client.register_schema(f"{topic}-value", Schema(text, "PROTOBUF"))
+    case.client.clear_latest_caches()
+    before = {topic: [value for _, _, _, value, _ in live.committed(case.brokers, topic)] for topic in names}
+    to = live.producer(case.brokers)
+    record = {**order(random.Random(2), 950), "id": "of-others", "memo": "m", "items": [{"sku": "s", "n": 1, "raw": None, "parts": []}]}
+    live.send(to, "orders", "of-others", json.dumps(record))
+    to.flush()
+    case.live(case.topology(WRITE, settings=", auto_register: false"))
+    failures = 0
+    for topic, place, name, wanted in (("framed", b"\2\2", "test.Order", as_message(record)), ("parts-out", b"\4\2\2", "test.Order.Item", {"sku": "s", "n": 1})):
+        new = [value for _, _, _, value, _ in live.committed(case.brokers, topic) if value not in before[topic]]
+        schema_id, file = file_of(case, topic)
+        head = b"\0" + schema_id.to_bytes(4, "big") + place
+        failures += report(f"new values of {topic}", [value[:len(head)] for value in new], [head])
+        read = ProtobufDeserializer(class_of(file, name), {"use.deprecated.format": False, **SUBJECTS})
+        message = read(new[0], SerializationContext(topic, MessageField.VALUE))
+        failures += report(f"what {topic} holds", json_format.MessageToDict(message, preserving_proto_field_name=True), wanted)
+    case.live(case.topology(READ, application="back"))
+    failures += report("read back", [by_id(case, f"{topic}-back")["of-others"] for topic in ("framed", "plain")], [by_id(case, "as-json")["of-others"]] * 2)
+    case.client.register_schema("framed-value", Schema(text.replace("string memo = 2", "string memo = 20"), "PROTOBUF"))
+    said = case.live(case.topology(WRITE, settings=", auto_register: false"), code=2)
+    return failures + report("another number", [word for word in ("framed-value", "memo", "number 20") if word not in said], [])
+
+
 def incompatible(case):
     """Refused before a record is read; with auto_register off what is not there is told."""
     other = Schema('syntax = "proto2"; package test; message Order { required int64 id = 1; required string way = 2; }', "PROTOBUF")
@@ -306,7 +337,7 @@ def main():
         live.make_topics(cluster.bootstrap, ["orders", "scores"], 2)
         case = Case(cluster.bootstrap, registry, scratch)
         failures = 0
-        for part in (both_ways, table, incompatible):
+        for part in (both_ways, table, incompatible, of_others):
             begin = time.monotonic()
             failures += part(case)
             print(f"{part.__name__}: {time.monotonic() - begin:.1f} s", flush=True)

@@ -6,12 +6,15 @@
 #include "codec/decoder.h"
 #include "codec/wire_format.h"
 
+#include <stdlib.h>
+
 #define DEPTH_MAX     64
 #define FULL_NAME_MAX 512
 
 /** One open brace. */
 typedef struct level {
-  bool is_message;
+  bool is_message, is_oneof;
+  int32_t index;                 /* among the messages around it; map entries left out */
   bool on_path, on_path_entries; /* all numbers down to here are the wanted ones: map entries left out, counted */
   int32_t n, n_entries;          /* messages in it so far, the same two ways */
   size_t name_len;               /* of the full name up to here */
@@ -27,11 +30,14 @@ typedef struct outline {
   uint32_t depth; /* of the innermost open level; 0: the file */
   char name[FULL_NAME_MAX];
   bool found;
+  ls_proto_place *place; /* of the wanted one; NULL: the path is what is wanted */
+  ls_proto_field_fn on_field;
+  void *payload;
 } outline;
 
 /** What a statement says, up to its ; or brace. */
 typedef struct statement {
-  ls_slice first, second, third, group; /* words; group: the one after the word `group` */
+  ls_slice first, second, third, fourth, group; /* words; group: the one after the word `group` */
   bool is_map;
   char end; /* ; { } or 0 */
 } statement;
@@ -80,6 +86,8 @@ static void add_word(statement *s, ls_slice word, ls_slice before) {
     s->second = word;
   } else if (s->third.len == 0) {
     s->third = word;
+  } else if (s->fourth.len == 0) {
+    s->fourth = word;
   }
 }
 
@@ -120,10 +128,19 @@ static bool is_wanted(const outline *o, uint32_t depth, int32_t index) {
   return depth < o->n_path && o->path[depth] == index;
 }
 
+static void note_place(outline *o) {
+  if (o->place == NULL || o->found || o->depth > LS_WIRE_PATH_MAX) return;
+  if (!ls__slice_is((ls_slice){o->name, o->levels[o->depth].name_len}, o->wanted)) return;
+  for (uint32_t i = 1; i <= o->depth; i++) o->place->path[i - 1] = o->levels[i].index;
+  o->place->n_path = o->depth;
+  o->found = true;
+}
+
 /** A message begins in the innermost level. */
 static bool open_message(outline *o, ls_slice name) {
   level *in = &o->levels[o->depth];
   level next = {.is_message = true,
+                .index = in->n,
                 .on_path = in->on_path && is_wanted(o, o->depth, in->n),
                 .on_path_entries = in->on_path_entries && is_wanted(o, o->depth, in->n_entries),
                 .name_len = in->name_len};
@@ -133,13 +150,14 @@ static bool open_message(outline *o, ls_slice name) {
   o->levels[++o->depth] = next;
   bool here = o->depth == o->n_path && (next.on_path || next.on_path_entries);
   if (here && ls__slice_is((ls_slice){o->name, next.name_len}, o->wanted)) o->found = true;
+  note_place(o);
   return true;
 }
 
 /** Braces that are no message: what is in them has no place. */
-static bool open_other(outline *o) {
+static bool open_other(outline *o, bool oneof) {
   if (o->depth + 1 == DEPTH_MAX) return false;
-  level next = {.name_len = o->levels[o->depth].name_len};
+  level next = {.name_len = o->levels[o->depth].name_len, .is_oneof = oneof};
   o->levels[++o->depth] = next;
   return true;
 }
@@ -151,6 +169,33 @@ static level *message_around(outline *o) {
   return &o->levels[depth];
 }
 
+static bool parse_number(ls_slice text, uint32_t *out) {
+  char digits[16], *end;
+  if (text.len == 0 || text.len >= sizeof digits) return false;
+  memcpy(digits, text.ptr, text.len);
+  digits[text.len] = 0;
+  unsigned long number = strtoul(digits, &end, 0); /* octal and hex as well */
+  *out = (uint32_t)number;
+  return *end == 0 && number > 0 && number <= UINT32_MAX;
+}
+
+/** What may be a field: [label] type name = number. */
+static void tell_field(outline *o, const statement *s) {
+  const level *in = &o->levels[o->depth];
+  if (o->on_field == NULL || s->is_map || o->depth == 0 || !(in->is_message || in->is_oneof)) return;
+  bool repeated = ls__slice_is(s->first, "repeated");
+  bool required = ls__slice_is(s->first, "required");
+  bool label = repeated || required || ls__slice_is(s->first, "optional");
+  ls_proto_field field = {.message = {o->name, in->name_len},
+                          .type = label ? s->second : s->first,
+                          .name = label ? s->third : s->second,
+                          .repeated = repeated,
+                          .required = required};
+  if (field.name.len == 0 || (field.name.ptr[0] >= '0' && field.name.ptr[0] <= '9')) return; /* reserved 3, 4; */
+  if (!parse_number(label ? s->fourth : s->third, &field.number)) return;
+  o->on_field(o->payload, &field);
+}
+
 static bool take(outline *o, const statement *s) {
   level *in = &o->levels[o->depth];
   bool holds_messages = o->depth == 0 || in->is_message;
@@ -158,6 +203,7 @@ static bool take(outline *o, const statement *s) {
   switch (s->end) {
   case ';':
     if (o->depth == 0 && ls__slice_is(s->first, "package")) return append_name(o, &in->name_len, s->second);
+    tell_field(o, s);
     return true;
   case '{':
     if (holds_messages && ls__slice_is(s->first, "message")) return open_message(o, s->second);
@@ -166,7 +212,7 @@ static bool take(outline *o, const statement *s) {
       message_around(o)->n++;
       message_around(o)->n_entries++;
     }
-    return open_other(o);
+    return open_other(o, in->is_message && ls__slice_is(s->first, "oneof"));
   default:
     if (o->depth == 0) return false;
     o->depth--;
@@ -174,19 +220,37 @@ static bool take(outline *o, const statement *s) {
   }
 }
 
+static bool walk_text(outline *o) {
+  o->levels[0] = (level){.is_message = false, .on_path = true, .on_path_entries = true};
+  for (;;) {
+    statement s = next_statement(o);
+    if (s.end == 0) return o->found && o->depth == 0;
+    if (!take(o, &s)) return false;
+  }
+}
+
 static bool text_names(ls_slice text, const int32_t *path, uint32_t n_path, const char *full_name) {
   outline o = {.text = text, .path = path, .n_path = n_path, .wanted = full_name};
-  o.levels[0] = (level){.is_message = false, .on_path = true, .on_path_entries = true};
-  for (;;) {
-    statement s = next_statement(&o);
-    if (s.end == 0) return o.found && o.depth == 0;
-    if (!take(&o, &s)) return false;
-  }
+  return walk_text(&o);
 }
 
 /* ---- FileDescriptorProto ---- */
 
-enum { FILE_PACKAGE = 2, FILE_MESSAGE = 4, MESSAGE_NAME = 1, MESSAGE_NESTED = 3, BYTES = 2 };
+enum {
+  FILE_PACKAGE = 2,
+  FILE_MESSAGE = 4,
+  MESSAGE_NAME = 1,
+  MESSAGE_FIELD = 2,
+  MESSAGE_NESTED = 3,
+  FIELD_NAME = 1,
+  FIELD_NUMBER = 3,
+  FIELD_LABEL = 4,
+  FIELD_TYPE = 5,
+  FIELD_TYPE_NAME = 6,
+  LABEL_REQUIRED = 2,
+  LABEL_REPEATED = 3,
+  BYTES = 2
+};
 
 static bool get_varint(ls_slice *from, uint64_t *out) {
   *out = 0;
@@ -199,15 +263,21 @@ static bool get_varint(ls_slice *from, uint64_t *out) {
   return false;
 }
 
-/** The next field; *bytes: what it holds, when it holds bytes. False: there is none, or it is broken. */
-static bool next_field(ls_slice *from, uint64_t *field, ls_slice *bytes) {
+/** One field of a message on the wire. */
+typedef struct wire_field {
+  uint64_t id, number; /* number: of a varint */
+  bool holds_bytes;
+  ls_slice bytes;
+} wire_field;
+
+/** False: there is none, or it is broken. */
+static bool next_field(ls_slice *from, wire_field *out) {
   uint64_t tag, len;
   if (!get_varint(from, &tag)) return false;
-  *field = (tag & 7) == BYTES ? tag >> 3 : 0;
-  *bytes = (ls_slice){NULL, 0};
+  *out = (wire_field){.id = tag >> 3, .holds_bytes = (tag & 7) == BYTES};
   switch (tag & 7) {
   case 0:
-    return get_varint(from, &len);
+    return get_varint(from, &out->number);
   case 1:
     len = 8;
     break;
@@ -221,21 +291,20 @@ static bool next_field(ls_slice *from, uint64_t *field, ls_slice *bytes) {
     return false;
   }
   if (len > from->len) return false;
-  *bytes = (ls_slice){from->ptr, (size_t)len};
+  out->bytes = (ls_slice){from->ptr, (size_t)len};
   *from = (ls_slice){from->ptr + len, from->len - (size_t)len};
   return true;
 }
 
 /** The index-th field of a number (-1: the last one). False: there is none. */
 static bool find_field(ls_slice in, uint64_t wanted, int32_t index, ls_slice *out) {
-  uint64_t field;
-  ls_slice bytes;
+  wire_field field;
   bool found = false;
   for (int32_t n = 0; in.len > 0;) {
-    if (!next_field(&in, &field, &bytes)) return false;
-    if (field != wanted) continue;
+    if (!next_field(&in, &field)) return false;
+    if (field.id != wanted || !field.holds_bytes) continue;
     if (index < 0 || n == index) {
-      *out = bytes;
+      *out = field.bytes;
       found = true;
     }
     n++;
@@ -263,6 +332,56 @@ bool ls__proto_file_names(ls_slice file, const int32_t *path, uint32_t n_path, c
   return n_path > 0 && left.len == 0;
 }
 
+/** A FieldDescriptorProto. Groups have no type. */
+static bool tell_binary_field(outline *o, ls_slice message, ls_slice bytes) {
+  static const char *const types[] = {NULL,      "double",   "float",    "int64",  "uint64", "int32", "fixed64",
+                                      "fixed32", "bool",     "string",   NULL,     NULL,     "bytes", "uint32",
+                                      NULL,      "sfixed32", "sfixed64", "sint32", "sint64"};
+  ls_proto_field out = {.message = message};
+  wire_field field;
+  while (bytes.len > 0) {
+    if (!next_field(&bytes, &field)) return false;
+    if (field.id == FIELD_NAME && field.holds_bytes) out.name = field.bytes;
+    if (field.id == FIELD_TYPE_NAME && field.holds_bytes) out.type = field.bytes;
+    if (field.id == FIELD_NUMBER) out.number = (uint32_t)field.number;
+    if (field.id == FIELD_LABEL) out.repeated = field.number == LABEL_REPEATED;
+    if (field.id == FIELD_LABEL) out.required = field.number == LABEL_REQUIRED;
+    bool scalar = field.id == FIELD_TYPE && field.number < sizeof types / sizeof *types && types[field.number] != NULL;
+    if (scalar) out.type = ls__slice_of(types[field.number]);
+  }
+  if (o->on_field != NULL && out.name.len > 0) o->on_field(o->payload, &out);
+  return true;
+}
+
+/** The messages in a file (FILE_MESSAGE) or in a message (MESSAGE_NESTED), the name of what is around being there. */
+static bool walk_binary(outline *o, ls_slice in, uint64_t wanted) {
+  wire_field field;
+  size_t around = o->levels[o->depth].name_len;
+  for (int32_t n = 0; in.len > 0;) {
+    if (!next_field(&in, &field)) return false;
+    if (field.id == MESSAGE_FIELD && wanted == MESSAGE_NESTED && field.holds_bytes &&
+        !tell_binary_field(o, (ls_slice){o->name, around}, field.bytes))
+      return false;
+    if (field.id != wanted || !field.holds_bytes) continue;
+    ls_slice name;
+    level next = {.index = n++, .name_len = around};
+    if (o->depth + 1 == DEPTH_MAX || !find_field(field.bytes, MESSAGE_NAME, -1, &name)) return false;
+    if (!append_name(o, &next.name_len, name)) return false;
+    o->levels[++o->depth] = next;
+    note_place(o);
+    if (!walk_binary(o, field.bytes, MESSAGE_NESTED)) return false;
+    o->depth--;
+  }
+  return true;
+}
+
+static bool find_binary(outline *o) {
+  ls_slice package;
+  bool named = find_field(o->text, FILE_PACKAGE, -1, &package) && package.len > 0;
+  if (named && !append_name(o, &o->levels[0].name_len, package)) return false;
+  return walk_binary(o, o->text, FILE_MESSAGE) && o->found;
+}
+
 /* ---- either ---- */
 
 /** False: text is not base64. No .proto text is: it has blanks or braces. */
@@ -280,6 +399,18 @@ static bool put_decoded(ls_buf *out, ls_slice text) {
     ls__buf_putc(out, (char)(bits >> n_bits));
   }
   return text.len > 0;
+}
+
+bool ls__proto_find(ls_proto_place *out, ls_slice text, const char *full_name, ls_proto_field_fn on_field,
+                    void *payload) {
+  ls_buf file = LS_BUF_INIT;
+  outline o = {.text = text, .wanted = full_name, .place = out, .on_field = on_field, .payload = payload};
+  *out = (ls_proto_place){.n_path = 0};
+  bool binary = put_decoded(&file, text);
+  if (binary) o.text = ls__buf_slice(&file);
+  bool found = binary ? find_binary(&o) : walk_text(&o);
+  ls__buf_fini(&file);
+  return found;
 }
 
 bool ls__proto_names(ls_slice text, const int32_t *path, uint32_t n_path, const char *full_name) {

@@ -6,9 +6,9 @@
 #include "codec/proto_text.h"
 
 #include "base/alloc.h"
+#include "codec/protobuf_map.h"
 
 #include <inttypes.h>
-#include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,7 +172,7 @@ static void indent(file *f, int depth) {
   for (int i = 0; i < depth; i++) ls__buf_puts(f->out, "  ");
 }
 
-static const char *type_name(const ProtobufCFieldDescriptor *field) {
+const char *ls__proto_type_name(const ProtobufCFieldDescriptor *field) {
   static const char *const names[] = {[PROTOBUF_C_TYPE_INT32] = "int32",       [PROTOBUF_C_TYPE_SINT32] = "sint32",
                                       [PROTOBUF_C_TYPE_SFIXED32] = "sfixed32", [PROTOBUF_C_TYPE_INT64] = "int64",
                                       [PROTOBUF_C_TYPE_SINT64] = "sint64",     [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
@@ -256,7 +256,7 @@ static void put_field(file *f, const ProtobufCFieldDescriptor *field, int depth)
   if (field->label == PROTOBUF_C_LABEL_REQUIRED) label = "required ";
   if (field->label == PROTOBUF_C_LABEL_OPTIONAL && !in_oneof) label = "optional ";
   indent(f, depth);
-  ls__buf_printf(f->out, "%s%s %s = %u", label, type_name(field), field->name, (unsigned)field->id);
+  ls__buf_printf(f->out, "%s%s %s = %u", label, ls__proto_type_name(field), field->name, (unsigned)field->id);
   if (has_default(field)) {
     ls__buf_puts(f->out, " [default = ");
     put_default(f->out, field);

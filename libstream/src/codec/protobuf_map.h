@@ -51,4 +51,6 @@ bool ls__protobuf_how(ls_protobuf_how *out, const ProtobufCFieldDescriptor *fiel
 bool ls__protobuf_is_bounded(const ProtobufCMessageDescriptor *message);
 bool ls__protobuf_is_integer(ProtobufCType type);
 const char *ls__protobuf_type_name(const ProtobufCFieldDescriptor *field);
+/** The field's type as a .proto file has it, messages and enums by their full names. In proto_text.c. */
+const char *ls__proto_type_name(const ProtobufCFieldDescriptor *field);
 #endif

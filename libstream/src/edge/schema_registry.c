@@ -19,6 +19,7 @@
 #define TEXT_SHOWN       400
 
 #define CODE_NO_SUBJECT 40401
+#define CODE_NO_VERSION 40402
 #define CODE_NO_SCHEMA  40403
 
 typedef enum kind { KIND_UNKNOWN, KIND_JSON, KIND_PROTOBUF, KIND_OTHER } schema_kind;
@@ -359,9 +360,9 @@ int ls__schema_registry_judge(ls_schema_registry *registry, int32_t id, const ch
 /* ---- subjects ---- */
 
 /** Names of topics need no escapes in a path. */
-static void set_subject(ls_schema_registry *registry, const char *subject, bool add) {
+static void set_subject(ls_schema_registry *registry, const char *subject, const char *what) {
   ls__buf_clear(&registry->path);
-  ls__buf_printf(&registry->path, "%s/subjects/%s%s", registry->url, subject, add ? "/versions" : "");
+  ls__buf_printf(&registry->path, "%s/subjects/%s%s", registry->url, subject, what);
 }
 
 static int answer_id(ls_schema_registry *registry, int32_t *id, const char *subject, ls_error *err) {
@@ -376,7 +377,8 @@ static int answer_id(ls_schema_registry *registry, int32_t *id, const char *subj
 
 static int put_failed(ls_schema_registry *registry, long status, const char *subject, ls_error *err) {
   char said[TEXT_SHOWN], what[400];
-  if (says(registry, status, CODE_NO_SUBJECT) || says(registry, status, CODE_NO_SCHEMA))
+  if (says(registry, status, CODE_NO_SUBJECT) || says(registry, status, CODE_NO_SCHEMA) ||
+      says(registry, status, CODE_NO_VERSION))
     return ls_error_set(err, LS_ECONFIG,
                         "schema registry %s: subject %s does not have the schema of these rows; register it, or "
                         "set auto_register: true",
@@ -397,7 +399,7 @@ static int put_failed(ls_schema_registry *registry, long status, const char *sub
 int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_schema_put *put, ls_error *err) {
   long status = 0;
   pthread_mutex_lock(&registry->lock);
-  set_subject(registry, put->subject, put->add);
+  set_subject(registry, put->subject, put->add ? "/versions" : "");
   ls__buf_clear(&registry->body);
   ls__buf_printf(&registry->body, "{\"schemaType\":\"%s\",\"schema\":", put->type);
   ls__buf_json_string(&registry->body, put->schema);
@@ -405,6 +407,30 @@ int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_
   int rc = request(registry, &registry->body, &status, err);
   if (rc >= 0)
     rc = status == 200 ? answer_id(registry, id, put->subject, err) : put_failed(registry, status, put->subject, err);
+  pthread_mutex_unlock(&registry->lock);
+  return rc;
+}
+
+static int take_newest(ls_schema_registry *registry, int32_t *id, ls_buf *text, const char *subject, ls_error *err) {
+  ls_registry_answer answer;
+  LS_TRY(answer_id(registry, id, subject, err));
+  (void)ls__registry_read(&answer, registry->reader, ls__buf_slice(&registry->answer));
+  if (kind_of(&answer) != KIND_PROTOBUF || answer.schema.ptr == NULL)
+    return ls_error_set(err, LS_ECONFIG,
+                        "schema registry %s: the newest schema of subject %s should be of type PROTOBUF", registry->url,
+                        subject);
+  ls__buf_append(text, answer.schema.ptr, answer.schema.len);
+  return LS_OK;
+}
+
+int ls__schema_registry_newest(ls_schema_registry *registry, int32_t *id, ls_buf *text, const char *subject,
+                               ls_error *err) {
+  long status = 0;
+  pthread_mutex_lock(&registry->lock);
+  set_subject(registry, subject, "/versions/latest");
+  int rc = request(registry, NULL, &status, err);
+  if (rc >= 0)
+    rc = status == 200 ? take_newest(registry, id, text, subject, err) : put_failed(registry, status, subject, err);
   pthread_mutex_unlock(&registry->lock);
   return rc;
 }

@@ -50,4 +50,7 @@ typedef struct ls_schema_put {
 } ls_schema_put;
 /** Id of a schema under a subject. @errors LS_ECONFIG also when it is not compatible with those that are there */
 int ls__schema_registry_put(ls_schema_registry *registry, int32_t *id, const ls_schema_put *put, ls_error *err);
+/** The newest protobuf schema of a subject: its id, and its text appended. @errors LS_ECONFIG also when there is none */
+int ls__schema_registry_newest(ls_schema_registry *registry, int32_t *id, ls_buf *text, const char *subject,
+                               ls_error *err);
 #endif

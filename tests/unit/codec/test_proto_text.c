@@ -121,7 +121,66 @@ START_TEST(what_is_not_of_one_file_is_refused) {
 }
 END_TEST
 
+/* -- schemas of others --------------------------------------------------------------------------- */
+
+static const test_field columns[] = {
+    {"id", "string", "!", NULL, NULL, NULL, NULL},
+    {"state", "string", NULL, NULL, NULL, NULL, NULL},
+    {"items", "list<struct<sku: string, raw: bytes>>", "!", NULL, NULL, NULL, NULL},
+    {"at", "timestamp", NULL, NULL, NULL, NULL, NULL},
+};
+
+/* What is said of a schema for these columns as test.Order; path: of the message where nothing is. */
+static void check_agrees(const char *text, const char *said, uint32_t n, const int32_t *path) {
+  ls_arena arena;
+  ls__arena_init(&arena, 0);
+  const char *faults;
+  const ls_protobuf_writer *writer =
+      test_writer(&arena, test_schema(&arena, columns, 4), &test__order__descriptor, &faults);
+  ck_assert_msg(writer != NULL, "%s", faults);
+  ls_proto_place place;
+  ls_error err = LS_ERROR_INIT;
+  int rc = ls__proto_agrees(&place, writer, ls__slice_of(text), &err);
+  ck_assert_str_eq(rc < 0 ? err.message : "", said);
+  ck_assert_int_eq(rc, path != NULL ? LS_OK : LS_ECONFIG);
+  if (path != NULL) {
+    ck_assert_uint_eq(place.n_path, n);
+    ck_assert_mem_eq(place.path, path, n * sizeof *path);
+  }
+  ls__arena_fini(&arena);
+}
+
+#define OTHERS(order_id, item) /* comments, others' messages, more fields, names from inside */                        \
+  "syntax = 'proto2'; package test; // ours\n"                                                                         \
+  "message First { required string id = 9; }\n"                                                                        \
+  "message Order { " order_id " optional State state = 3; repeated Item items = 4; optional bool more = 99;\n"         \
+  "  optional .google.protobuf.Timestamp at = 5; enum State { STATE_NEW = 0; } message Item { " item " } }\n"
+
+START_TEST(a_schema_of_others_has_to_hold_what_is_written) {
+  check_agrees(OTHERS("required string id = 1;", "required string sku = 1; optional bytes raw = 3;"), "", 1,
+               (int32_t[]){1});
+  check_agrees(order, "", 1, (int32_t[]){0});
+  check_agrees("message Order {}", "it has no message test.Order", 0, NULL);
+  check_agrees(OTHERS("required string id = 2;", "required string sku = 1; optional bytes raw = 3;"),
+               "field id of its message test.Order is string with the number 2, and should be string with the number 1",
+               0, NULL);
+  check_agrees(OTHERS("required bytes id = 1;", "required string sku = 1; optional bytes raw = 3;"),
+               "field id of its message test.Order is bytes with the number 1, and should be string with the number 1",
+               0, NULL);
+  check_agrees(OTHERS("repeated string id = 1;", "required string sku = 1; optional bytes raw = 3;"),
+               "field id of its message test.Order is repeated string with the number 1, and should be string with the "
+               "number 1",
+               0, NULL);
+  check_agrees(OTHERS("required string id = 1;", "required string sku = 1;"),
+               "its message test.Order.Item has no field raw (schemas that it refers to are not looked at)", 0, NULL);
+  check_agrees(
+      OTHERS("required string id = 1; required int32 way = 50;", "required string sku = 1; optional bytes raw = 3;"),
+      "its message test.Order requires a field way, which is not written", 0, NULL);
+}
+END_TEST
+
 int main(void) {
-  const test_case cases[] = {TEST_CASE(a_text_holds_all_types), TEST_CASE(what_is_not_of_one_file_is_refused)};
+  const test_case cases[] = {TEST_CASE(a_text_holds_all_types), TEST_CASE(what_is_not_of_one_file_is_refused),
+                             TEST_CASE(a_schema_of_others_has_to_hold_what_is_written)};
   return RUN_TESTS("proto_text", cases);
 }

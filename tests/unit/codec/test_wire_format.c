@@ -147,6 +147,47 @@ START_TEST(messages_of_a_file_descriptor_have_places) {
 }
 END_TEST
 
+static void put_field(void *payload, const ls_proto_field *field) {
+  ls__buf_printf(payload, "%.*s %s%.*s %.*s %u\n", (int)field->message.len, field->message.ptr,
+                 field->repeated   ? "repeated "
+                 : field->required ? "required "
+                                   : "",
+                 (int)field->type.len, field->type.ptr, (int)field->name.len, field->name.ptr, (unsigned)field->number);
+}
+
+static void check_find(const char *of, const char *name, uint32_t n, const int32_t *path, const char *fields) {
+  ls_buf found = LS_BUF_INIT;
+  ls_proto_place place;
+  ls__buf_puts(&found, "");
+  ck_assert(ls__proto_find(&place, ls__slice_of(of), name, put_field, &found) == (path != NULL));
+  if (path != NULL) {
+    ck_assert_uint_eq(place.n_path, n);
+    ck_assert_mem_eq(place.path, path, n * sizeof *path);
+    ck_assert_str_eq(found.len > 0 ? found.ptr : "", fields);
+  }
+  ls__buf_fini(&found);
+}
+
+START_TEST(messages_are_found_by_name) {
+  static const char fields[] = "shop.v1.First string a 1\nshop.v1.Outer string s 2\nshop.v1.Outer int32 i 3\n";
+  check_find(text, "shop.v1.First", 1, (int32_t[]){0}, fields);
+  check_find(text, "shop.v1.Last", 1, (int32_t[]){2}, fields);
+  check_find(text, "shop.v1.Outer.B", 2, (int32_t[]){1, 1}, fields); /* entries of maps are not counted */
+  check_find(text, "shop.v1.Outer.A.Deep", 3, (int32_t[]){1, 0, 0}, fields);
+  check_find(text, "Outer", 0, NULL, NULL);
+  check_find(
+      "message M { required .p.X x = 0x10; repeated Y y=2 [deprecated = true]; reserved 3, 4; extensions 5 to 9; "
+      "enum E { A = 1; } extend M { optional int32 no = 6; } }",
+      "M", 1, (int32_t[]){0}, "M required .p.X x 16\nM repeated Y y 2\n");
+  check_find("message M {", "M", 0, NULL, NULL);
+  check_find("Cgd4LnByb3RvEgFwIggKAUEaAwoBTiIDCgFC", "p.B", 1, (int32_t[]){1}, "");
+  check_find("Cgd4LnByb3RvEgFwIggKAUEaAwoBTiIDCgFC", "p.A.N", 2, (int32_t[]){0, 0}, "");
+  /* message M { required .p.X x = 3; repeated int32 n = 4; } */
+  check_find("Ih8KAU0SDwoBeBgDIAIoCzIELnAuWBIJCgFuGAQgAygF", "M", 1, (int32_t[]){0},
+             "M required .p.X x 3\nM repeated int32 n 4\n");
+}
+END_TEST
+
 START_TEST(rows_have_a_json_schema) {
   static const char *const types[][2] = {{"id", "string"},        {"n", "int64"},           {"amount", "decimal(18,4)"},
                                          {"at", "timestamp"},     {"tags", "list<string>"}, {"f", "float64"},
@@ -186,6 +227,7 @@ int main(void) {
       TEST_CASE(broken_texts_name_nothing),
       TEST_CASE(messages_of_a_text_have_places),
       TEST_CASE(messages_of_a_file_descriptor_have_places),
+      TEST_CASE(messages_are_found_by_name),
       TEST_CASE(rows_have_a_json_schema),
   };
   return RUN_TESTS("wire_format", cases);
