@@ -235,8 +235,8 @@ static int aggregate_runs(aggregate_node *self, ls_node_call *call, const ls_row
   int64_t last = -1; /* row of the open run */
   for (int64_t row = 0; row < in->n_rows; row++) {
     if (ls__row_faulty(faults, row)) continue;
-    if (keys->keys[row].ptr == NULL) {
-      ls__row_faults_report(faults, row, "the key to aggregate by is null");
+    if (!ls__row_key_fits(keys, row)) {
+      ls__row_key_report(faults, keys, row, "the key to aggregate by is null");
       continue;
     }
     bool begins = last < 0 || !aggregate_goes_on(in, last, row) || !ls__slice_eq(keys->keys[last], keys->keys[row]);
@@ -266,8 +266,8 @@ static int aggregate_process(ls_node *node, ls_node_call *call, ls_error *err) {
     if (node->table != NULL && row + LS_PREFETCH_ROWS < in->n_rows)
       ls__table_prefetch(node->table, keys.hashes[row + LS_PREFETCH_ROWS]);
     if (ls__row_faulty(&faults, row)) continue;
-    if (keys.keys[row].ptr == NULL) {
-      ls__row_faults_report(&faults, row, "the key to aggregate by is null");
+    if (!ls__row_key_fits(&keys, row)) {
+      ls__row_key_report(&faults, &keys, row, "the key to aggregate by is null");
       continue;
     }
     int rc = self->windows != NULL ? aggregate_windowed_row(self, call, row, keys.keys[row], keys.hashes[row], err)

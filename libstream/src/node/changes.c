@@ -61,8 +61,8 @@ static int changes_process(ls_node *node, ls_node_call *call, ls_error *err) {
   int64_t *versions = LS_ARENA_ARRAY(call->arena, int64_t, in->n_rows + 1);
   int64_t n_changed = 0;
   for (int64_t row = 0; row < in->n_rows; row++) {
-    if (keys.keys[row].ptr == NULL) {
-      ls__row_faults_report(&faults, row, "the key is null");
+    if (!ls__row_key_fits(&keys, row)) {
+      ls__row_key_report(&faults, &keys, row, "the key is null");
       continue;
     }
     int64_t version = changes_check(self, in, row, keys.keys[row], keys.hashes[row], err);

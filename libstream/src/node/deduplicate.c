@@ -62,8 +62,8 @@ static int deduplicate_process(ls_node *node, ls_node_call *call, ls_error *err)
   for (int64_t row = 0; row < in->n_rows; row++) {
     if (self->seen != NULL && row + LS_PREFETCH_ROWS < in->n_rows)
       ls__kv_prefetch(self->seen, keys.hashes[row + LS_PREFETCH_ROWS]);
-    if (keys.keys[row].ptr == NULL) {
-      ls__row_faults_report(&faults, row, "the deduplication key is null");
+    if (!ls__row_key_fits(&keys, row)) {
+      ls__row_key_report(&faults, &keys, row, "the deduplication key is null");
       continue;
     }
     int seen = deduplicate_check(self, in, row, keys.keys[row], keys.hashes[row], err);

@@ -144,7 +144,7 @@ static int latest_run(latest_node *self, ls_node_call *call, int64_t first, int6
 /** Where the run of rows of one key ends that begins with row. */
 static int64_t latest_run_end(const latest_node *self, const ls_batch *in, const ls_row_keys *keys, int64_t row) {
   int64_t end = row + 1;
-  bool alone = self->each_change || keys->keys[row].ptr == NULL || ls__is_retract(in, row);
+  bool alone = self->each_change || !ls__row_key_fits(keys, row) || ls__is_retract(in, row);
   while (!alone && end < in->n_rows && keys->hashes[end] == keys->hashes[row] && keys->keys[end].ptr != NULL &&
          !ls__is_retract(in, end) && ls__slice_eq(keys->keys[end], keys->keys[row]))
     end++;
@@ -165,8 +165,8 @@ static int latest_process(ls_node *node, ls_node_call *call, ls_error *err) {
     end = latest_run_end(self, in, &keys, row);
     for (int64_t at = row + LS_PREFETCH_ROWS; at < end + LS_PREFETCH_ROWS && at < in->n_rows; at++)
       ls__table_prefetch(node->table, keys.hashes[at]);
-    if (keys.keys[row].ptr == NULL) {
-      ls__row_faults_report(&faults, row, "the key is null");
+    if (!ls__row_key_fits(&keys, row)) {
+      ls__row_key_report(&faults, &keys, row, "the key is null");
     } else if (ls__is_retract(in, row)) {
       LS_TRY(latest_take_back(self, call, row, keys.keys[row], keys.hashes[row], err));
     } else {

@@ -1,6 +1,8 @@
 /** @file node_util.c  See node_util.h. */
 #include "node/verbs.h"
 
+#include <stdio.h>
+
 void ls__row_faults_init(ls_row_faults *faults, ls_node *node, ls_node_call *call, const ls_batch *batch) {
   *faults = (ls_row_faults){node, call, batch, NULL};
 }
@@ -147,6 +149,13 @@ void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fi
     out->hashes[row] = ls__hash64(out->keys[row]);
   }
   ls__buf_fini(&key);
+}
+
+void ls__row_key_report(ls_row_faults *faults, const ls_row_keys *keys, int64_t row, const char *if_null) {
+  char message[96];
+  snprintf(message, sizeof message, "the key has %zu bytes, at most %u are stored", keys->keys[row].len,
+           LS_STORE_KEY_BYTES_MAX);
+  ls__row_faults_report(faults, row, keys->keys[row].ptr == NULL ? if_null : message);
 }
 
 /** A table join that looks at its tables at the end of input only. */

@@ -63,6 +63,13 @@ typedef struct ls_row_keys {
 void ls__row_keys_of(ls_row_keys *out, const ls_batch *batch, const uint32_t *fields, uint32_t n_fields,
                      ls_arena *arena);
 
+/** Whether a store takes the row's key. */
+static inline bool ls__row_key_fits(const ls_row_keys *keys, int64_t row) {
+  return keys->keys[row].ptr != NULL && keys->keys[row].len <= LS_STORE_KEY_BYTES_MAX;
+}
+/** Reports a row whose key does not fit: if_null, or that it is too long. */
+void ls__row_key_report(ls_row_faults *faults, const ls_row_keys *keys, int64_t row, const char *if_null);
+
 /** So far ahead stores are told which key comes: a few rows for its slot, a few for its entry. */
 #define LS_PREFETCH_ROWS 16
 

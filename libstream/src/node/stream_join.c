@@ -200,9 +200,11 @@ static int stream_join_match(match *m, ls_slice key, ls_error *err) {
   return ls__window_fetch(partners, key, m->hash, from_us, to_us, on_unmatch, m, err);
 }
 
-static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_index, int64_t row, ls_slice key,
-                           uint64_t hash, ls_row_faults *faults, ls_error *err) {
+static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_index, int64_t row,
+                           const ls_row_keys *keys, ls_row_faults *faults, ls_error *err) {
   const ls_batch *in = call->inputs[side_index];
+  ls_slice key = keys->keys[row];
+  uint64_t hash = keys->hashes[row];
   join_side *side = &self->sides[side_index];
   int64_t ts_us = in->ts_us[row], now_us = in->stamps[row].ts_us;
   if (now_us >= closes_at(self, side_index, ts_us)) {
@@ -224,8 +226,8 @@ static int stream_join_row(stream_join_node *self, ls_node_call *call, int side_
     }
   }
   bool null_key_alone = key.ptr == NULL && side->keeps_unmatched; /* KIP-962: a null key can't match */
-  if (key.ptr == NULL && !null_key_alone) {
-    ls__row_faults_report(faults, row, "the join key is null");
+  if (!null_key_alone && !ls__row_key_fits(keys, row)) {
+    ls__row_key_report(faults, keys, row, "the join key is null");
     return LS_OK;
   }
   bool early = self->base.plan->u.stream_join.emit == LS_EMIT_CHANGES;
@@ -261,7 +263,7 @@ static int stream_join_process(ls_node *node, ls_node_call *call, ls_error *err)
   int64_t row = 0;
   for (int side = ls__merge_walk_next(&walk, &row); side >= 0; side = ls__merge_walk_next(&walk, &row)) {
     LS_TRY(stream_join_fire(self, call, call->inputs[side]->stamps[row].ts_us, err));
-    LS_TRY(stream_join_row(self, call, side, row, keys[side].keys[row], keys[side].hashes[row], &faults[side], err));
+    LS_TRY(stream_join_row(self, call, side, row, &keys[side], &faults[side], err));
   }
   return stream_join_fire(self, call, call->stream_time_us, err);
 }

@@ -81,7 +81,8 @@ static int name_topics(ls_stream *stream, ls_error *err) {
     LS_TRY(name_sink_topics(stream, i, err));
   }
   for (uint32_t i = 0; i < plan->n_sources; i++) {
-    if (!plan->sources[i].repartition) stream->letter_topic[i] = add_topic(stream, plan->sources[i].dead_letter_topic);
+    bool has_letters = !plan->sources[i].repartition; /* the letters of others go to the source's that is upstream */
+    stream->letter_topic[i] = has_letters ? add_topic(stream, plan->sources[i].dead_letter_topic) : UINT32_MAX;
   }
   for (uint32_t i = 0; i < plan->n_globals; i++) {
     if (plan->globals[i].live_kafka == NULL)

@@ -22,6 +22,8 @@
 #include "base/buf.h"
 #include "data/batch.h"
 
+#define LS_STORE_KEY_BYTES_MAX 65535u /* a longer key is LS_EDATA */
+
 typedef struct ls_store_db ls_store_db;   /* the process's RocksDB database; NULL for memory-only processes */
 typedef struct ls_store_set ls_store_set; /* the stores of one task */
 typedef struct ls_kv ls_kv;

@@ -6,7 +6,6 @@
 #include "store/rocks.h"
 #include "store/store.h"
 
-#define LS_STORE_KEY_BYTES_MAX   65535u
 #define LS_STORE_VALUE_BYTES_MAX (UINT32_MAX / 2)
 #define LS_STORE_TASK_BYTES_MAX  32768u
 

@@ -37,7 +37,7 @@ struct ls_task {
 
 /* ---- dead letters of nodes ---- */
 
-/** First file source upstream of a node. */
+/** First source of the file upstream of a node. */
 static uint32_t upstream_source(const ls_plan *plan, const ls_plan_node *node) {
   while (node->verb != LS_VERB_SOURCE) node = &plan->nodes[node->inputs[0].node];
   const ls_plan_source *source = &plan->sources[node->u.source.source];
@@ -78,6 +78,8 @@ static void on_node_error(void *payload, const ls_plan_node *node, const ls_batc
   ls_dead_letter letter = {
       .node = node->name, .reason = "step_failed", .error = message, .date_days = INT32_MIN, .seq = seq};
   (void)task->opts.origin_of(task->opts.origin_payload, seq, &source, &letter);
+  source =
+      upstream_source(plan, &plan->nodes[plan->sources[source].node]); /* live a row's origin may be a repartition */
   letter.source = plan->sources[source].name;
   ls_buf text = LS_BUF_INIT;
   ls__batch_format_masked(&text, batch, row, filled_of(task, node, batch));
