@@ -46,7 +46,7 @@ sources:
   bills: { schema: fee, live: { kafka: bills, idle_after: 1ms } }
   fees:  { schema: fee, live: { kafka: fees, idle_after: 1ms } }
 steps:
-  shown: { from: bills, select: { id: id, at: at } }
+  shown: { from: bills, select: { id: id, kind: kind, sort: kind, at: at } }
   totals: { from: fees, aggregate: { by: kind, values: { n: "count(*)", shares: "sum(100 / amount)" }, store: totals } }
 sinks:
   shown: { from: shown, live: { kafka: shown, create: { partitions: 2 } } }
@@ -170,11 +170,28 @@ def check_behind(case):
     return failed
 
 
+def check_large(case):
+    """A row that no record can hold, and a bad record whose letter none could hold, cost themselves and not the run."""
+    to = live.producer(case.brokers)
+    for name, amount in (("row", 1), ("letter", "x"), ("small", 2)):
+        kind = "k" if name == "small" else "k" * 600000
+        live.send(to, "bills", name, json.dumps({"id": name, "kind": kind, "amount": amount, "at": "2026-03-01T00:01:00Z"}))
+    to.flush()
+    summary = json.loads(case.run("run", case.file, "--live", "--until-end", "--quiet", "--output-format", "json").splitlines()[-1])
+    failed = expect("bad records, conservation", (summary["bad_records"], summary["conservation"]), (2, True))
+    failed += expect("rows", {key for _, _, key, _, _ in live.committed(case.brokers, "shown")}, {f"bills{i}".encode() for i in range(10)} | {b"small"})
+    letters = {headers["ls.reason"]: json.loads(value) for _, _, _, value, headers in live.committed(case.brokers, "bills.dlq")}
+    failed += expect("letters", set(letters), {b"step_failed", b"wrong_type"})
+    failed += expect("payloads", {"payload" in letter or letter["payload_bytes"] < 600000 for letter in letters.values()}, {False})
+    return failed
+
+
 def main():
     kafka_server.need()
     with tempfile.TemporaryDirectory() as scratch, kafka_server.running() as cluster:
         live.make_topics(cluster.bootstrap, ["payments", "refunds", "bills", "fees"], 2)
-        failed = check(Case(cluster.bootstrap, scratch)) + check_behind(Case(cluster.bootstrap, scratch))
+        case = Case(cluster.bootstrap, scratch)
+        failed = check(case) + check_behind(case) + check_large(case)
     print("FAILED" if failed else "passed")
     return 1 if failed else 0
 

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-#define HEADERS_MAX 8
+#define HEADERS_MAX       8
+#define PAYLOAD_BYTES_MAX ((size_t)256 << 10) /* a letter must fit into a record of any topic */
 
 struct ls_kafka_letters {
   ls_dead_letter_port port;
@@ -30,7 +31,9 @@ static void put_value(ls_buf *out, const ls_dead_letter *letter) {
   put_text(out, "reason", letter->reason);
   put_text(out, "error", letter->error);
   put_text(out, "field", letter->field);
-  if (letter->payload.len > 0) {
+  if (letter->payload.len > PAYLOAD_BYTES_MAX) {
+    ls__buf_printf(out, ",\"payload_bytes\":%zu", letter->payload.len);
+  } else if (letter->payload.len > 0) {
     ls__buf_puts(out, ",\"payload\":");
     ls__buf_append(out, letter->payload.ptr, letter->payload.len);
   }

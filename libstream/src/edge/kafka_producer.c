@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DELETIONS_MS           1000 /* at the end, for answers that are under way */
 #define TRANSACTION_MS_DEFAULT 60000
@@ -25,6 +26,7 @@ struct ls_kafka_producer {
   ls_kafka_producer_opts opts;
   rd_kafka_topic_t **topics; /* one for each of opts.topics */
   int transaction_ms;
+  size_t record_bytes_max;
   bool is_aborting;           /* what is not delivered now was thrown away on purpose */
   rd_kafka_resp_err_t failed; /* of the first record that was not delivered since begin or flush */
   char failed_topic[256];
@@ -88,6 +90,10 @@ static int make_conf(ls_kafka_producer *p, rd_kafka_conf_t **out, ls_error *err)
   ls__kafka_conf_suggest(conf, opts->cluster, "linger.ms", "5");
   ls__kafka_conf_suggest(conf, opts->cluster, "compression.type", "lz4");
   ls__kafka_conf_suggest(conf, opts->cluster, "retry.backoff.ms", "50");
+  char max[32] = "0";
+  size_t n = sizeof max;
+  (void)rd_kafka_conf_get(conf, "message.max.bytes", max, &n);
+  p->record_bytes_max = (size_t)strtoull(max, NULL, 10);
   rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   *out = conf;
   return LS_OK;
@@ -280,6 +286,10 @@ static int send_failed(ls_kafka_producer *p, const ls_kafka_send *send, rd_kafka
   if (p->opts.transactional_id && (ours == LS_EIO || ours == LS_ERETRY)) ours = LS_EABORT;
   return ls__kafka_fail(&p->client, err, ours, code, NULL, "a record of %zu bytes for topic %s partition %" PRId32,
                         send->key.len + send->value.len, p->opts.topics[send->topic], send->partition);
+}
+
+size_t ls__kafka_producer_record_bytes_max(const ls_kafka_producer *p) {
+  return p->record_bytes_max;
 }
 
 int ls__kafka_producer_send(ls_kafka_producer *p, const ls_kafka_send *send, ls_error *err) {

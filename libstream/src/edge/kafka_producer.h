@@ -32,6 +32,8 @@ typedef struct ls_kafka_send {
   /** Raised to the record's offset when it is delivered, at the latest when flush returns. NULL: not wanted. */
   int64_t *offset;
 } ls_kafka_send;
+/** Key and value together may have so many bytes (message.max.bytes): a larger record is LS_ELIMIT. */
+size_t ls__kafka_producer_record_bytes_max(const ls_kafka_producer *producer);
 int ls__kafka_producer_send(ls_kafka_producer *producer, const ls_kafka_send *send, ls_error *err);
 /** Waits until all is delivered. @errors LS_EABORT, LS_EFENCED, LS_ERETRY (at least once: some record was not delivered) */
 int ls__kafka_producer_flush(ls_kafka_producer *producer, ls_error *err);

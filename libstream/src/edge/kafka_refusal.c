@@ -112,6 +112,10 @@ void ls__kafka_advise(char *text, size_t n_bytes, const ls_kafka_client *client,
     snprintf(text, n_bytes,
              "; session.timeout.ms has to be within the brokers' group.min and group.max.session.timeout.ms");
     return;
+  case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    snprintf(text, n_bytes,
+             "; set the topic's max.message.bytes, and kafka: properties: message.max.bytes, to what its records need");
+    return;
   case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
     snprintf(text, n_bytes, "; runtime: transaction_timeout may be at most the brokers' transaction.max.timeout.ms");
     return;

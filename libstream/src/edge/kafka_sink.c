@@ -15,6 +15,8 @@ struct ls_kafka_sink {
   ls_arena arena;
   ls_row_layout layout; /* of internal rows */
   ls_buf key, value, row;
+  int32_t *refused;
+  size_t refused_capacity;
 };
 
 /** Layout, event time and row, for a task of our own. */
@@ -39,11 +41,19 @@ static ls_slice bytes_of(const ls_buf *buf) {
   return (ls_slice){buf->ptr != NULL ? buf->ptr : "", buf->len};
 }
 
+static void refuse(ls_kafka_sink *sink, int64_t row) {
+  ls__grow(&sink->refused, &sink->refused_capacity, (size_t)sink->port.n_refused + 1, sizeof *sink->refused);
+  sink->refused[sink->port.n_refused++] = (int32_t)row;
+  sink->port.refused = sink->refused;
+}
+
 static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, const ls_column *partition,
                       ls_error *err) {
   (void)worker, (void)partition;
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
   bool keyed = sink->schema->n_key > 0;
+  size_t bytes_max = ls__kafka_producer_record_bytes_max(sink->producer);
+  port->n_refused = 0;
   for (int64_t row = 0; row < batch->n_rows; row++) {
     bool gone = !sink->internal && ls__is_retract(batch, row);
     ls__buf_clear(&sink->value);
@@ -54,6 +64,10 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
     } else {
       ls__buf_append(&sink->value, sink->head.ptr, sink->head.len);
       LS_TRY(ls__kafka_sink_format(&sink->key, &sink->value, sink->protobuf, batch, row, err));
+    }
+    if (sink->key.len + sink->value.len > bytes_max) {
+      refuse(sink, row);
+      continue;
     }
     ls_kafka_send send = {.topic = sink->topic,
                           .partition = -1,
@@ -89,6 +103,7 @@ void ls__kafka_sink_free(ls_kafka_sink *sink) {
   ls__buf_fini(&sink->key);
   ls__buf_fini(&sink->value);
   ls__buf_fini(&sink->row);
+  ls__free(sink->refused);
   ls__arena_fini(&sink->arena);
   ls__free(sink);
 }

@@ -15,6 +15,10 @@ struct ls_sink_port {
   /** Live: write also gets rows with the retract bit: the row of this key is gone and none follows it (Kafka: a record without
    *  a value; a lake that keeps the last row per key: the key goes). False: such rows are left out. */
   bool takes_deletes;
+  /** Rows of the last write, by number, that no record of the sink's topic can hold: they were left out. Borrowed until the next
+   *  write; none for sinks of several workers. */
+  const int32_t *refused;
+  int64_t n_refused;
 };
 
 /** A bad record on its way to the dead letters of a source. Strings are borrowed for the call. */

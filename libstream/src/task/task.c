@@ -237,6 +237,17 @@ static void on_null_key(ls_task *task, task_node *at, const ls_batch *in, int64_
   on_node_error(task, at->plan, in, row, "the key to repartition by is null");
 }
 
+/** Hands rows to a port, and reports those that it had to leave out. */
+static int write_port(ls_task *task, task_node *at, ls_sink_port *port, const ls_batch *rows, const ls_column *paths,
+                      ls_error *err) {
+  LS_TRY(port->write(port, task->opts.worker, rows, paths, err));
+  for (int64_t i = 0; i < port->n_refused; i++)
+    on_node_error(task, at->plan, rows, port->refused[i], "the row is larger than a record may be (message.max.bytes)");
+  at->counters.dead += port->n_refused;
+  at->counters.taken -= port->n_refused;
+  return LS_OK;
+}
+
 /** Live: the rows go out one by one as they come. */
 static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
   const ls_batch *in = at->inputs[0];
@@ -256,7 +267,7 @@ static int repartition_to_port(ls_task *task, task_node *at, ls_error *err) {
   ls_batch *out = ls__batch_new(schema, &task->slice_arena, n);
   ls__batch_gather(out, in, rows, n);
   ls_sink_port *port = task->opts.repartition_ports[source];
-  return port->write(port, task->opts.worker, out, NULL, err);
+  return write_port(task, at, port, out, NULL, err);
 }
 
 /** Makes room for the texts of a whole chunk, as long as those of the first rows: growing would leave the old bytes in its arena. */
@@ -369,18 +380,18 @@ static int eval_paths(ls_task *task, task_node *at, const ls_plan_sink *sink, co
 }
 
 /** The rows without a fault. paths NULL: the sink has one path. */
-static int write_good(ls_task *task, ls_sink_port *port, const ls_batch *in, const ls_column *paths,
+static int write_good(ls_task *task, task_node *at, ls_sink_port *port, const ls_batch *in, const ls_column *paths,
                       const ls_row_faults *faults, ls_error *err) {
   ls_arena *arena = &task->slice_arena;
   int32_t *rows = LS_ARENA_ARRAY(arena, int32_t, in->n_rows + 1);
   int64_t n = ls__select_rows(rows, in, NULL, faults);
   ls_batch *good = ls__batch_new(in->schema, arena, n);
   ls__batch_gather(good, in, rows, n);
-  if (paths == NULL) return port->write(port, task->opts.worker, good, NULL, err);
+  if (paths == NULL) return write_port(task, at, port, good, NULL, err);
   ls_column good_paths;
   ls__column_init(&good_paths, &ls__type_string, arena, n);
   ls__column_gather(&good_paths, paths, rows, n);
-  return port->write(port, task->opts.worker, good, &good_paths, err);
+  return write_port(task, at, port, good, &good_paths, err);
 }
 
 static int run_sink(ls_task *task, task_node *at, ls_error *err) {
@@ -391,7 +402,7 @@ static int run_sink(ls_task *task, task_node *at, ls_error *err) {
   if (port == NULL) return LS_OK;
   if (in->retracts != NULL) in = pick_rows(task, in, port->takes_deletes ? is_last_word : is_plain);
   bool checked = sink->protobuf != NULL && ls__protobuf_may_refuse(sink->protobuf);
-  if (sink->n_path_exprs == 0 && !checked) return port->write(port, task->opts.worker, in, NULL, err);
+  if (sink->n_path_exprs == 0 && !checked) return write_port(task, at, port, in, NULL, err);
   ls_node stand_in = {.plan = at->plan};
   ls_node_call call = {
       .arena = &task->slice_arena, .on_error = on_node_error, .error_payload = task, .plan_node = at->plan};
@@ -402,8 +413,8 @@ static int run_sink(ls_task *task, task_node *at, ls_error *err) {
   if (checked) check_messages(task, sink->protobuf, in, &faults);
   at->counters.dead += stand_in.counters.dead;
   at->counters.taken -= stand_in.counters.dead;
-  if (faults.bits == NULL) return port->write(port, task->opts.worker, in, paths, err);
-  return write_good(task, port, in, paths, &faults, err);
+  if (faults.bits == NULL) return write_port(task, at, port, in, paths, err);
+  return write_good(task, at, port, in, paths, &faults, err);
 }
 
 /* ---- slices ---- */
