@@ -27,6 +27,8 @@ int app_exit_code(int ls_code) {
   case LS_EDATA: /* an input file that is broken as a whole: no line to leave out */
     return APP_BAD_RECORDS;
   case LS_ERETRY:
+  case LS_EABORT:
+  case LS_EFENCED:
   case LS_EIO:
   case LS_ENOTFOUND: /* what was there when the run began is gone */
     return APP_TRANSIENT;

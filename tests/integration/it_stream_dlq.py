@@ -171,15 +171,19 @@ def check_behind(case):
 
 
 def check_large(case):
-    """A row that no record can hold, and a bad record whose letter none could hold, cost themselves and not the run."""
+    """A row that no record can hold, and a bad record whose letter none could hold, cost themselves and not the run; event times far in
+    the future, which brokers refuse as times of records, cost nothing."""
     to = live.producer(case.brokers)
     for name, amount in (("row", 1), ("letter", "x"), ("small", 2)):
         kind = "k" if name == "small" else "k" * 600000
         live.send(to, "bills", name, json.dumps({"id": name, "kind": kind, "amount": amount, "at": "2026-03-01T00:01:00Z"}))
+    for topic in ("bills", "fees"):
+        live.send(to, topic, "future", json.dumps({"id": "future", "kind": "future", "amount": 1, "at": "2099-01-01T00:00:00Z"}))
     to.flush()
     summary = json.loads(case.run("run", case.file, "--live", "--until-end", "--quiet", "--output-format", "json").splitlines()[-1])
     failed = expect("bad records, conservation", (summary["bad_records"], summary["conservation"]), (2, True))
-    failed += expect("rows", {key for _, _, key, _, _ in live.committed(case.brokers, "shown")}, {f"bills{i}".encode() for i in range(10)} | {b"small"})
+    failed += expect("rows", {key for _, _, key, _, _ in live.committed(case.brokers, "shown")}, {f"bills{i}".encode() for i in range(10)} | {b"small", b"future"})
+    failed += expect("a total", live.last_rows(live.committed(case.brokers, "totals")).get("future"), {"kind": "future", "n": 1, "shares": 100})
     letters = {headers["ls.reason"]: json.loads(value) for _, _, _, value, headers in live.committed(case.brokers, "bills.dlq")}
     failed += expect("letters", set(letters), {b"step_failed", b"wrong_type"})
     failed += expect("payloads", {"payload" in letter or letter["payload_bytes"] < 600000 for letter in letters.values()}, {False})

@@ -116,6 +116,12 @@ void ls__kafka_advise(char *text, size_t n_bytes, const ls_kafka_client *client,
     snprintf(text, n_bytes,
              "; set the topic's max.message.bytes, and kafka: properties: message.max.bytes, to what its records need");
     return;
+  case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    snprintf(text, n_bytes, "; set the topic's message.timestamp.before.max.ms to what its records need");
+    return;
+  case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    snprintf(text, n_bytes, "; a compacted topic takes records with a key only");
+    return;
   case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
     snprintf(text, n_bytes, "; runtime: transaction_timeout may be at most the brokers' transaction.max.timeout.ms");
     return;

@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "data/row.h"
 
+#include <time.h>
+
 struct ls_kafka_sink {
   ls_sink_port port;
   const ls_schema *schema;
@@ -41,6 +43,11 @@ static ls_slice bytes_of(const ls_buf *buf) {
   return (ls_slice){buf->ptr != NULL ? buf->ptr : "", buf->len};
 }
 
+/** A row's event time, or now when that is in the future: brokers refuse records of more than an hour ahead. */
+static int64_t timestamp_of(int64_t ts_us, int64_t now_us) {
+  return ts_us < 0 || ts_us > now_us ? -1 : ts_us;
+}
+
 static void refuse(ls_kafka_sink *sink, int64_t row) {
   ls__grow(&sink->refused, &sink->refused_capacity, (size_t)sink->port.n_refused + 1, sizeof *sink->refused);
   sink->refused[sink->port.n_refused++] = (int32_t)row;
@@ -53,6 +60,9 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
   bool keyed = sink->schema->n_key > 0;
   size_t bytes_max = ls__kafka_producer_record_bytes_max(sink->producer);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
   port->n_refused = 0;
   for (int64_t row = 0; row < batch->n_rows; row++) {
     bool gone = !sink->internal && ls__is_retract(batch, row);
@@ -72,7 +82,7 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
     ls_kafka_send send = {.topic = sink->topic,
                           .partition = -1,
                           .value = gone ? (ls_slice){NULL, 0} : bytes_of(&sink->value),
-                          .timestamp_us = batch->ts_us[row] >= 0 ? batch->ts_us[row] : -1};
+                          .timestamp_us = timestamp_of(batch->ts_us[row], now_us)};
     if (keyed) send.key = bytes_of(&sink->key);
     LS_TRY(ls__kafka_producer_send(sink->producer, &send, err));
   }

@@ -210,6 +210,7 @@ static int decode_internal(ls_lane *lane, ls_error *err) {
     int64_t ts_us = 0;
     LS_TRY(read_head(lane, &bytes, &ts_us, err));
     LS_TRY(ls__row_decode(unit->columns, &lane->layout, bytes, err));
+    lane->block.records[i].timestamp_us = ts_us; /* the record's own may be earlier */
     lane->record_of_row[unit->n_rows] = (int32_t)i;
     ls__batch_append_meta(unit, ts_us, (ls_stamp){0, 0});
   }

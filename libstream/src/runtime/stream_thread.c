@@ -21,7 +21,9 @@
 #define RESTORE_WAIT_MS 10
 #define PURGE_US        ((int64_t)30000000)
 #define FAILURES_US     ((int64_t)300000000)
+#define BACKOFF_MS_MIN  20
 #define BACKOFF_MS_MAX  5000
+#define REST_US         ((int64_t)10000000) /* nothing to do for so long: what failed before is over */
 
 /* ---- callbacks of the consumer ---- */
 
@@ -299,22 +301,56 @@ static int abort_transaction(ls_stream_thread *thread, ls_error *err) {
   return LS_OK;
 }
 
+/** How things go. Commits are good, and so is a while in which there was nothing to do; restoring counts as no time. */
+typedef struct health {
+  int64_t last_good_us, resting_since_us;
+  int64_t observed_us, n_commits; /* when it was looked at last */
+  int64_t backoff_ms;             /* before the next try */
+} health;
+
+static void observe(health *h, const ls_stream_thread *thread, bool idle) {
+  int64_t now_us = ls__monotonic_us();
+  bool restores = false;
+  for (size_t i = 0; i < thread->n_tasks; i++) restores = restores || thread->tasks[i]->state != LS_STREAM_RUNNING;
+  if (restores) h->last_good_us += now_us - h->observed_us;
+  if (!idle || restores || !thread->assigned || thread->in_transaction) h->resting_since_us = now_us;
+  bool is_good = thread->n_commits > h->n_commits || now_us - h->resting_since_us > REST_US;
+  h->observed_us = now_us;
+  h->n_commits = thread->n_commits;
+  if (!is_good) return;
+  h->last_good_us = now_us;
+  h->backoff_ms = BACKOFF_MS_MIN;
+}
+
+/** Waits after a failure, longer each time. False: it has gone on for too long. */
+static bool wait_after(health *h, const ls_stream_thread *thread, const char *event, const ls_error *err) {
+  if (ls__monotonic_us() - h->last_good_us > FAILURES_US) return false;
+  ls__log(LS_LOG_WARN, "runtime", event, "thread=%s after_ms=%lld error=\"%s\"", thread->id, (long long)h->backoff_ms,
+          err->message);
+  sleep_ms(h->backoff_ms);
+  h->backoff_ms = h->backoff_ms * 2 < BACKOFF_MS_MAX ? h->backoff_ms * 2 : BACKOFF_MS_MAX;
+  return true;
+}
+
 /** One membership: from opening the clients to an error or the stop. */
-static int run_member(ls_stream_thread *thread, int64_t *last_good_us, ls_error *err) {
+static int run_member(ls_stream_thread *thread, health *h, ls_error *err) {
   ls_stream *stream = thread->stream;
   ls_runtime *run = stream->run;
   LS_TRY(open_clients(thread, err));
   bool idle = false, counted = false;
-  int64_t since_us = ls__monotonic_us(), n_commits = thread->n_commits;
+  int64_t since_us = h->resting_since_us = h->observed_us = ls__monotonic_us();
   while (atomic_load(&run->stop) == 0) {
     int rc = run_once(thread, &idle, err);
     if (rc == LS_EABORT) {
-      ls__log(LS_LOG_WARN, "runtime", "aborted", "thread=%s error=\"%s\"", thread->id, err->message);
+      ls_error why = *err;
       rc = abort_transaction(thread, err);
+      if (rc >= 0 && !wait_after(h, thread, "aborted", &why)) {
+        *err = why;
+        return LS_EABORT;
+      }
     }
     LS_TRY(rc);
-    if (thread->n_commits > n_commits) *last_good_us = ls__monotonic_us();
-    n_commits = thread->n_commits;
+    observe(h, thread, idle);
     if (thread->index == 0) {
       ls__stream_free_parked(stream, false);
       ls__run_progress(run, "live", atomic_load(&stream->n_records), 0);
@@ -342,21 +378,14 @@ int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
   thread->stream = stream;
   thread->index = worker;
   ls__stream_thread_id(thread->id, sizeof thread->id, stream, worker);
-  int64_t last_good_us = ls__monotonic_us(), backoff_ms = 100;
+  health h = {.last_good_us = ls__monotonic_us(), .backoff_ms = BACKOFF_MS_MIN};
   int rc;
   for (;;) {
-    int64_t n_commits = thread->n_commits;
-    rc = run_member(thread, &last_good_us, err);
+    rc = run_member(thread, &h, err);
     close_clients(thread, rc != LS_ERETRY);
     if (!joins_again(rc) || atomic_load(&stream->run->stop) != 0) break;
-    if (ls__monotonic_us() - last_good_us > FAILURES_US) break;
-    ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s after_ms=%lld error=\"%s\"", thread->id,
-            (long long)backoff_ms, err->message);
-    sleep_ms(backoff_ms);
+    if (!wait_after(&h, thread, "joins_again", err)) break;
     thread->n_restarts++;
-    backoff_ms = thread->n_commits > n_commits     ? 100
-                 : backoff_ms * 2 < BACKOFF_MS_MAX ? backoff_ms * 2
-                                                   : BACKOFF_MS_MAX;
   }
   if (rc < 0 && joins_again(rc) && atomic_load(&stream->run->stop) != 0)
     rc = LS_OK; /* what was not committed is done again by the next */
