@@ -6,7 +6,7 @@ and in the lake that the processes share, and the Streaming Index is the oracle'
 usage: it_stream_chaos.py [--transactions N] [--processes N] [--brokers 1|3] [--seconds S] [--runs N] [--seed N]
                           [--events a,b] [--backend memory|rocksdb] [--standby 0|1] [--keep DIR]
 
-Backend, standbys, static membership and threads of a run come from its seed unless they are given.
+Backend, standbys, static membership and threads of a run come from its seed unless they are given, and whether commits fail now and then.
 """
 
 import argparse
@@ -32,6 +32,7 @@ SESSION_MS = 3000
 # In some runs shorter than most failures: that nothing comes must not be taken for silence. Then no broker is away for the feeder as
 # well, whose records would indeed be late.
 IDLE_AFTER = ("3s", "60s", "60s", "60s")
+FAULTS = ("stream.flushed:31:fail", "stream.offsets:31:fail")  # in some runs every 31st commit is aborted
 LAKE_SEED = 7  # the input of all runs: seeds are of what happens
 N_PARTITIONS = 6
 RESTORE_BYTES_PER_SECOND = 30000  # of each connection of a process whose restore is to be disturbed
@@ -69,14 +70,15 @@ class Feeder(threading.Thread):
 class Worker:
     """A process of the group and its log."""
 
-    def __init__(self, bootstrap, scratch, name, options):
+    def __init__(self, bootstrap, scratch, name, options, fault):
+        self.fault = fault
         self.bootstrap, self.state, self.name, self.options = bootstrap, pathlib.Path(scratch, f"state-{name}"), name, options
         self.log = live.Log(pathlib.Path(scratch, f"worker-{name}.log"))
         self.events = self.log.events  # of all its lives
         self.start()
 
     def start(self, *more):
-        self.process = live.start(self.bootstrap, self.state, *self.options, *more)
+        self.process = live.start(self.bootstrap, self.state, *self.options, *more, LS_FAULT=self.fault)
         self.log.follow(self.process.stderr)
 
     def kill(self):
@@ -161,15 +163,17 @@ class Run:
         self.static, self.threads = self.chance.random() < 0.6, self.chance.choice((1, 1, 2))
         self.idle_after = self.chance.choice(IDLE_AFTER)
         self.lake = pathlib.Path(scratch, "live") if self.chance.random() < 0.7 else None
+        self.fault = self.chance.choice(("", "", *FAULTS))
         self.workers = [self.worker(f"p{i}") for i in range(args.processes)]
         self.happened = collections.Counter()
 
     def __str__(self):
         return (f"{self.backend}, {self.standby} standbys, {'static' if self.static else 'dynamic'} members, {self.threads} threads, "
-                f"idle after {self.idle_after}, {'a' if self.lake else 'no'} lake")
+                f"idle after {self.idle_after}, {'a' if self.lake else 'no'} lake, "
+                f"commits fail: {self.fault or 'no'}")
 
     def worker(self, name):
-        return Worker(self.net.bootstrap(name), self.scratch, name, self.options(name))
+        return Worker(self.net.bootstrap(name), self.scratch, name, self.options(name), self.fault)
 
     def options(self, name):
         settings = {"backend": self.backend, "standby_replicas": self.standby, "application_id": "chaos", "output_topic": "chaos",

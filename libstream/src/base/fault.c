@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,9 @@ static const char *const fault_names[] = {
 
 static pthread_once_t fault_once = PTHREAD_ONCE_INIT;
 static atomic_int fault_armed = FAULT_UNREAD; /* id of the armed point, or one of the above */
-static atomic_long fault_passes_left;
+static atomic_long fault_passes;
+static long fault_nth;
+static bool fault_is_failure; /* not a kill */
 
 /* A wrong name would make a crash test pass without a crash: it ends the process instead. */
 static void fault_read(void) {
@@ -33,11 +34,11 @@ static void fault_read(void) {
   const char *colon = strchr(text, ':');
   size_t len = colon ? (size_t)(colon - text) : strlen(text);
   char *end = NULL;
-  long nth = colon ? strtol(colon + 1, &end, 10) : 1;
-  bool good_count = nth >= 1 && (!colon || (end != colon + 1 && *end == '\0'));
+  fault_nth = colon ? strtol(colon + 1, &end, 10) : 1;
+  fault_is_failure = colon && strcmp(end, ":fail") == 0;
+  bool good_count = fault_nth >= 1 && (!colon || (end != colon + 1 && (*end == '\0' || fault_is_failure)));
   for (int id = 0; good_count && id < LS_N_FAULTS; id++) {
     if (strlen(fault_names[id]) != len || memcmp(fault_names[id], text, len) != 0) continue;
-    atomic_store(&fault_passes_left, nth);
     atomic_store(&fault_armed, id);
     return;
   }
@@ -45,17 +46,31 @@ static void fault_read(void) {
   abort();
 }
 
-void ls__fault(int id) {
+/** Whether the point is armed and this is one of the passings meant. */
+static bool fault_due(int id) {
   int armed = atomic_load_explicit(&fault_armed, memory_order_acquire);
-  if (armed == FAULT_NONE) return;
+  if (armed == FAULT_NONE) return false;
   if (armed == FAULT_UNREAD) {
     pthread_once(&fault_once, fault_read);
     armed = atomic_load(&fault_armed);
   }
-  if (armed != id) return;
-  if (atomic_fetch_sub(&fault_passes_left, 1) != 1) return;
+  if (armed != id) return false;
+  long n = atomic_fetch_add(&fault_passes, 1) + 1;
+  return fault_is_failure ? n % fault_nth == 0 : n == fault_nth;
+}
+
+bool ls__fault_fails(int id) {
+  if (!fault_due(id)) return false;
+  if (fault_is_failure) return true;
   kill(getpid(), SIGKILL);
   for (;;) pause(); /* the signal is on its way: nothing after the point may happen */
+}
+
+void ls__fault(int id) {
+  if (!ls__fault_fails(id)) return;
+  fprintf(stderr, "level=error room=base event=fault_unknown LS_FAULT=%s reason=\"nothing can fail there\"\n",
+          fault_names[id]);
+  abort();
 }
 
 const char *ls__fault_name(size_t i) {

@@ -64,7 +64,7 @@ static int name_topics(ls_stream *stream, ls_error *err) {
   stream->from_latest = LS_ARENA_ARRAY(&stream->arena, bool, plan->n_sources + 1);
   stream->sink_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
   stream->lake_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sinks + 1);
-  stream->letter_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sources + plan->n_globals + 1);
+  stream->letter_topic = LS_ARENA_ARRAY(&stream->arena, uint32_t, plan->n_sources + 1);
   stream->stores = LS_ARENA_ARRAY(&stream->arena, struct ls_stream_store, (size_t)plan->n_nodes * 2 + 1);
   for (uint32_t i = 0; i < plan->n_sources; i++) {
     const ls_plan_source *source = &plan->sources[i];

@@ -121,7 +121,7 @@ struct ls_stream {
   uint32_t n_topics;
   bool *from_latest;      /* by plan source */
   uint32_t *sink_topic;   /* by plan sink */
-  uint32_t *letter_topic; /* by source, then global */
+  uint32_t *letter_topic; /* by source; UINT32_MAX: a repartition */
   uint32_t *lake_topic;   /* by plan sink: log of a live lake sink */
   bool writes_lake;       /* some sink does, and the run has a lake */
   struct ls_stream_store {

@@ -137,15 +137,19 @@ static int commit_stores(ls_stream_thread *thread, ls_error *err) {
   return rc;
 }
 
+static int fault(int point, ls_error *err) {
+  return ls__fault_fails(point) ? ls_error_set(err, LS_EABORT, "fault point %s", ls__fault_name((size_t)point)) : LS_OK;
+}
+
 static int commit_in_order(ls_stream_thread *thread, ls_arena *arena, ls_error *err) {
-  ls__fault(LS_FAULT_STREAM_COMMIT_BEGIN);
+  LS_TRY(fault(LS_FAULT_STREAM_COMMIT_BEGIN, err));
   LS_TRY(ls__stream_lakes_send(thread, err));
   LS_TRY(send_changelogs(thread, err));
-  ls__fault(LS_FAULT_STREAM_CHANGELOGS);
+  LS_TRY(fault(LS_FAULT_STREAM_CHANGELOGS, err));
   LS_TRY(ls__kafka_producer_flush(thread->producer, err));
-  ls__fault(LS_FAULT_STREAM_FLUSHED);
+  LS_TRY(fault(LS_FAULT_STREAM_FLUSHED, err));
   LS_TRY(send_offsets(thread, arena, err));
-  ls__fault(LS_FAULT_STREAM_OFFSETS);
+  LS_TRY(fault(LS_FAULT_STREAM_OFFSETS, err));
   LS_TRY(ls__kafka_producer_commit(thread->producer, err));
   thread->in_transaction = false;
   ls__fault(LS_FAULT_STREAM_COMMITTED);

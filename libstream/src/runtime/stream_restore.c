@@ -146,6 +146,7 @@ static int start_lanes(ls_stream_task *task, ls_error *err) {
   for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
     ls_lane *lane = task->lanes[i];
     if (lane == NULL) continue;
+    ls__lane_reset(lane, lane->committed_offset);
     if (task->reading) {
       LS_TRY(ls__kafka_consumer_seek(task->thread->consumer, i, task->partition, lane->committed_offset, err));
       LS_TRY(ls__kafka_consumer_pause(task->thread->consumer, i, task->partition, false, err));

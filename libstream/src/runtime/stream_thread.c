@@ -55,7 +55,8 @@ static int on_record(void *payload, const ls_kafka_record *record, ls_error *err
 static void on_end(void *payload, uint32_t topic, int32_t partition, int64_t offset) {
   ls_stream_thread *thread = payload;
   ls_stream_task *task = find_task(thread, thread->stream->plan->sources[topic].sub_topology, partition);
-  if (task != NULL) ls__lane_end(task->lanes[topic], offset);
+  if (task == NULL || task->state != LS_STREAM_RUNNING) return; /* read before the seek that follows an abort */
+  ls__lane_end(task->lanes[topic], offset);
 }
 
 static uint32_t source_of_topic(const ls_stream *stream, const char *topic) {
@@ -99,17 +100,37 @@ static void free_tasks(ls_stream_thread *thread) {
   thread->n_tasks = 0;
 }
 
-/** All partitions go at once (range): what is done is committed first. */
+static int abort_open(ls_stream_thread *thread, const ls_error *why, ls_error *err) {
+  ls__log(LS_LOG_WARN, "runtime", "aborted", "thread=%s error=\"%s\"", thread->id, why->message);
+  thread->n_aborts++;
+  LS_TRY(ls__kafka_producer_abort(thread->producer, err));
+  thread->in_transaction = false;
+  ls__kafka_reader_free(thread->restorer);
+  thread->restorer = NULL;
+  return LS_OK;
+}
+
+/** What is done is committed; what can't be is aborted, and done again by whoever gets the partitions. */
+static int let_go(ls_stream_thread *thread, ls_error *err) {
+  int rc = ls__stream_commit(thread, err);
+  if (rc == LS_EABORT) {
+    ls_error why = *err;
+    LS_TRY(abort_open(thread, &why, err));
+    free_tasks(thread);
+    return LS_OK;
+  }
+  for (size_t i = 0; i < thread->n_tasks && rc >= 0; i++) ls__stream_task_park(thread->tasks[i]);
+  if (rc >= 0) thread->n_tasks = 0;
+  return rc;
+}
+
+/** All partitions go at once (range). */
 static int on_revoked(void *payload, const ls_kafka_partition *partitions, size_t n, bool lost, ls_error *err) {
   ls_stream_thread *thread = payload;
   (void)partitions;
-  int rc = lost ? LS_EFENCED : ls__stream_commit(thread, err);
-  if (rc >= 0) {
-    for (size_t i = 0; i < thread->n_tasks; i++) ls__stream_task_park(thread->tasks[i]);
-    thread->n_tasks = 0;
-  } else if (lost) { /* the tasks are closed with the clients: what they have sent may still be reported to them */
+  int rc = lost ? LS_EFENCED : let_go(thread, err);
+  if (lost) /* the tasks are closed with the clients: what they have sent may still be reported to them */
     ls_error_set(err, LS_EFENCED, "thread %s has lost its partitions", thread->id);
-  }
   ls__kafka_reader_free(thread->restorer);
   thread->restorer = NULL;
   thread->assigned = false;
@@ -277,12 +298,8 @@ static bool all_drained(ls_stream_thread *thread, bool drained, bool *counted, i
 }
 
 /** Tasks are built anew from what is committed. */
-static int abort_transaction(ls_stream_thread *thread, ls_error *err) {
-  thread->n_aborts++;
-  LS_TRY(ls__kafka_producer_abort(thread->producer, err));
-  thread->in_transaction = false;
-  ls__kafka_reader_free(thread->restorer);
-  thread->restorer = NULL;
+static int abort_transaction(ls_stream_thread *thread, const ls_error *why, ls_error *err) {
+  LS_TRY(abort_open(thread, why, err));
   for (size_t i = 0; i < thread->n_tasks; i++) {
     ls_stream_task *old = thread->tasks[i];
     uint32_t sub_topology = old->sub_topology;
@@ -323,10 +340,8 @@ static void observe(health *h, const ls_stream_thread *thread, bool idle) {
 }
 
 /** Waits after a failure, longer each time. False: it has gone on for too long. */
-static bool wait_after(health *h, const ls_stream_thread *thread, const char *event, const ls_error *err) {
+static bool wait_after(health *h) {
   if (ls__monotonic_us() - h->last_good_us > FAILURES_US) return false;
-  ls__log(LS_LOG_WARN, "runtime", event, "thread=%s after_ms=%lld error=\"%s\"", thread->id, (long long)h->backoff_ms,
-          err->message);
   sleep_ms(h->backoff_ms);
   h->backoff_ms = h->backoff_ms * 2 < BACKOFF_MS_MAX ? h->backoff_ms * 2 : BACKOFF_MS_MAX;
   return true;
@@ -343,8 +358,8 @@ static int run_member(ls_stream_thread *thread, health *h, ls_error *err) {
     int rc = run_once(thread, &idle, err);
     if (rc == LS_EABORT) {
       ls_error why = *err;
-      rc = abort_transaction(thread, err);
-      if (rc >= 0 && !wait_after(h, thread, "aborted", &why)) {
+      rc = abort_transaction(thread, &why, err);
+      if (rc >= 0 && !wait_after(h)) {
         *err = why;
         return LS_EABORT;
       }
@@ -384,7 +399,8 @@ int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
     rc = run_member(thread, &h, err);
     close_clients(thread, rc != LS_ERETRY);
     if (!joins_again(rc) || atomic_load(&stream->run->stop) != 0) break;
-    if (!wait_after(&h, thread, "joins_again", err)) break;
+    ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s error=\"%s\"", thread->id, err->message);
+    if (!wait_after(&h)) break;
     thread->n_restarts++;
   }
   if (rc < 0 && joins_again(rc) && atomic_load(&stream->run->stop) != 0)
