@@ -109,6 +109,42 @@ def in_flight(case):
     return topic
 
 
+def changelog_lost(case):
+    """Without its changelog a store would go on from nothing, while its input is committed: refused, with state on disk or not."""
+    changelog, client = f"{case.application}-totals-changelog", live.admin(case.brokers)
+    for future in client.delete_topics([changelog]).values():
+        future.result(30)
+    return expect_refused(case, FIRST, "store totals", changelog, "it was deleted or cut")
+
+
+def offsets_lost(case):
+    """State, and a group without offsets: all input would be counted twice."""
+    case.run(FIRST)
+    client = live.admin(case.brokers)
+    for future in client.delete_consumer_groups([case.application]).values():
+        future.result(30)
+    return expect_refused(case, FIRST, "store totals", "has no offsets", case.application)
+
+
+def delete_source(client):
+    for future in client.delete_topics(["payments"]).values():
+        future.result(30)
+    until = time.monotonic() + 60
+    while "payments" in client.list_topics(timeout=30).topics:
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: the topic can't be deleted")
+        time.sleep(0.1)
+
+
+def source_cut(case):
+    """A source that ends before what was read of it: what comes there next would be left out."""
+    case.run(FIRST)
+    member = confluent_kafka.Consumer({"bootstrap.servers": case.brokers, "group.id": case.application})
+    member.commit(offsets=[confluent_kafka.TopicPartition("payments", 0, 100000)], asynchronous=False)
+    member.close()
+    return expect_refused(case, FIRST, "source payments", "the group has read it to 100000")
+
+
 def check(case):
     failed = 0
     case.run(FIRST)
@@ -127,6 +163,7 @@ def check(case):
     case.run(RENAMED)  # a new store begins empty
     topic = in_flight(case)
     failed += expect_refused(case, WIDER, topic, "other columns")
+    failed += changelog_lost(case)
     return failed
 
 
@@ -167,13 +204,7 @@ def deleted(case):
     case.run(FIRST)
     client = live.admin(case.brokers)
     process = joined(client, case)
-    for future in client.delete_topics(["payments"]).values():
-        future.result(30)
-    until = time.monotonic() + 60
-    while "payments" in client.list_topics(timeout=30).topics:
-        if time.monotonic() > until:
-            raise SystemExit("FAILED: the topic can't be deleted")
-        time.sleep(0.1)
+    delete_source(client)
     process.terminate()
     try:
         _, errors = process.communicate(timeout=120)
@@ -193,6 +224,9 @@ def main():
         pay(cluster.bootstrap, 0, 50)
         for backend in ("memory", "rocksdb"):
             failed += check(Case(cluster.bootstrap, scratch, backend))
+        failed += offsets_lost(Case(cluster.bootstrap, scratch, "rocksdb", "offsets"))
+        failed += offsets_lost(Case(cluster.bootstrap, scratch, "memory", "memory-offsets"))
+        failed += source_cut(Case(cluster.bootstrap, scratch, "memory", "cut"))
         failed += grown(Case(cluster.bootstrap, scratch, "memory", "grown"))
         failed += deleted(Case(cluster.bootstrap, scratch, "rocksdb", "deleted"))
     print("FAILED" if failed else "passed")

@@ -134,6 +134,8 @@ static int count_partitions(ls_stream *stream, ls_kafka_admin *admin, ls_error *
 }
 
 static const ls_kafka_property compacted[] = {{"cleanup.policy", "compact"}};
+/* Deletions stay for twice as long as a state directory is used without having seen them (LS_STREAM_STATE_AGE_US). */
+static const ls_kafka_property changelog[] = {{"cleanup.policy", "compact"}, {"delete.retention.ms", "86400000"}};
 /* Old event times are data: nothing is deleted by time. */
 static const ls_kafka_property kept[] = {
     {"cleanup.policy", "delete"}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}};
@@ -170,7 +172,7 @@ static int create_topics(ls_stream *stream, ls_kafka_admin *admin, ls_error *err
   for (uint32_t i = 0; i < stream->n_stores; i++) {
     const struct ls_stream_store *store = &stream->stores[i];
     specs[n++] = (ls_kafka_topic_spec){stream->topics[store->topic], stream->n_partitions[store->sub_topology],
-                                       replication, compacted, 1};
+                                       replication, changelog, 2};
   }
   for (uint32_t i = 0; i < plan->n_sinks; i++) {
     if (!ls__stream_is_lake(stream, &plan->sinks[i])) continue;

@@ -50,6 +50,7 @@ typedef struct ls_stream_changelog {
   int64_t next;   /* where restoring goes on: everything before is in the store */
   int64_t sent;   /* largest offset delivered, -1: none */
   int64_t end;    /* where restoring ends */
+  int64_t known;  /* the group's offsets were committed with everything before; 0: with nothing */
   bool restored;
   ls_lake_live *lake;   /* whose log it is; NULL: of a store */
   bool identified;      /* it begins with what its store holds: that record is there, or sent in the open transaction */
@@ -60,6 +61,10 @@ typedef struct ls_stream_changelog {
 #define LS_STREAM_IDENTITY                                                                                             \
   "\xFF\xFF"                                                                                                           \
   "fingerprint"
+
+/** Of the metadata of committed offsets: "ls1", stream time, sequence, then of each store the name's hash and where its changelog
+ *  went on. Kafka takes 4096 bytes: stores beyond are left out. */
+#define LS_STREAM_METADATA_BYTES 4000
 
 typedef struct ls_stream_task {
   ls_stream *stream;
@@ -92,7 +97,10 @@ typedef struct ls_stream_task {
   bool changed;      /* since the last commit */
   bool lake_sent;    /* the open transaction has records of its lake sinks */
   bool reading;      /* its partitions were started at the consumer of this membership */
+  bool is_known;     /* some source's committed offset came with operator time: this program committed it */
+  bool is_checked;   /* its sources have what the group has read of them */
   int64_t parked_us; /* monotonic */
+  int64_t saved_us;  /* wall clock: when the position went to disk */
 } ls_stream_task;
 
 struct ls_stream_thread {
@@ -207,6 +215,8 @@ ls_stream_task *ls__stream_task_unpark(ls_stream *stream, uint32_t sub_topology,
 int ls__stream_task_take(ls_stream_task **out, ls_stream_thread *thread, uint32_t sub_topology, int32_t partition,
                          ls_error *err);
 void ls__stream_task_park(ls_stream_task *task);
+/** Of a store's name, as it stands in the metadata of committed offsets. */
+uint32_t ls__stream_store_hash(const ls_stream_task *task, uint32_t store);
 void ls__stream_task_free(ls_stream_task *task);
 void ls__stream_free_parked(ls_stream *stream, bool all);
 /** Reads committed offsets and operator time, finds what the stores lack. */
@@ -243,5 +253,12 @@ int ls__stream_commit(ls_stream_thread *thread, ls_error *err);
 /** Before anything is sent. */
 int ls__stream_begin(ls_stream_thread *thread, ls_error *err);
 /** What a database keeps with a task's stores: how far each is in its changelog. */
-void ls__stream_position(ls_buf *out, const ls_stream_task *task);
+void ls__stream_position(ls_buf *out, ls_stream_task *task);
+/** Wall clock. States are told by it from those that are too old, nothing else. */
+int64_t ls__stream_wall_us(void);
+/** Writes the position of a task with nothing pending anew when the one on disk is so old: its state is still that of its changelogs. */
+int ls__stream_touch(ls_stream_task *task, int64_t age_us, ls_error *err);
+/** What a state directory holds after so long may be older than the deletions that its changelog still has: it is not used. Half of
+ *  delete.retention.ms. */
+#define LS_STREAM_STATE_AGE_US INT64_C(43200000000)
 #endif

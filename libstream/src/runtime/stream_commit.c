@@ -19,8 +19,7 @@
 #include "runtime/stream.h"
 
 #include <stdio.h>
-
-#define METADATA_BYTES 64
+#include <time.h>
 
 bool ls__stream_commit_due(const ls_stream_thread *thread, int64_t now_us) {
   if (!thread->in_transaction) return false;
@@ -73,17 +72,29 @@ static int send_changelogs(ls_stream_thread *thread, ls_error *err) {
   return LS_OK;
 }
 
+static ls_slice metadata_of(const ls_stream_task *task, ls_arena *arena) {
+  ls_buf text = LS_BUF_INIT;
+  ls__buf_printf(&text, "ls1 %lld %llu", (long long)task->stream_time_us, (unsigned long long)task->seq);
+  for (uint32_t i = 0; i < task->n_stores && text.len < LS_STREAM_METADATA_BYTES; i++) {
+    const ls_stream_changelog *log = &task->changelogs[i];
+    if (!log->identified) continue;
+    int64_t next = log->sent >= log->next ? log->sent + 1 : log->next;
+    ls__buf_printf(&text, " %08x:%lld", ls__stream_store_hash(task, i), (long long)next);
+  }
+  ls_slice metadata = {ls__arena_strndup(arena, text.ptr, text.len), text.len};
+  ls__buf_fini(&text);
+  return metadata;
+}
+
 /** What a task has read since its last commit. With records of lake sinks, all it has read: no transaction of a member that is one no
  *  more may pass for lack of offsets to check. */
-static size_t offsets_of(ls_stream_task *task, ls_kafka_offset *out, char *metadata) {
-  int len = snprintf(metadata, METADATA_BYTES, "ls1 %lld %llu", (long long)task->stream_time_us,
-                     (unsigned long long)task->seq);
+static size_t offsets_of(const ls_stream_task *task, ls_kafka_offset *out, ls_slice metadata) {
   size_t n = 0;
   for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
     const ls_lane *lane = task->lanes[i];
     if (lane == NULL || lane->next_offset < 0 || (!task->lake_sent && lane->next_offset <= lane->committed_offset))
       continue;
-    out[n++] = (ls_kafka_offset){i, lane->partition, lane->next_offset, {metadata, (size_t)len}};
+    out[n++] = (ls_kafka_offset){i, lane->partition, lane->next_offset, metadata};
   }
   return n;
 }
@@ -94,7 +105,7 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
   size_t n = 0;
   for (size_t i = 0; i < thread->n_tasks; i++) {
     if (!thread->tasks[i]->changed) continue;
-    n += offsets_of(thread->tasks[i], offsets + n, LS_ARENA_ARRAY(arena, char, METADATA_BYTES));
+    n += offsets_of(thread->tasks[i], offsets + n, metadata_of(thread->tasks[i], arena));
   }
   if (n == 0) return LS_OK;
   if (thread->stream->plan->exactly_once)
@@ -102,14 +113,32 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
   return ls__kafka_consumer_commit(thread->consumer, offsets, n, err);
 }
 
-void ls__stream_position(ls_buf *out, const ls_stream_task *task) {
+int64_t ls__stream_wall_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void ls__stream_position(ls_buf *out, ls_stream_task *task) {
   ls__buf_clear(out);
+  task->saved_us = ls__stream_wall_us();
+  ls__buf_printf(out, "@ %lld\n", (long long)task->saved_us); /* no name of a store */
   for (uint32_t i = 0; i < task->n_stores; i++) {
     const ls_stream_changelog *log =
         &task->changelogs[i]; /* one that does not say yet what it holds is read again from its beginning */
     ls__buf_printf(out, "%s %lld\n", ls__store_set_store_name(task->stores, i),
                    log->identified ? (long long)log->next : 0);
   }
+}
+
+int ls__stream_touch(ls_stream_task *task, int64_t age_us, ls_error *err) {
+  if (task->n_stores == 0 || task->stream->db == NULL || task->state != LS_STREAM_RUNNING) return LS_OK;
+  if (ls__stream_wall_us() - task->saved_us < age_us) return LS_OK;
+  ls_buf position = LS_BUF_INIT;
+  ls__stream_position(&position, task);
+  int rc = ls__store_set_restored(task->stores, ls__buf_slice(&position), err);
+  ls__buf_fini(&position);
+  return rc;
 }
 
 /** The transaction is committed: the database follows. */

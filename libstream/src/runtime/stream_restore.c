@@ -98,14 +98,69 @@ static void forget_lake(ls_stream_changelog *log) {
   log->next = 0;
 }
 
-/** Finds the ends. A store that is ahead of its changelog belongs to another one: forgotten, and built from the beginning. */
+/** With what was in it, rows would be counted that never come again: their input is committed. */
+static int changelog_cut(const ls_stream_task *task, uint32_t store, int64_t low, ls_error *err) {
+  const ls_stream_changelog *log = &task->changelogs[store];
+  return ls_error_set(
+      err, LS_ECONFIG,
+      "store %s: its changelog %s, partition %d, goes from %lld to %lld, but is needed from %lld to %lld: it was "
+      "deleted or cut; put it back, or give a new kafka: application_id, which reads all input anew, or the store "
+      "another name, with which it begins empty",
+      ls__store_set_store_name(task->stores, store), task->stream->topics[log->topic], task->partition, (long long)low,
+      (long long)log->end, (long long)log->next, (long long)(log->known > log->next ? log->known : log->next));
+}
+
+/** Finds the ends. A store that is ahead of its changelog, with nothing committed that tells of it, belongs to another one: forgotten,
+ *  and built from the beginning. */
 static int find_ends(ls_stream_task *task, bool *ahead, ls_error *err) {
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     ls_stream_changelog *log = &task->changelogs[i];
     int64_t low;
     LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, log->topic, task->partition, &low, &log->end, err));
+    if (log->end < log->known || (log->lake == NULL && low > log->next)) return changelog_cut(task, i, low, err);
     if (log->lake != NULL && (log->next > log->end || ls__lake_live_has_staged(log->lake))) forget_lake(log);
     if (log->next > log->end) *ahead = true;
+  }
+  return LS_OK;
+}
+
+/** Whether sources still have what the group has read of them: behind an end that was lost, what comes next would be left out. */
+static int check_sources(ls_stream_task *task, ls_error *err) {
+  for (uint32_t i = 0; i < task->stream->plan->n_sources && !task->is_checked; i++) {
+    const ls_lane *lane = task->lanes[i];
+    if (lane == NULL || lane->committed_offset < 0) continue;
+    int64_t low, high;
+    LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, i, task->partition, &low, &high, err));
+    if (lane->committed_offset > high) {
+      return ls_error_set(
+          err, LS_ECONFIG,
+          "source %s: topic %s, partition %d, ends at %lld, but the group has read it to %lld: it has lost its end, "
+          "or offsets were set; set them right, or give a new kafka: application_id, which reads all of it",
+          lane->source->name, task->stream->topics[i], task->partition, (long long)high,
+          (long long)lane->committed_offset);
+    }
+    if (lane->committed_offset < low)
+      ls__log(LS_LOG_ERROR, "runtime", "records_lost",
+              "source=%s topic=%s partition=%d offsets=%lld reason=\"deleted before they were read\"",
+              lane->source->name, task->stream->topics[i], task->partition, (long long)(low - lane->committed_offset));
+  }
+  task->is_checked = true;
+  return LS_OK;
+}
+
+/** State, and no offsets of the input it was made of: all input would go into it once more. */
+static int check_known(const ls_stream_task *task, ls_error *err) {
+  for (uint32_t i = 0; i < task->n_stores && task->stream->plan->exactly_once && !task->is_known; i++) {
+    if (!task->changelogs[i].identified) continue;
+    return ls_error_set(
+        err, LS_ECONFIG,
+        "store %s: its changelog %s has what was made of the input, but group %s has no offsets that say of which: "
+        "they "
+        "have expired (offsets.retention.minutes), were reset, or went with a topic that was deleted; give a new "
+        "kafka: application_id, which reads all "
+        "input anew",
+        ls__store_set_store_name(task->stores, i), task->stream->topics[task->changelogs[i].topic],
+        task->stream->plan->kafka.application_id);
   }
   return LS_OK;
 }
@@ -114,6 +169,7 @@ int ls__stream_restore_begin(ls_stream_task *task, ls_error *err) {
   task->restored_records = 0;
   task->n_to_restore = task->n_changelogs;
   LS_TRY(open_restorer(task->thread, err));
+  LS_TRY(check_sources(task, err));
   bool ahead = false;
   LS_TRY(find_ends(task, &ahead, err));
   if (ahead) {
@@ -159,6 +215,7 @@ static int start_lanes(ls_stream_task *task, ls_error *err) {
 }
 
 static int finish(ls_stream_task *task, ls_error *err) {
+  LS_TRY(check_known(task, err));
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
     (void)ls__kafka_reader_remove(task->thread->restorer, task->changelogs[i].topic, task->partition, err);
   }

@@ -1,5 +1,6 @@
 /** @file stream_tasks.c  Tasks of a live run: built, parked when their partitions go, taken again by whichever thread gets them. */
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "runtime/stream.h"
@@ -77,6 +78,21 @@ static void add_lake_logs(ls_stream_task *task) {
   }
 }
 
+/** What the directory holds is forgotten when it is too old; text is the position, each line after a line feed. */
+static int forget_old(ls_stream_task *task, const char *text, ls_error *err) {
+  bool holds = false;
+  for (uint32_t i = 0; i < task->n_stores; i++) holds = holds || task->changelogs[i].next > 0;
+  const char *at = strstr(text, "\n@ ");
+  int64_t age_us = ls__stream_wall_us() - (at != NULL ? strtoll(at + 3, NULL, 10) : 0);
+  if (!holds || (age_us < LS_STREAM_STATE_AGE_US && age_us > -LS_STREAM_STATE_AGE_US)) return LS_OK;
+  ls__log(LS_LOG_WARN, "runtime", "state_forgotten", "task=%s reason=too_old", task->name);
+  for (uint32_t i = 0; i < task->n_stores; i++) {
+    task->changelogs[i].next = 0;
+    task->changelogs[i].identified = false;
+  }
+  return ls__store_set_wipe(task->stores, err);
+}
+
 /** Where each store is in its changelog: from the position of its last commit. Memory stores begin anew. */
 static int open_changelogs(ls_stream_task *task, ls_error *err) {
   task->n_stores = task->n_changelogs = ls__store_set_n_stores(task->stores);
@@ -101,10 +117,11 @@ static int open_changelogs(ls_stream_task *task, ls_error *err) {
       log->next = strtoll(at + line.len, NULL, 10);
     log->identified = log->next > 0; /* the database knows what the store holds */
   }
+  int rc = forget_old(task, text.ptr, err);
   add_lake_logs(task);
   ls__buf_fini(&text);
   ls__buf_fini(&line);
-  return LS_OK;
+  return rc;
 }
 
 static int open_task(ls_stream_task *task, ls_error *err) {
@@ -244,12 +261,31 @@ static void bind_ports(ls_stream_task *task, ls_kafka_producer *producer) {
   ls__kafka_letters_bind(task->letters, producer);
 }
 
+uint32_t ls__stream_store_hash(const ls_stream_task *task, uint32_t store) {
+  const char *name = ls__store_set_store_name(task->stores, store);
+  return (uint32_t)(ls__hash64(ls__slice_of(name)) >> 32);
+}
+
+/** How far the changelogs went when offsets were committed: text is " hash:offset hash:offset". */
+static void read_known(ls_stream_task *task, const char *text) {
+  unsigned hash;
+  long long next;
+  for (int len = 0; sscanf(text, " %8x:%lld%n", &hash, &next, &len) == 2; text += len) {
+    for (uint32_t i = 0; i < task->n_stores; i++) {
+      ls_stream_changelog *log = &task->changelogs[i];
+      if (ls__stream_store_hash(task, i) == hash && next > log->known) log->known = next;
+    }
+  }
+}
+
 /** Committed offsets and, with them, operator time. */
 static int read_committed(ls_stream_task *task, ls_error *err) {
   ls_buf metadata = LS_BUF_INIT;
   int rc = LS_OK;
   task->stream_time_us = INT64_MIN;
   task->seq = 0;
+  task->is_known = false;
+  for (uint32_t i = 0; i < task->n_changelogs; i++) task->changelogs[i].known = 0;
   for (uint32_t i = 0; i < task->stream->plan->n_sources && rc >= 0; i++) {
     if (task->lanes[i] == NULL) continue;
     int64_t offset = -1;
@@ -260,7 +296,10 @@ static int read_committed(ls_stream_task *task, ls_error *err) {
     ls__buf_putc(&metadata, 0);
     long long time_us;
     unsigned long long seq;
-    if (sscanf(metadata.ptr, "ls1 %lld %llu", &time_us, &seq) != 2) continue;
+    int len = 0;
+    if (sscanf(metadata.ptr, "ls1 %lld %llu%n", &time_us, &seq, &len) != 2) continue;
+    task->is_known = true;
+    read_known(task, metadata.ptr + len);
     if (time_us > task->stream_time_us) task->stream_time_us = time_us;
     if (seq > task->seq) task->seq = seq;
   }

@@ -21,6 +21,8 @@
 #define RESTORE_WAIT_MS 10
 #define PURGE_US        ((int64_t)30000000)
 #define FAILURES_US     ((int64_t)300000000)
+#define LEFT_US         ((int64_t)60000000)   /* how old a position on disk may be when a task is let go */
+#define RESTING_US      ((int64_t)3600000000) /* and while it has nothing to commit */
 #define BACKOFF_MS_MIN  20
 #define BACKOFF_MS_MAX  5000
 #define REST_US         ((int64_t)10000000) /* nothing to do for so long: what failed before is over */
@@ -119,6 +121,7 @@ static int let_go(ls_stream_thread *thread, ls_error *err) {
     free_tasks(thread);
     return LS_OK;
   }
+  for (size_t i = 0; i < thread->n_tasks && rc >= 0; i++) rc = ls__stream_touch(thread->tasks[i], LEFT_US, err);
   for (size_t i = 0; i < thread->n_tasks && rc >= 0; i++) ls__stream_task_park(thread->tasks[i]);
   if (rc >= 0) thread->n_tasks = 0;
   return rc;
@@ -277,7 +280,11 @@ static int run_once(ls_stream_thread *thread, bool *idle, ls_error *err) {
   if (ls__stream_commit_due(thread, ls__monotonic_us())) LS_TRY(ls__stream_commit(thread, err));
   LS_TRY(retry_held(thread, err));
   LS_TRY(ls__stream_lakes_turn(thread, false, err));
-  if (ls__monotonic_us() - thread->last_purge_us > PURGE_US) purge_repartitions(thread);
+  if (ls__monotonic_us() - thread->last_purge_us > PURGE_US) {
+    purge_repartitions(thread);
+    for (size_t i = 0; i < thread->n_tasks && !thread->in_transaction; i++)
+      LS_TRY(ls__stream_touch(thread->tasks[i], RESTING_US, err));
+  }
   *idle = n_polled == 0 && n_rows == 0;
   return LS_OK;
 }

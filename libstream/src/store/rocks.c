@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct ls_store_db {
   rocksdb_t *db;
   char *directory;
   bool scratch;
+  atomic_bool broken; /* a write has failed */
   rocksdb_options_t *options;
   rocksdb_cache_t *cache;
   rocksdb_block_based_table_options_t *table_options;
@@ -230,7 +232,12 @@ int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_d
           err, LS_EIO, "state directory %s is in use by another process: stop it, or give this one its own", directory);
       rocksdb_free(message);
     } else {
-      rc = rocks_error(message, db, "it can't be opened", err);
+      bool damaged = !db->scratch && strncmp(message, "Corruption", 10) == 0;
+      rc = rocks_error(
+          message, db,
+          damaged ? "it is damaged, and can be deleted: the state comes back from the changelogs; it can't be opened"
+                  : "it can't be opened",
+          err);
     }
     ls__store_db_close(db);
     return rc;
@@ -245,7 +252,7 @@ int ls__store_db_open(ls_store_db **out, const char *directory, const ls_store_d
 }
 
 void ls__store_db_close(ls_store_db *db) {
-  if (db == NULL) return;
+  if (db == NULL || atomic_load(&db->broken)) return; /* RocksDB asserts when it closes a log it could not write to */
   while (db->families != NULL) {
     ls_rocks_family *family = db->families;
     db->families = family->next;
@@ -401,7 +408,9 @@ int ls__rocks_batch_write(ls_rocks_batch *batch, ls_error *err) {
   char *message = batch->failure;
   batch->failure = NULL;
   if (message == NULL) rocksdb_write(db->db, db->write, batch->batch, &message);
-  return message == NULL ? LS_OK : rocks_error(message, db, "a commit can't be written", err);
+  if (message == NULL) return LS_OK;
+  atomic_store(&db->broken, true);
+  return rocks_error(message, db, "a commit can't be written", err);
 }
 
 ls_rocks_iter *ls__rocks_iter_new(ls_store_db *db, ls_rocks_family *family, ls_slice prefix) {
