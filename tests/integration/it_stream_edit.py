@@ -145,6 +145,35 @@ def source_cut(case):
     return expect_refused(case, FIRST, "source payments", "the group has read it to 100000")
 
 
+def latest(case):
+    """`from: latest` begins once: what comes after is counted, also when its commits fail and the process is killed."""
+    topology = TOPOLOGY.replace("idle_after: 1ms", "idle_after: 1ms, from: latest")
+    file, client = case.scratch / "latest.yaml", live.admin(case.brokers)
+    file.write_text(topology.format(backend="memory", application=case.application, refresh_ms=300000, **FIRST))
+    command = [recon.BIN / "streamctl", "run", file, "--live", "--quiet"]
+    environment = recon.environment(KAFKA_BROKERS=case.brokers)
+    process = subprocess.Popen(command, env=environment | {"LS_FAULT": "stream.flushed:2:fail"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wanted = [confluent_kafka.TopicPartition("payments", p) for p in range(2)]
+    until = time.monotonic() + 60
+    while True:
+        group = confluent_kafka.ConsumerGroupTopicPartitions(case.application, wanted)
+        found = client.list_consumer_group_offsets([group])[case.application].result(30).topic_partitions
+        if all(at.offset >= 0 for at in found):
+            break
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: where it begins is not committed")
+        time.sleep(0.1)
+    pay(case.brokers, 400, 30)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    done = subprocess.run([*command, "--until-end"], env=environment, capture_output=True, text=True, timeout=120)
+    n = sum(n for n, _ in case.totals().values())
+    if done.returncode != 0 or n != 30:
+        print(f"FAILED: from latest: exit {done.returncode}, {n} of 30 counted\n{done.stderr[-2000:]}")
+    return done.returncode != 0 or n != 30
+
+
 def check(case):
     failed = 0
     case.run(FIRST)
@@ -226,6 +255,7 @@ def main():
             failed += check(Case(cluster.bootstrap, scratch, backend))
         failed += offsets_lost(Case(cluster.bootstrap, scratch, "rocksdb", "offsets"))
         failed += offsets_lost(Case(cluster.bootstrap, scratch, "memory", "memory-offsets"))
+        failed += latest(Case(cluster.bootstrap, scratch, "memory", "latest"))
         failed += source_cut(Case(cluster.bootstrap, scratch, "memory", "cut"))
         failed += grown(Case(cluster.bootstrap, scratch, "memory", "grown"))
         failed += deleted(Case(cluster.bootstrap, scratch, "rocksdb", "deleted"))

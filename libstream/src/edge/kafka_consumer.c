@@ -467,16 +467,11 @@ int ls__kafka_consumer_poll(ls_kafka_consumer *c, int timeout_ms, size_t n_max, 
 
 /* ---- positions ---- */
 
-static bool begins_at_end(const ls_kafka_consumer *c, uint32_t topic) {
-  return c->opts.from_latest && c->opts.from_latest[topic];
-}
-
 int ls__kafka_consumer_start(ls_kafka_consumer *c, uint32_t topic, int32_t partition, int64_t offset, ls_error *err) {
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   p->is_started = true;
-  if (offset < 0 && !begins_at_end(c, topic)) return LS_OK; /* librdkafka begins as committed by itself */
-  if (offset < 0) offset = RD_KAFKA_OFFSET_END;
+  if (offset < 0) return LS_OK; /* librdkafka begins as committed by itself */
   if (c->is_assigning) {
     p->begins_at = offset;
   } else if (p->begins_at != offset) {
@@ -496,8 +491,7 @@ int ls__kafka_consumer_seek(ls_kafka_consumer *c, uint32_t topic, int32_t partit
   member_partition *p = find(c, topic, partition);
   if (!p) return not_assigned(c, topic, partition, err);
   drop_taken(p);
-  int64_t begin = begins_at_end(c, topic) ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
-  p->seek_to = offset >= 0 ? offset : begin;
+  p->seek_to = offset >= 0 ? offset : RD_KAFKA_OFFSET_BEGINNING;
   return LS_OK;
 }
 

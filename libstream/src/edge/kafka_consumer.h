@@ -18,7 +18,6 @@ typedef struct ls_kafka_consumer_opts {
   uint32_t n_topics;
   size_t queue_bytes;        /* what librdkafka may hold for this consumer, all partitions together */
   uint32_t n_partitions_max; /* how many partitions it may be assigned, which share queue_bytes; 0: 16 */
-  const bool *from_latest;   /* by topic: a partition without a committed offset begins at its end; NULL: none does */
   /** Called from ls__kafka_consumer_poll. Assigned: the task side restores, then calls ls__kafka_consumer_start for each partition.
    *  Until then nothing of it is read. Revoked: commit and let go before returning; lost: others own them already, drop. */
   int (*on_assigned)(void *payload, const ls_kafka_partition *partitions, size_t n, ls_error *err);
@@ -41,14 +40,13 @@ void ls__kafka_consumer_free(ls_kafka_consumer *consumer);
  * @errors of the callbacks; LS_EFENCED, LS_ERETRY, LS_ECONFIG, LS_EIO
  */
 int ls__kafka_consumer_poll(ls_kafka_consumer *consumer, int timeout_ms, size_t n_max, size_t *n, ls_error *err);
-/** Begins to read an assigned partition at offset (-1: the committed one, or as from_latest says). */
+/** Begins to read an assigned partition at offset (-1: the committed one, or the first). */
 int ls__kafka_consumer_start(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset,
                              ls_error *err);
 /** Backpressure: nothing more of the partition is handed on until it is resumed; what librdkafka holds of it is kept. */
 int ls__kafka_consumer_pause(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, bool paused,
                              ls_error *err);
-/** Goes back (or forward) to offset, after an aborted transaction; -1: nothing was committed, so to where a group without an
- *  offset begins. */
+/** Goes back (or forward) to offset, after an aborted transaction; -1: nothing was committed, so to the first. */
 int ls__kafka_consumer_seek(ls_kafka_consumer *consumer, uint32_t topic, int32_t partition, int64_t offset,
                             ls_error *err);
 /** Committed offset (-1: none) and the metadata given with it (appended to metadata). Waits while a transaction that will

@@ -214,6 +214,25 @@ static int start_lanes(ls_stream_task *task, ls_error *err) {
   return LS_OK;
 }
 
+/**
+ * Where the group has no offset yet, a source with `from: latest` begins at the end that it has now. That is committed before a record
+ * is read: a task that is built anew must begin there, and not at a later end.
+ */
+static int begin_latest(ls_stream_task *task, ls_error *err) {
+  bool any = false;
+  for (uint32_t i = 0; i < task->stream->plan->n_sources; i++) {
+    ls_lane *lane = task->lanes[i];
+    if (lane == NULL || lane->committed_offset >= 0 || !task->stream->from_latest[i]) continue;
+    int64_t low;
+    LS_TRY(ls__kafka_reader_watermarks(task->thread->restorer, i, task->partition, &low, &lane->next_offset, err));
+    any = true;
+  }
+  if (!any) return LS_OK;
+  task->changed = true;
+  LS_TRY(ls__stream_begin(task->thread, err));
+  return ls__stream_commit(task->thread, err);
+}
+
 static int finish(ls_stream_task *task, ls_error *err) {
   LS_TRY(check_known(task, err));
   for (uint32_t i = 0; i < task->n_changelogs; i++) {
@@ -230,6 +249,7 @@ static int finish(ls_stream_task *task, ls_error *err) {
   atomic_fetch_add(&task->stream->n_restored, task->restored_records);
   ls__log(LS_LOG_INFO, "runtime", "task_running", "task=%s thread=%s restored_records=%lld", task->name,
           task->thread->id, (long long)task->restored_records);
+  LS_TRY(begin_latest(task, err));
   return start_lanes(task, err);
 }
 

@@ -162,7 +162,6 @@ static int open_clients(ls_stream_thread *thread, ls_error *err) {
                                      .n_topics = plan->n_sources,
                                      .queue_bytes = stream->queue_bytes,
                                      .n_partitions_max = stream->n_lanes,
-                                     .from_latest = stream->from_latest,
                                      .on_assigned = on_assigned,
                                      .on_revoked = on_revoked,
                                      .on_record = on_record,

@@ -145,26 +145,6 @@ START_TEST(nothing_is_read_before_the_start_and_then_from_where_it_says) {
 }
 END_TEST
 
-START_TEST(each_topic_begins_where_it_is_said_to) {
-  const char *topics[2] = {test_filled_topic("old", 1, 20), test_filled_topic("fresh", 1, 20)};
-  test_member *m = test_join_latest(topics[0], topics, 2, (const bool[]){false, true});
-  test_poll_until_read(m, 20);
-  int64_t until_us = ls__monotonic_us() + 15000000;
-  while (m->log.end[1][0] < 0) {
-    test_poll(m, 20);
-    ck_assert(ls__monotonic_us() < until_us);
-  }
-  for (size_t i = 0; i < m->log.n; i++) ck_assert_uint_eq(m->log.rows[i].topic, 0);
-  ls_kafka_producer *p = test_producer(NULL, topics, 2);
-  test_send(p, 1, 0, "-", "new");
-  TEST_OK(ls__kafka_producer_flush(p, &err));
-  test_poll_until_read(m, 21);
-  ck_assert_str_eq(m->log.rows[20].value, "new");
-  ls__kafka_producer_free(p);
-  test_leave(m);
-}
-END_TEST
-
 START_TEST(the_next_member_begins_where_the_last_one_committed) {
   const char *topic = test_filled_topic("resume", 1, 50);
   test_member *m = test_join(topic, NULL, &topic, 1, NULL);
@@ -207,7 +187,6 @@ TCase *kafka_groups(void) {
   tcase_add_test(tc, after_an_error_of_the_callback_the_rest_is_still_there);
   tcase_add_test(tc, it_goes_back_to_where_it_is_told);
   tcase_add_test(tc, nothing_is_read_before_the_start_and_then_from_where_it_says);
-  tcase_add_test(tc, each_topic_begins_where_it_is_said_to);
   tcase_add_test(tc, the_next_member_begins_where_the_last_one_committed);
   tcase_add_test(tc, a_static_member_keeps_its_partitions_over_a_restart);
   return tc;

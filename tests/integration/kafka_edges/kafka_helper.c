@@ -209,7 +209,7 @@ static void member_end(void *payload, uint32_t topic, int32_t partition, int64_t
 }
 
 static test_member *join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
-                         const char *const *extra, const bool *from_latest, bool starts_at_once) {
+                         const char *const *extra, bool starts_at_once) {
   test_member *m = LS_NEW(test_member);
   test_log_init(&m->log);
   m->pause_at = -1;
@@ -219,7 +219,6 @@ static test_member *join(const char *group, const char *instance, const char *co
   opts.instance_id = instance;
   opts.topics = topics;
   opts.n_topics = n_topics;
-  opts.from_latest = from_latest;
   opts.queue_bytes = 4 << 20;
   opts.on_assigned = on_assigned;
   opts.on_revoked = on_revoked;
@@ -232,16 +231,11 @@ static test_member *join(const char *group, const char *instance, const char *co
 
 test_member *test_join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
                        const char *const *extra) {
-  return join(group, instance, topics, n_topics, extra, NULL, true);
-}
-
-test_member *test_join_latest(const char *group, const char *const *topics, uint32_t n_topics,
-                              const bool *from_latest) {
-  return join(group, NULL, topics, n_topics, NULL, from_latest, true);
+  return join(group, instance, topics, n_topics, extra, true);
 }
 
 test_member *test_join_lazily(const char *group, const char *const *topics, uint32_t n_topics) {
-  return join(group, NULL, topics, n_topics, NULL, NULL, false);
+  return join(group, NULL, topics, n_topics, NULL, false);
 }
 
 size_t test_poll(test_member *m, int timeout_ms) {

@@ -74,8 +74,6 @@ typedef struct test_member {
 /** extra: more properties, as test_cluster. */
 test_member *test_join(const char *group, const char *instance, const char *const *topics, uint32_t n_topics,
                        const char *const *extra);
-/** from_latest: by topic. */
-test_member *test_join_latest(const char *group, const char *const *topics, uint32_t n_topics, const bool *from_latest);
 test_member *test_join_lazily(const char *group, const char *const *topics, uint32_t n_topics);
 /** Polls once, up to timeout_ms; fails the check on an error. */
 size_t test_poll(test_member *member, int timeout_ms);
