@@ -167,6 +167,11 @@ def latest(case):
     time.sleep(0.2)
     process.kill()
     process.wait()
+    until = time.monotonic() + 60
+    while members(client, case) > 0:  # what the dead have is theirs until their session ends
+        if time.monotonic() > until:
+            raise SystemExit("FAILED: killed members stay in the group")
+        time.sleep(0.2)
     done = subprocess.run([*command, "--until-end"], env=environment, capture_output=True, text=True, timeout=120)
     n = sum(n for n, _ in case.totals().values())
     if done.returncode != 0 or n != 30:

@@ -5,6 +5,7 @@
 #include "edge/kafka_internal.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -24,6 +25,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
   if (client && strcmp(fac, "ADDPARTS") == 0) ls__kafka_note_denied(client, text);
   char line[1024];
   snprintf(line, sizeof line, "%s", text);
+  uint64_t said = ls__hash64(ls__slice_of(line)) + (uint64_t)(ls__monotonic_us() / 1000000);
+  if (client && atomic_exchange(&client->last_log, said) == said) return;
   if (client) ls__kafka_scrub(line, client->cluster);
   ls_log_level ours = level <= LOG_ERR       ? LS_LOG_ERROR
                       : level <= LOG_WARNING ? LS_LOG_WARN

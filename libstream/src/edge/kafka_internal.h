@@ -27,8 +27,9 @@ typedef struct ls_kafka_client {
   rd_kafka_resp_err_t refused;  /* authentication or TLS failed: what to say when a wait ends */
   atomic_int certificate_error; /* of X509, of the last broker's certificate that was refused; 0: none */
   char trouble[256];            /* the last error librdkafka reported, without secrets */
-  atomic_int named;             /* of refused_topic: 0 empty, 1 being written, 2 there */
-  char refused_topic[256];      /* the first that a transaction may not write to */
+  atomic_ullong last_log;  /* hash of the last line of the log, with its second: the same is not said again in it */
+  atomic_int named;        /* of refused_topic: 0 empty, 1 being written, 2 there */
+  char refused_topic[256]; /* the first that a transaction may not write to */
 } ls_kafka_client;
 
 /** Properties of the user checked and set, and those we own that are the same for every client. */

@@ -263,7 +263,8 @@ typedef enum ls_property_kind {
 typedef struct ls_plan_property {
   const char *name, *value;
   ls_property_kind kind;
-  const char *fallback; /* ENV: when the variable is not set; NULL: that is an error */
+  const char *fallback;  /* ENV: when the variable is not set; NULL: that is an error */
+  uint32_t line, column; /* in the file; 0: not from there */
 } ls_plan_property;
 
 typedef struct ls_plan_kafka {

@@ -186,8 +186,8 @@ static int create_topics(ls_stream *stream, ls_kafka_admin *admin, ls_error *err
     if (n_partitions > 0) continue;
     ls_kafka_topic_spec spec = {stream->topics[i], 1, replication, kept, 3};
     LS_TRY(specify_sink(stream, i, &spec, err));
-    ls__log(LS_LOG_INFO, "runtime", "topic_created", "topic=%s partitions=%d", spec.name, spec.n_partitions);
     LS_TRY(ls__kafka_admin_create(admin, &spec, 1, err));
+    ls__log(LS_LOG_INFO, "runtime", "topic_created", "topic=%s partitions=%d", spec.name, spec.n_partitions);
   }
   return LS_OK;
 }
@@ -237,17 +237,27 @@ int ls__stream_resolve(ls_stream *stream, const char **out, const char *what, co
   return LS_OK;
 }
 
+/** An error of a property, with its place. */
+static int at_property(const ls_stream *stream, const ls_plan_property *property, int rc, ls_error *err) {
+  ls_error why = *err;
+  if (rc >= 0 || property->line == 0) return rc;
+  return ls_error_set(err, rc, "%s:%u:%u: error: %s", stream->plan->file, property->line, property->column,
+                      why.message);
+}
+
 /** Values from the environment and from files are read now, and shown nowhere. */
 int ls__stream_resolve_properties(ls_stream *stream, ls_error *err) {
   const ls_plan_kafka *kafka = &stream->plan->kafka;
   ls_kafka_property *properties = LS_ARENA_ARRAY(&stream->arena, ls_kafka_property, kafka->n_properties + 1);
   for (uint32_t i = 0; i < kafka->n_properties; i++) {
     properties[i].name = kafka->properties[i].name;
-    LS_TRY(ls__stream_resolve(stream, &properties[i].value, "kafka property", &kafka->properties[i], err));
+    int rc = ls__stream_resolve(stream, &properties[i].value, "kafka property", &kafka->properties[i], err);
+    LS_TRY(at_property(stream, &kafka->properties[i], rc, err));
   }
   stream->cluster = (ls_kafka_cluster){properties, kafka->n_properties, kafka->application_id};
   size_t at;
-  return ls__kafka_check_properties(&stream->cluster, &at, err);
+  int rc = ls__kafka_check_properties(&stream->cluster, &at, err);
+  return at < kafka->n_properties ? at_property(stream, &kafka->properties[at], rc, err) : rc;
 }
 
 /** Half of the budget is for stores (with lake sinks, three eighths, and an eighth for their files), a quarter for what clients

@@ -97,7 +97,7 @@ typedef struct ls_stream_task {
   bool changed;      /* since the last commit */
   bool lake_sent;    /* the open transaction has records of its lake sinks */
   bool reading;      /* its partitions were started at the consumer of this membership */
-  bool is_known;     /* some source's committed offset came with operator time: this program committed it */
+  bool is_known;     /* the group has an offset of one of its sources */
   bool is_checked;   /* its sources have what the group has read of them */
   int64_t parked_us; /* monotonic */
   int64_t saved_us;  /* wall clock: when the position went to disk */
@@ -117,6 +117,7 @@ struct ls_stream_thread {
   bool assigned;                         /* by this membership, if only of nothing */
   int64_t last_commit_us, last_purge_us; /* monotonic */
   int64_t n_commits, n_aborts, n_restarts;
+  bool drained; /* it is among the stream's n_drained */
 };
 
 struct ls_stream {

@@ -148,17 +148,15 @@ static int check_sources(ls_stream_task *task, ls_error *err) {
   return LS_OK;
 }
 
-/** State, and no offsets of the input it was made of: all input would go into it once more. */
+/** State, and no offsets of the input it was made of: all input would go into it once more. Those that somebody sets are meant. */
 static int check_known(const ls_stream_task *task, ls_error *err) {
   for (uint32_t i = 0; i < task->n_stores && task->stream->plan->exactly_once && !task->is_known; i++) {
     if (!task->changelogs[i].identified) continue;
     return ls_error_set(
         err, LS_ECONFIG,
-        "store %s: its changelog %s has what was made of the input, but group %s has no offsets that say of which: "
-        "they "
-        "have expired (offsets.retention.minutes), were reset, or went with a topic that was deleted; give a new "
-        "kafka: application_id, which reads all "
-        "input anew",
+        "store %s: its changelog %s has what was made of the input, but group %s has no offsets of any source that say "
+        "where to go on: they have expired (offsets.retention.minutes) or were deleted; set the group's offsets "
+        "(kafka-consumer-groups.sh --reset-offsets), or give a new kafka: application_id, which reads all input anew",
         ls__store_set_store_name(task->stores, i), task->stream->topics[task->changelogs[i].topic],
         task->stream->plan->kafka.application_id);
   }

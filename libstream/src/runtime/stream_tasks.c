@@ -292,13 +292,13 @@ static int read_committed(ls_stream_task *task, ls_error *err) {
     ls__buf_clear(&metadata);
     rc = ls__kafka_consumer_committed(task->thread->consumer, i, task->partition, &offset, &metadata, err);
     ls__lane_reset(task->lanes[i], offset);
+    if (offset >= 0) task->is_known = true;
     task->lanes[i]->last_data_us = ls__monotonic_us();
     ls__buf_putc(&metadata, 0);
     long long time_us;
     unsigned long long seq;
     int len = 0;
     if (sscanf(metadata.ptr, "ls1 %lld %llu%n", &time_us, &seq, &len) != 2) continue;
-    task->is_known = true;
     read_known(task, metadata.ptr + len);
     if (time_us > task->stream_time_us) task->stream_time_us = time_us;
     if (seq > task->seq) task->seq = seq;

@@ -294,10 +294,10 @@ static void sleep_ms(int64_t ms) {
 }
 
 /** All threads have come to the end, and stayed there for a while: what they wrote to repartition topics is read too. */
-static bool all_drained(ls_stream_thread *thread, bool drained, bool *counted, int64_t *since_us) {
+static bool all_drained(ls_stream_thread *thread, bool drained, int64_t *since_us) {
   ls_stream *stream = thread->stream;
-  if (drained != *counted) atomic_fetch_add(&stream->n_drained, drained ? 1 : -1);
-  *counted = drained;
+  if (drained != thread->drained) atomic_fetch_add(&stream->n_drained, drained ? 1 : -1);
+  thread->drained = drained;
   int64_t now_us = ls__monotonic_us();
   if (atomic_load(&stream->n_drained) < (int)stream->run->n_workers) *since_us = now_us;
   return now_us - *since_us > 500000;
@@ -358,7 +358,7 @@ static int run_member(ls_stream_thread *thread, health *h, ls_error *err) {
   ls_stream *stream = thread->stream;
   ls_runtime *run = stream->run;
   LS_TRY(open_clients(thread, err));
-  bool idle = false, counted = false;
+  bool idle = false;
   int64_t since_us = h->resting_since_us = h->observed_us = ls__monotonic_us();
   while (atomic_load(&run->stop) == 0) {
     int rc = run_once(thread, &idle, err);
@@ -380,7 +380,7 @@ static int run_member(ls_stream_thread *thread, health *h, ls_error *err) {
     if (thread->in_transaction) LS_TRY(ls__stream_commit(thread, err));
     bool drained;
     LS_TRY(is_drained(thread, &drained, err));
-    if (all_drained(thread, drained, &counted, &since_us)) break;
+    if (all_drained(thread, drained, &since_us)) break;
   }
   LS_TRY(ls__stream_commit(thread, err));
   LS_TRY(ls__stream_lakes_turn(thread, true, err));
@@ -403,6 +403,8 @@ int ls__stream_thread_run(int worker, void *payload, ls_error *err) {
   int rc;
   for (;;) {
     rc = run_member(thread, &h, err);
+    if (rc < 0 && thread->drained) atomic_fetch_sub(&stream->n_drained, 1);
+    thread->drained = thread->drained && rc >= 0;
     close_clients(thread, rc != LS_ERETRY);
     if (!joins_again(rc) || atomic_load(&stream->run->stop) != 0) break;
     ls__log(LS_LOG_WARN, "runtime", "joins_again", "thread=%s error=\"%s\"", thread->id, err->message);

@@ -305,8 +305,8 @@ static int fingerprint_check(ls_store_db *db, ls_rocks_family *family, const cha
   if (rows) {
     return ls_error_set(
         err, LS_ECONFIG,
-        "store '%s': the state in %s was written with other key or value types: give the store a new name, or "
-        "remove the state directory and reprocess",
+        "store '%s': the state in %s was written with other key or value types: go back to that version, rename the "
+        "store, or give a new kafka: application_id",
         store, db->directory);
   }
   ls_rocks_batch *batch = ls__rocks_batch_new(db);

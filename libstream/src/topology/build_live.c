@@ -89,7 +89,8 @@ bool ls__build_later(ls_build *b, const ls_yaml *value, ls_plan_property *out) {
 
 static bool parse_property(ls_build *b, const ls_yaml *value, ls_plan_property *out) {
   const char *name = value->key->text, *owned = ls__kafka_owned(name);
-  *out = (ls_plan_property){.name = name, .value = value->text};
+  *out = (ls_plan_property){
+      .name = name, .value = value->text, .line = value->key->mark.line, .column = value->key->mark.column};
   if (owned != NULL) {
     ls__diag_add(b->diag, value->key->mark, "%s is libstream's own: %s; leave it out", name, owned);
     return false;
