@@ -142,7 +142,7 @@ def show(watch, process, feeder, brokers):
 
 def start(brokers, work):
     command = [recon.BIN / "streaming_index", "--config", ROOT / "configs/streaming_index.yaml", "--live", "--lake", work / "live",
-               "--state-dir", work / "state", "--set", "backend=rocksdb", "--set", "idle_after=1s", "--output-format", "json", "--quiet"]
+               "--state-dir", work / "state", "--set", "backend=rocksdb", "--output-format", "json", "--quiet"]
     log = (work / "streaming_index.log").open("w")
     return subprocess.Popen([str(part) for part in command], env=recon.environment(KAFKA_BROKERS=brokers), stdout=subprocess.PIPE, stderr=log, text=True)
 
