@@ -248,18 +248,38 @@ static void check_written(ls_build *b, const ls_yaml *topic, const char *what, c
                topic->text, reader, what);
 }
 
+/* Where a source's bad records go. */
+static void note_letters(ls_build *b, const ls_yaml *map, topic_uses *letters) {
+  const ls_yaml *topic = ls__yaml_get(ls__yaml_get(map, "live"), "kafka");
+  const ls_yaml *given = ls__yaml_get(ls__yaml_get(map, "dead_letters"), "kafka");
+  const ls_yaml *from = given != NULL ? given : topic;
+  if (from == NULL || from->poisoned) return;
+  const char *name = given != NULL ? given->text : ls__arena_printf(b->arena, "%s.dlq", topic->text);
+  letters->list[letters->n++] = (topic_use){name, map->key->text};
+}
+
+static void check_result(ls_build *b, const ls_yaml *topic, const topic_uses *uses, const topic_uses *letters) {
+  check_written(b, topic, "results", uses);
+  const char *source = topic != NULL && !topic->poisoned ? reader_of(letters, topic->text) : NULL;
+  if (source == NULL) return;
+  ls__diag_add(b->diag, topic->mark, "kafka: '%.80s' is where the bad records of %s go; give results another topic",
+               topic->text, source);
+}
+
 void ls__build_check_topics(ls_build *b) {
   static const char *const sections[] = {"sources", "tables", "sinks"};
   topic_uses uses = {LS_ARENA_ARRAY(b->arena, topic_use, b->entries.n + 1), 0};
+  topic_uses letters = {LS_ARENA_ARRAY(b->arena, topic_use, b->entries.n + 1), 0};
   for (int pass = 0; pass < 2; pass++) {
     for (int i = 0; i < 3; i++) {
       const ls_yaml *section = ls__yaml_get(b->doc->root, sections[i]);
       for (const ls_yaml *map = section != NULL ? section->first : NULL; map != NULL; map = map->next) {
         if (map->bad) continue;
         if (i < 2 && pass == 0) check_read(b, map, &uses);
+        if (i < 2 && pass == 0) note_letters(b, map, &letters);
         if (i < 2 && pass == 1)
           check_written(b, ls__yaml_get(ls__yaml_get(map, "dead_letters"), "kafka"), "bad records", &uses);
-        if (i == 2 && pass == 1) check_written(b, ls__yaml_get(ls__yaml_get(map, "live"), "kafka"), "results", &uses);
+        if (i == 2 && pass == 1) check_result(b, ls__yaml_get(ls__yaml_get(map, "live"), "kafka"), &uses, &letters);
       }
     }
   }
