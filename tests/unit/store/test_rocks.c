@@ -35,7 +35,7 @@ START_TEST(another_fingerprint_is_refused_and_named) {
   ck_ok(ls__store_db_open(&db, directory, &small_opts, &err));
   ck_ok(ls__store_set_new(&set, db, "t", (size_t)1 << 20, &err));
   ck_assert_int_eq(ls__kv_open(&kv, set, "customers", LS_STORE_ROCKSDB, 99, &err), LS_ECONFIG);
-  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "reprocess") != NULL, "%s",
+  ck_assert_msg(strstr(err.message, "'customers'") != NULL && strstr(err.message, "rename the store") != NULL, "%s",
                 err.message);
   ck_assert_int_eq(ls__window_open(&window, set, "payments", LS_STORE_ROCKSDB, 99, &err), LS_ECONFIG);
   ck_assert_ptr_nonnull(strstr(err.message, "'payments'"));
