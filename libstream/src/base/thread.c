@@ -90,10 +90,18 @@ int ls__workers_run(int n_workers, ls_worker_fn fn, void *payload, ls_error *err
   return rc;
 }
 
-int64_t ls__monotonic_us(void) {
+static int64_t clock_us(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t ls__monotonic_us(void) {
+  return clock_us(CLOCK_MONOTONIC);
+}
+
+int64_t ls__wall_us(void) {
+  return clock_us(CLOCK_REALTIME);
 }
 
 int64_t ls__peak_memory_bytes(void) {

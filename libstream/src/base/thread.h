@@ -9,6 +9,8 @@ typedef int (*ls_worker_fn)(int worker, void *payload, ls_error *err);
 int ls__workers_run(int n_workers, ls_worker_fn fn, void *payload, ls_error *err);
 /** Monotonic time, for progress, speed and timeouts only; never in a result. */
 int64_t ls__monotonic_us(void);
+/** Wall clock since 1970: how old things on disk are, and times of records that have none; never in a row. */
+int64_t ls__wall_us(void);
 /** Peak resident memory of this process in bytes (VmHWM). */
 int64_t ls__peak_memory_bytes(void);
 #endif

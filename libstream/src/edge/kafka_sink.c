@@ -2,9 +2,8 @@
 #include "edge/kafka_sink.h"
 
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "data/row.h"
-
-#include <time.h>
 
 struct ls_kafka_sink {
   ls_sink_port port;
@@ -60,9 +59,7 @@ static int sink_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   ls_kafka_sink *sink = (ls_kafka_sink *)port;
   bool keyed = sink->schema->n_key > 0;
   size_t bytes_max = ls__kafka_producer_record_bytes_max(sink->producer);
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+  int64_t now_us = ls__wall_us();
   port->n_refused = 0;
   for (int64_t row = 0; row < batch->n_rows; row++) {
     bool gone = !sink->internal && ls__is_retract(batch, row);

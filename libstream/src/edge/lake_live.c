@@ -4,10 +4,9 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "data/row.h"
 #include "edge/live_log.h"
-
-#include <time.h>
 
 #define BLOCK_BYTES ((size_t)256 << 10) /* of a record of rows: brokers take 1 MB */
 
@@ -39,13 +38,6 @@ struct ls_lake_live {
   uint64_t epoch, epoch_seen;
   int64_t n_files, n_rows; /* published */
 };
-
-/** Only says when files are due, and never what is in them. */
-static int64_t wall_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- rows to files ---- */
 
@@ -145,7 +137,7 @@ static int live_write(ls_sink_port *port, int worker, const ls_batch *batch, con
   if (batch->n_rows == 0) return LS_OK;
   ls__arena_reset(&live->scratch);
   LS_TRY(log_rows(live, batch, partition, err));
-  if (live->n_waiting == 0) live->first_us = wall_us();
+  if (live->n_waiting == 0) live->first_us = ls__wall_us();
   live->n_waiting += batch->n_rows;
   int rc = grow(live, with_order(live, batch, live->next_row), partition, err);
   live->next_row += batch->n_rows;
@@ -250,7 +242,7 @@ static int restore_rows(ls_lake_live *live, const ls_live_record *rows, int64_t 
         "lake, or delete the topic, and they are lost",
         live->opts.name, live->opts.topic_name);
   }
-  if (live->n_waiting == 0) live->first_us = timestamp_us >= 0 ? timestamp_us : wall_us();
+  if (live->n_waiting == 0) live->first_us = timestamp_us >= 0 ? timestamp_us : ls__wall_us();
   ls__arena_reset(&live->scratch);
   ls_batch *run = ls__batch_new(live->opts.schema, &live->scratch, 256);
   ls_slice entries = rows->entries, path = path_of(live, NULL, 0);
@@ -336,7 +328,7 @@ bool ls__lake_live_has_rows(const ls_lake_live *live) {
 
 bool ls__lake_live_is_due(const ls_lake_live *live) {
   if (live->n_waiting == 0) return false;
-  return wall_us() - live->first_us >= live->opts.roll_us ||
+  return ls__wall_us() - live->first_us >= live->opts.roll_us ||
          ls__live_files_largest(live->files) >= live->opts.roll_bytes;
 }
 

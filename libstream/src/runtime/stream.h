@@ -255,8 +255,6 @@ int ls__stream_commit(ls_stream_thread *thread, ls_error *err);
 int ls__stream_begin(ls_stream_thread *thread, ls_error *err);
 /** What a database keeps with a task's stores: how far each is in its changelog. */
 void ls__stream_position(ls_buf *out, ls_stream_task *task);
-/** Wall clock. States are told by it from those that are too old, nothing else. */
-int64_t ls__stream_wall_us(void);
 /** Writes the position of a task with nothing pending anew when the one on disk is so old: its state is still that of its changelogs. */
 int ls__stream_touch(ls_stream_task *task, int64_t age_us, ls_error *err);
 /** What a state directory holds after so long may be older than the deletions that its changelog still has: it is not used. Half of

@@ -19,7 +19,6 @@
 #include "runtime/stream.h"
 
 #include <stdio.h>
-#include <time.h>
 
 bool ls__stream_commit_due(const ls_stream_thread *thread, int64_t now_us) {
   if (!thread->in_transaction) return false;
@@ -113,15 +112,9 @@ static int send_offsets(ls_stream_thread *thread, ls_arena *arena, ls_error *err
   return ls__kafka_consumer_commit(thread->consumer, offsets, n, err);
 }
 
-int64_t ls__stream_wall_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void ls__stream_position(ls_buf *out, ls_stream_task *task) {
   ls__buf_clear(out);
-  task->saved_us = ls__stream_wall_us();
+  task->saved_us = ls__wall_us();
   ls__buf_printf(out, "@ %lld\n", (long long)task->saved_us); /* no name of a store */
   for (uint32_t i = 0; i < task->n_stores; i++) {
     const ls_stream_changelog *log =
@@ -133,7 +126,7 @@ void ls__stream_position(ls_buf *out, ls_stream_task *task) {
 
 int ls__stream_touch(ls_stream_task *task, int64_t age_us, ls_error *err) {
   if (task->n_stores == 0 || task->stream->db == NULL || task->state != LS_STREAM_RUNNING) return LS_OK;
-  if (ls__stream_wall_us() - task->saved_us < age_us) return LS_OK;
+  if (ls__wall_us() - task->saved_us < age_us) return LS_OK;
   ls_buf position = LS_BUF_INIT;
   ls__stream_position(&position, task);
   int rc = ls__store_set_restored(task->stores, ls__buf_slice(&position), err);

@@ -83,7 +83,7 @@ static int forget_old(ls_stream_task *task, const char *text, ls_error *err) {
   bool holds = false;
   for (uint32_t i = 0; i < task->n_stores; i++) holds = holds || task->changelogs[i].next > 0;
   const char *at = strstr(text, "\n@ ");
-  int64_t age_us = ls__stream_wall_us() - (at != NULL ? strtoll(at + 3, NULL, 10) : 0);
+  int64_t age_us = ls__wall_us() - (at != NULL ? strtoll(at + 3, NULL, 10) : 0);
   if (!holds || (age_us < LS_STREAM_STATE_AGE_US && age_us > -LS_STREAM_STATE_AGE_US)) return LS_OK;
   ls__log(LS_LOG_WARN, "runtime", "state_forgotten", "task=%s reason=too_old", task->name);
   for (uint32_t i = 0; i < task->n_stores; i++) {
