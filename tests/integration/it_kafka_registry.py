@@ -258,14 +258,6 @@ def protected(case):
     return failures
 
 
-def wait_for(what, holds, seconds=60):
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            raise SystemExit(f"FAILED: {what} does not come")
-        time.sleep(0.1)
-
-
 def away(case):
     """The registry is away at the start, and again when a schema is new: nothing is lost, nothing is a dead letter."""
     front = registry_server.Front(case.registry)
@@ -285,21 +277,21 @@ def away(case):
 
 
 def went_away(case, front, to, process):
-    wait_for("a second question at the start", lambda: front.asked.count("/schemas/types") >= 2)
+    live.wait_for("a second question at the start", lambda: front.asked.count("/schemas/types") >= 2)
     front.down = False
     of_table = f"/schemas/ids/{case.client.get_latest_version('countries-value').schema_id}"
-    wait_for("the schema of the table", lambda: of_table in front.asked)
+    live.wait_for("the schema of the table", lambda: of_table in front.asked)
     front.down = True
     schema = json_schema(id="string", card="string", amount="string", country="string", at="string", extra=["null", "string"])
     for i in range(1000, 1000 + N):
         live.send(to, "payments", f"p{i}", case.json_value("payments", schema, payment(i, extra="x")))
     to.flush()
     new = f"/schemas/ids/{case.client.register_schema('payments-value', Schema(schema, 'JSON'))}"
-    wait_for("another question for the schema", lambda: front.asked.count(new) >= 2)
+    live.wait_for("another question for the schema", lambda: front.asked.count(new) >= 2)
     front.down = False
     reader = JSONDeserializer(None, schema_registry_client=case.client, conf=SUBJECTS)
     wanted = {f"p{i}" for i in range(1000, 1000 + N)}
-    wait_for("the rows", lambda: wanted <= set(rows(case, "out", reader)))
+    live.wait_for("the rows", lambda: wanted <= set(rows(case, "out", reader)))
     process.terminate()
     case.end(process)
     found = rows(case, "out", reader)
@@ -308,9 +300,7 @@ def went_away(case, front, to, process):
 
 
 def main():
-    if kafka_server.find() is None or not registry_server.find():
-        print("no Kafka or no registry here; tools/install.sh test fetches them")
-        sys.exit(77)
+    registry_server.need()
     with tempfile.TemporaryDirectory() as scratch, kafka_server.running(wait=False) as cluster, registry_server.running() as registry:
         cluster.await_started()
         live.make_topics(cluster.bootstrap, ["payments", "transfers", "countries"], 2)

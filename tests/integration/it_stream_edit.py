@@ -129,11 +129,7 @@ def offsets_lost(case):
 def delete_source(client):
     for future in client.delete_topics(["payments"]).values():
         future.result(30)
-    until = time.monotonic() + 60
-    while "payments" in client.list_topics(timeout=30).topics:
-        if time.monotonic() > until:
-            raise SystemExit("FAILED: the topic can't be deleted")
-        time.sleep(0.1)
+    live.wait_for("the deletion of payments", lambda: "payments" not in client.list_topics(timeout=30).topics)
 
 
 def source_cut(case):
@@ -154,24 +150,14 @@ def latest(case):
     environment = recon.environment(KAFKA_BROKERS=case.brokers)
     process = subprocess.Popen(command, env=environment | {"LS_FAULT": "stream.flushed:2:fail"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wanted = [confluent_kafka.TopicPartition("payments", p) for p in range(2)]
-    until = time.monotonic() + 60
-    while True:
-        group = confluent_kafka.ConsumerGroupTopicPartitions(case.application, wanted)
-        found = client.list_consumer_group_offsets([group])[case.application].result(30).topic_partitions
-        if all(at.offset >= 0 for at in found):
-            break
-        if time.monotonic() > until:
-            raise SystemExit("FAILED: where it begins is not committed")
-        time.sleep(0.1)
+    group = confluent_kafka.ConsumerGroupTopicPartitions(case.application, wanted)
+    offsets = lambda: client.list_consumer_group_offsets([group])[case.application].result(30).topic_partitions
+    live.wait_for("the commit of where it begins", lambda: all(at.offset >= 0 for at in offsets()))
     pay(case.brokers, 400, 30)
     time.sleep(0.2)
     process.kill()
     process.wait()
-    until = time.monotonic() + 60
-    while members(client, case) > 0:  # what the dead have is theirs until their session ends
-        if time.monotonic() > until:
-            raise SystemExit("FAILED: killed members stay in the group")
-        time.sleep(0.2)
+    live.wait_for("the end of the dead", lambda: members(client, case) == 0)  # what they have is theirs until their session ends
     done = subprocess.run([*command, "--until-end"], env=environment, capture_output=True, text=True, timeout=120)
     n = sum(n for n, _ in case.totals().values())
     if done.returncode != 0 or n != 30:
@@ -209,11 +195,7 @@ def joined(client, case):
     """A run that has joined its group."""
     process = subprocess.Popen(case.command(FIRST), env=recon.environment(KAFKA_BROKERS=case.brokers), stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while members(client, case) == 0:
-        if time.monotonic() > until:
-            raise SystemExit("FAILED: the run does not join its group")
-        time.sleep(0.1)
+    live.wait_for("the run into its group", lambda: members(client, case) > 0)
     return process
 
 

@@ -54,6 +54,14 @@ def records_of(lake, folder, key, time_field):
     return found
 
 
+def wait_for(what, holds, seconds=60):
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            raise SystemExit(f"FAILED: {what} does not come")
+        time.sleep(0.1)
+
+
 def admin(brokers):
     return confluent_kafka.admin.AdminClient({"bootstrap.servers": brokers, "log_level": 2})
 

@@ -13,6 +13,7 @@ import pathlib
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,9 +26,12 @@ HOME = kafka_server.ROOT / ".tools" / "registry"  # tools/install.sh puts it the
 START_SECONDS = 90
 
 
-def find():
-    """Whether it is installed."""
-    return (HOME / "complete").exists()
+def need():
+    """Ends a test as skipped where Kafka or the registry is not installed."""
+    kafka_server.need()
+    if not (HOME / "complete").exists():
+        print("skipped: the registry is not installed (tools/install.sh test)")
+        sys.exit(77)
 
 
 class Registry:
